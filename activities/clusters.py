@@ -1,0 +1,108 @@
+"""Clusters in the tenant repository: known, checked, committed. Called by the tenant and registration workflows."""
+
+from __future__ import annotations
+
+from temporalio import activity
+
+from activities.gitlab import TRAILER, commit
+from activities.kubernetes import Probe
+from clients.declarations import BRANCH, Declarations
+from clients.gitlab import GitLab
+from clients.kubernetes import Clusters
+from contracts.clusters import ClusterCheck, ClusterCommit, KnownCluster
+from contracts.common import Requester
+from contracts.convergence import ProbeOrder
+from contracts.errors import Conflict, NautesError, Refused, Unavailable
+from contracts.gitlab import CommitOrder, FileAction
+from contracts.products import FilesCommitted
+from resources.cluster import Cluster
+from resources.findings import Finding
+from resources.manifest import manifest_of, resource_of
+from resources.stored import cluster_files
+from resources.tree import difference
+from rules import clusters as rules
+
+ATTEMPTS = 5  # at a commit whose files moved in between
+
+
+class ClusterActivities:
+    """With the platform's own account."""
+
+    def __init__(self, declarations: Declarations, gitlab: GitLab, clusters: Clusters) -> None:
+        self._declarations = declarations
+        self._gitlab = gitlab
+        self._probe = Probe(clusters)
+
+    @activity.defn(name="clusters.known")
+    def known(self, _: str) -> list[KnownCluster]:
+        """Every cluster the tenant repository declares. Idempotent: it only looks."""
+        declared = self._declarations.clusters()
+        user = self._gitlab.get("/user")
+        platform = Requester(id=user["id"], username=user["username"], name=user["name"], email=user.get("email") or "")
+        return [
+            KnownCluster(name=name, manifest=manifest_of(each), commit=declared.head, requester=platform)
+            for name, each in sorted(declared.clusters.items())
+        ]
+
+    @activity.defn(name="clusters.check")
+    def check(self, order: ClusterCheck) -> list[Finding]:
+        """Rules, reachability and rights; empty when all is well. Idempotent: it only looks. Raises Unavailable."""
+        cluster = _cluster(order.request.manifest)
+        before = _cluster(order.manifest) if order.manifest else None
+        others = self._declarations.clusters().clusters
+        found = rules.check(cluster, before, others, order.claims)
+        if found:
+            return found
+        try:
+            self._probe.look(ProbeOrder(cluster=order.kubeconfig))
+        except Unavailable:
+            raise
+        except NautesError as error:
+            text = Finding(rule=error.code, message=error.message, resource=cluster.key, pointer="/spec/kubeconfig")
+            return [text]
+        return []
+
+    @activity.defn(name="clusters.commit")
+    def commit(self, order: ClusterCommit) -> FilesCommitted:
+        """Write or remove a cluster's manifest. Idempotent: a tree that agrees already is not committed to again."""
+        for _ in range(ATTEMPTS):
+            try:
+                return self._commit_once(order)
+            except Conflict:
+                continue
+        raise Unavailable("head-moves", "the tenant repository keeps moving")
+
+    def _commit_once(self, order: ClusterCommit) -> FilesCommitted:
+        declared = self._declarations.clusters()
+        after = {name: each for name, each in declared.clusters.items() if name != order.cluster}
+        if order.manifest is not None:
+            after[order.cluster] = _cluster(order.manifest)
+        if declared.findings:
+            raise Refused("tenant-unreadable", declared.findings[0].message, findings=declared.findings)
+        ours = {
+            path: text for path, text in declared.files.items() if path in cluster_files(declared.clusters.values())
+        }
+        changes = difference(ours, cluster_files(after.values()))
+        if not changes:
+            return FilesCommitted(commit=declared.head, changed=[], made=False)
+        verb = "Save" if order.manifest is not None else "Delete"
+        trailers = f"{TRAILER}: {order.operation}\nNautes-Requester: {order.requester.username}"
+        made = commit(
+            self._gitlab,
+            CommitOrder(
+                project_id=declared.project_id,
+                branch=BRANCH,
+                actions=[FileAction(action=each.action, path=each.path, content=each.content) for each in changes],
+                message=f"{verb} Cluster/{order.cluster}\n\n{trailers}",
+                author=order.requester,
+                expected_head=declared.head,
+            ),
+        )
+        return FilesCommitted(commit=made.commit, changed=[each.path for each in changes], made=True)
+
+
+def _cluster(manifest: dict[str, object]) -> Cluster:
+    found = resource_of(manifest)
+    if not isinstance(found, Cluster):
+        raise Refused("not-a-cluster", f"{found.key} is no Cluster")
+    return rules.with_defaults(found)

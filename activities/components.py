@@ -1,0 +1,81 @@
+"""Component bundles of the catalog, converged into clusters by the same engine as products' objects.
+
+Called by the registration workflow. A bundle is a directory of plain manifests in catalog/, named like the component.
+"""
+
+from __future__ import annotations
+
+from importlib import resources as packaged
+
+from temporalio import activity
+
+from activities.kubernetes import Converger, Doctor, Pulse, Remover
+from clients.kubernetes import Clusters
+from contracts.clusters import ComponentOrder
+from contracts.convergence import ConvergeOrder, ConvergeReport, HealthOrder, OwnedOrder, OwnedReport
+from contracts.errors import Refused, Unavailable
+from convergence.manifests import parse
+from convergence.objects import Object
+
+HEALTHY_WITHIN = 300.0  # seconds until a component has to be healthy
+HOME = "nautes"  # namespace of the platform in a cluster: inventories of components live there
+
+
+class ComponentActivities:
+    """As the platform itself: components are trusted, they come with this build."""
+
+    def __init__(self, clusters: Clusters) -> None:
+        self._converger = Converger(clusters)
+        self._doctor = Doctor(clusters)
+        self._remover = Remover(clusters)
+
+    @activity.defn(name="components.install")
+    def install(self, order: ComponentOrder) -> ConvergeReport:
+        """Converge a component and wait until it is healthy. Idempotent: what agrees is not written. Heartbeats."""
+        pulse = Pulse()
+        namespaces = _namespaces(order)
+        report = self._converger.converge(
+            ConvergeOrder(
+                cluster=order.kubeconfig,
+                owner=owner(order.component),
+                objects=bundle(order.component),
+                namespaces=namespaces,
+            ),
+            pulse,
+        )
+        bad = [each for each in report.outcomes if each.action in ("refused", "failed")]
+        if bad:
+            raise Refused("component-refused", f"{order.component}: {bad[0].kind}/{bad[0].name}: {bad[0].reason}")
+        health = HealthOrder(
+            cluster=order.kubeconfig, owner=owner(order.component), namespaces=namespaces, within=HEALTHY_WITHIN
+        )
+        found = self._doctor.wait(health, pulse)
+        if not found.healthy:
+            first = found.unhealthy[0]
+            raise Unavailable("component-unhealthy", f"{order.component}: {first.kind}/{first.name}: {first.reason}")
+        return report
+
+    @activity.defn(name="components.remove")
+    def remove(self, order: ComponentOrder) -> OwnedReport:
+        """Delete a component and wait until it is gone. Idempotent: not there is success. Heartbeats."""
+        return self._remover.delete(
+            OwnedOrder(cluster=order.kubeconfig, owner=owner(order.component), namespaces=_namespaces(order)), Pulse()
+        )
+
+
+def _namespaces(order: ComponentOrder) -> list[str]:
+    return [HOME, *([order.namespace] if order.namespace not in ("", HOME) else [])]
+
+
+def owner(component: str) -> str:
+    """Name of a component's inventory."""
+    return f"component-{component}"
+
+
+def bundle(component: str) -> list[Object]:
+    """The objects of a component. Raises Refused when this build has no such bundle."""
+    directory = packaged.files("catalog").joinpath(component)
+    if not directory.is_dir():
+        raise Refused("component-unknown", f"this build has no bundle for component {component}")
+    files = [(each.name, each.read_bytes()) for each in directory.iterdir() if each.name.endswith(".yaml")]
+    return [item for _, item in sorted(((name, data) for name, data in files)) for item in parse([(_, item)]).objects]

@@ -1,0 +1,227 @@
+"""Effects on other workflows and on schedules: claims, messages, waking, waiting. Called by the long-lived workflows.
+
+Every activity is idempotent: messages are level-triggered, claims are keyed by runtime, schedules are compared first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TypeVar
+
+from temporalio import activity
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionStartWorkflow,
+    ScheduleAlreadyRunningError,
+    ScheduleIntervalSpec,
+    ScheduleOverlapPolicy,
+    SchedulePolicy,
+    ScheduleSpec,
+    ScheduleUpdate,
+    ScheduleUpdateInput,
+    WorkflowExecutionStatus,
+    WorkflowUpdateFailedError,
+)
+from temporalio.common import Priority, WorkflowIDConflictPolicy
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from contracts import errors, ids
+from contracts.clusters import ClaimOrder, ClusterInput, Grant
+from contracts.control import AnnounceOrder, Released, ScheduleOrder, TellOrder, Told, WakeOrder
+from contracts.products import ProductInput
+from contracts.runtimes import DeploymentInput, PipelineInput
+from contracts.tenant import TenantInput
+
+Answer = TypeVar("Answer", Grant, Released)
+
+SWEEP_PRIORITY = 5
+LOOK_EVERY = 2.0  # seconds between heartbeats while waiting for a workflow's end
+
+
+class ControlActivities:
+    """`sweep` and `drift` are the intervals of the schedules, in seconds."""
+
+    def __init__(self, client: Client, tenant: TenantInput, *, sweep: float, drift: float) -> None:
+        self._client = client
+        self._tenant = tenant
+        self._sweep = sweep
+        self._drift = drift
+
+    @activity.defn(name="control.claim")
+    async def claim(self, order: ClaimOrder) -> Grant:
+        """Ask the cluster for namespaces. Idempotent: keyed by the runtime."""
+        return await self._ask(order, "claim", Grant)
+
+    @activity.defn(name="control.release")
+    async def release(self, order: ClaimOrder) -> Released:
+        """Give namespaces back. Idempotent: giving back nothing answers the same."""
+        return await self._ask(order, "release", Released)
+
+    async def _ask(self, order: ClaimOrder, update: str, answer: type[Answer]) -> Answer:
+        handle = self._client.get_workflow_handle(ids.cluster(order.cluster))
+        try:
+            return await handle.execute_update(
+                update, order.claim, result_type=answer, rpc_timeout=timedelta(seconds=20)
+            )
+        except WorkflowUpdateFailedError as error:
+            raise _refusal(error) from error
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:  # after a loss of memory the tenant is about to start it
+                raise errors.Unavailable("cluster-unknown", f"cluster {order.cluster} is not known (yet)") from error
+            raise errors.Unavailable("temporal-unavailable", error.message) from error
+
+    @activity.defn(name="control.tell")
+    async def tell(self, order: TellOrder) -> Told:
+        """Tell runtimes what they are to be. Idempotent: saying the same twice changes nothing."""
+        for spec in order.deployments:
+            deployment = DeploymentInput(product=spec.product, runtime=spec.runtime)
+            key = ids.deployment(spec.product, spec.runtime)
+            await self._signal("Deployment", key, deployment, "specified", spec, spec.product)
+        for pipeline in order.pipelines:
+            start = PipelineInput(product=pipeline.product, runtime=pipeline.runtime)
+            key = ids.pipeline(pipeline.product, pipeline.runtime)
+            await self._signal("Pipeline", key, start, "specified", pipeline, pipeline.product)
+        for removed in order.removed:
+            await self._signal_existing(removed, "remove")
+        return Told(count=len(order.deployments) + len(order.pipelines) + len(order.removed))
+
+    @activity.defn(name="control.wake")
+    async def wake(self, order: WakeOrder) -> Told:
+        """Start or wake the workflows of what exists. Idempotent: a running one only hears what it knows."""
+        for known in order.clusters:
+            await self._signal(
+                "Cluster", ids.cluster(known.name), ClusterInput(name=known.name), "declared", known, known.name
+            )
+        for path in order.products:
+            await self._client.start_workflow(
+                "Product",
+                ProductInput(path=path),
+                id=ids.product(path),
+                task_queue=ids.TASK_QUEUE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                static_summary=f"Product {path}",
+                priority=Priority(fairness_key=path[:64]),
+            )
+        return Told(count=len(order.clusters) + len(order.products))
+
+    @activity.defn(name="control.announce")
+    async def announce(self, order: AnnounceOrder) -> Told:
+        """Pass pushes on to whom they concern. Idempotent: receivers drop events they have handled."""
+        for push in order.pushes:
+            product = push.repository.rpartition("/")[0]
+            if push.repository == f"{self._tenant.tenant}/management":
+                await self._signal("Tenant", ids.TENANT, self._tenant, "pushed", push, self._tenant.tenant)
+            elif product:
+                await self._signal_existing(ids.product(product), "pushed", push)
+        return Told(count=len(order.pushes))
+
+    @activity.defn(name="control.await_end")
+    async def await_end(self, workflow_id: str) -> Told:
+        """Wait until a workflow has ended. Idempotent: it only looks."""
+        handle = self._client.get_workflow_handle(workflow_id)
+        while True:
+            activity.heartbeat()
+            try:
+                description = await handle.describe()
+            except RPCError as error:
+                if error.status == RPCStatusCode.NOT_FOUND:
+                    return Told(count=0)
+                raise errors.Unavailable("temporal-unavailable", error.message) from error
+            if description.status != WorkflowExecutionStatus.RUNNING:
+                return Told(count=1)
+            try:
+                # The server holds this call until the end, or for its own long-poll time.
+                await asyncio.wait_for(handle.result(), LOOK_EVERY)
+            except TimeoutError:
+                continue
+            except Exception:  # noqa: S112 - how it ended is not the question; the next look sees that it did
+                continue
+
+    @activity.defn(name="control.cancel_runs")
+    async def cancel_runs(self, workflow_ids: list[str]) -> Told:
+        """Cancel workflows and wait for their end. Idempotent: one that has ended is left alone."""
+        for each in workflow_ids:
+            try:
+                await self._client.get_workflow_handle(each).cancel()
+            except RPCError as error:
+                if error.status != RPCStatusCode.NOT_FOUND:
+                    raise errors.Unavailable("temporal-unavailable", error.message) from error
+        for each in workflow_ids:
+            await self.await_end(each)
+        return Told(count=len(workflow_ids))
+
+    @activity.defn(name="control.ensure_schedule")
+    async def ensure_schedule(self, order: ScheduleOrder) -> Told:
+        """The sweep's schedule as it should be. Idempotent: created once, corrected when different, its pause kept."""
+        key, schedule = self._schedule(order)
+        try:
+            await self._client.create_schedule(key, schedule)
+        except ScheduleAlreadyRunningError:
+            await self._client.get_schedule_handle(key).update(lambda found: _corrected(found, schedule))
+        return Told(count=1)
+
+    @activity.defn(name="control.drop_schedule")
+    async def drop_schedule(self, cluster: str) -> Told:
+        """No more sweeps for drift. Idempotent: a schedule that is not there is success."""
+        try:
+            await self._client.get_schedule_handle(ids.drift_sweep(cluster)).delete()
+        except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND:
+                raise errors.Unavailable("temporal-unavailable", error.message) from error
+        return Told(count=1)
+
+    def _schedule(self, order: ScheduleOrder) -> tuple[str, Schedule]:
+        key = ids.drift_sweep(order.cluster) if order.cluster else ids.BRANCH_SWEEP
+        every = self._drift if order.cluster else self._sweep
+        action = ScheduleActionStartWorkflow(
+            "DriftSweep" if order.cluster else "BranchSweep",
+            args=[order.cluster] if order.cluster else [],
+            id=key,
+            task_queue=ids.TASK_QUEUE,
+            execution_timeout=timedelta(minutes=10),
+            priority=Priority(priority_key=SWEEP_PRIORITY),
+        )
+        policy = SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(seconds=60))
+        intervals = [ScheduleIntervalSpec(every=timedelta(seconds=every))]
+        return key, Schedule(action=action, spec=ScheduleSpec(intervals=intervals), policy=policy)
+
+    async def _signal(self, kind: str, key: str, start: object, signal: str, message: object, fair: str) -> None:
+        await self._client.start_workflow(
+            kind,
+            start,
+            id=key,
+            task_queue=ids.TASK_QUEUE,
+            start_signal=signal,
+            start_signal_args=[message],
+            static_summary=key,
+            priority=Priority(fairness_key=fair[:64]),
+        )
+
+    async def _signal_existing(self, key: str, signal: str, *message: object) -> None:
+        try:
+            await self._client.get_workflow_handle(key).signal(signal, args=list(message))
+        except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND:
+                raise errors.Unavailable("temporal-unavailable", error.message) from error
+
+
+def _corrected(found: ScheduleUpdateInput, wanted: Schedule) -> ScheduleUpdate | None:
+    current = found.description.schedule
+    if current.spec.intervals == wanted.spec.intervals and current.policy == wanted.policy:
+        return None
+    wanted.state = current.state  # an update replaces every field: a paused sweep stays paused
+    return ScheduleUpdate(schedule=wanted)
+
+
+def _refusal(error: WorkflowUpdateFailedError) -> Exception:
+    """Our own error behind a refused update."""
+    cause = error.cause
+    if isinstance(cause, ApplicationError) and cause.type and cause.details and isinstance(cause.details[0], dict):
+        kind = getattr(errors, cause.type, None)
+        if isinstance(kind, type) and issubclass(kind, errors.NautesError):
+            details = cause.details[0]
+            return kind(str(details.get("code", "")), str(details.get("message", "")))
+    return errors.Unavailable("update-failed", str(cause))

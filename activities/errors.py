@@ -1,0 +1,55 @@
+"""Errors are data: the worker's interceptor turns ours into Temporal's, with code, message and findings in the details.
+
+Final errors are not retried; `Unavailable` is, at the time the other side asked for. Anything else is a bug: it is retried
+as well (a new version may mend it) and its text is cut short, because it may quote what must not be kept.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from temporalio.exceptions import ApplicationError, CancelledError, TemporalError
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+
+from contracts.errors import NautesError, Unavailable
+
+UNEXPECTED_LIMIT = 300  # characters of a bug's text
+
+
+class ErrorInterceptor(Interceptor):
+    """To be given to the worker."""
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        """Wrap every activity."""
+        return _Translating(next)
+
+
+class _Translating(ActivityInboundInterceptor):
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        try:
+            return await super().execute_activity(input)
+        except NautesError as error:
+            raise as_application_error(error) from None
+        except (TemporalError, CancelledError):
+            raise
+        except Exception as error:
+            text = f"{type(error).__name__}: {error}"[:UNEXPECTED_LIMIT]
+            raise ApplicationError(text, type="Unexpected") from error
+
+
+def as_application_error(error: NautesError) -> ApplicationError:
+    """The form in which an error of ours travels."""
+    details = {
+        "code": error.code,
+        "message": error.message,
+        "findings": [each.model_dump() for each in error.findings],
+    }
+    wish = error.retry_after if isinstance(error, Unavailable) else None
+    return ApplicationError(
+        error.message,
+        details,
+        type=type(error).__name__,
+        non_retryable=error.final,
+        next_retry_delay=timedelta(seconds=wish) if wish else None,
+    )

@@ -1,0 +1,26 @@
+"""Looks into Git repositories: where a ref points, and bringing a commit near. Called by the deployment and run workflows."""
+
+from __future__ import annotations
+
+from temporalio import activity
+
+from clients.git import GitCache
+from contracts.git import FetchOrder, Head
+
+
+class GitActivities:
+    """Reads repositories through the worker's cache; writes nothing anywhere else."""
+
+    def __init__(self, git: GitCache) -> None:
+        self._git = git
+
+    @activity.defn(name="git.head")
+    def head(self, order: FetchOrder) -> Head:
+        """Where a ref points now. Idempotent: it only looks."""
+        commit = self._git.head(order.repository, order.ref)
+        return Head(repository=order.repository, ref=order.ref, commit=commit or "")
+
+    @activity.defn(name="git.fetch")
+    def fetch(self, order: FetchOrder) -> str:
+        """Bring a ref's commit into the cache; its hash. Idempotent: what is there is not fetched again."""
+        return self._git.fetch(order.repository, order.ref)

@@ -1,0 +1,268 @@
+"""Effects in GitLab: groups, repositories, commits, statuses, and the feed of pushes.
+
+Called by the tenant, change and run workflows and by the sweep. Every activity looks first: what agrees is not written.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from temporalio import activity
+
+from clients.gitlab import OWNER, GitLab, quoted
+from contracts.common import Requester
+from contracts.errors import Conflict, Forbidden, NotFound, Refused
+from contracts.gitlab import (
+    CommitOrder,
+    Committed,
+    Gone,
+    GroupOrder,
+    GroupState,
+    Made,
+    Project,
+    Push,
+    PushPage,
+    RepositoryOrder,
+    RepositoryState,
+    StatusOrder,
+    push_event,
+)
+from contracts.vault import Done
+
+DECLARATION = "default.project"
+FEED_PAGES = 10  # pages of the feed one sweep reads at most
+ZERO = "0" * 40
+TRAILER = "Nautes-Operation"
+
+
+class GitLabActivities:
+    """With the platform's own account; `tenant` names the group of the tenant repository."""
+
+    def __init__(self, gitlab: GitLab, tenant: str) -> None:
+        self._gitlab = gitlab
+        self._tenant = tenant
+
+    # Groups and repositories
+
+    @activity.defn(name="gitlab.ensure_group")
+    def ensure_group(self, order: GroupOrder) -> GroupState:
+        """A product's group as declared, owned by who asked. Idempotent: found by path, corrected when different."""
+        found = self._gitlab.find(f"/groups/{quoted(order.path)}")
+        if found is None:
+            found = self._create_group(order)
+            made: Made = "created"
+        else:
+            made = self._correct(f"/groups/{found['id']}", found, order)
+        self._ensure_owner(found["id"], order.owner, adopted=made != "created")
+        return GroupState(id=found["id"], path=found["full_path"], made=made)
+
+    def _create_group(self, order: GroupOrder) -> Any:
+        parent, _, path = order.path.rpartition("/")
+        body: dict[str, Any] = {"name": order.name or path, "path": path, "description": order.description or ""}
+        body["visibility"] = order.visibility or "private"
+        if parent:
+            body["parent_id"] = self._gitlab.get(f"/groups/{quoted(parent)}")["id"]
+        return self._gitlab.post("/groups", **body)
+
+    def _correct(self, path: str, found: Any, order: GroupOrder | RepositoryOrder) -> Made:
+        wanted = {"name": order.name, "visibility": order.visibility, "description": order.description}
+        changes = {
+            name: value for name, value in wanted.items() if value not in (None, "") and found.get(name) != value
+        }
+        if not changes:
+            return "unchanged"
+        self._gitlab.put(path, **changes)
+        return "changed"
+
+    def _ensure_owner(self, group_id: int, owner: Requester, *, adopted: bool) -> None:
+        """Who asked for a new group owns it; a group that was there is taken only from its owners."""
+        member = self._gitlab.find(f"/groups/{group_id}/members/all/{owner.id}")
+        if member and member["access_level"] >= OWNER:
+            return
+        ours = self._gitlab.find(f"/projects/{quoted(self._path(group_id) + '/' + DECLARATION)}") is not None
+        if adopted and (ours or member or self._has_other_owner(group_id)):
+            if ours:
+                return  # already a product: the door has asked for the rights a change needs
+            raise Forbidden("group-foreign", f"the group is there already and {owner.username} is not its Owner")
+        self._gitlab.post(f"/groups/{group_id}/members", user_id=owner.id, access_level=OWNER)
+
+    def _path(self, group_id: int) -> str:
+        return str(self._gitlab.get(f"/groups/{group_id}")["full_path"])
+
+    def _has_other_owner(self, group_id: int) -> bool:
+        """Whether somebody besides the platform owns the group (a retry may find a group without its owner)."""
+        own = self._gitlab.get("/user")["id"]
+        members = self._gitlab.pages(f"/groups/{group_id}/members")
+        return any(each["id"] != own and each["access_level"] >= OWNER for each in members)
+
+    @activity.defn(name="gitlab.ensure_repository")
+    def ensure_repository(self, order: RepositoryOrder) -> RepositoryState:
+        """A repository as declared. Idempotent: found by path, corrected when different."""
+        path = f"{order.group}/{order.path}"
+        found = self._gitlab.project(path)
+        made: Made = "created"
+        if found is None:
+            group = self._gitlab.get(f"/groups/{quoted(order.group)}")
+            body: dict[str, Any] = {"name": order.name or order.path, "path": order.path, "namespace_id": group["id"]}
+            body["visibility"] = order.visibility or "private"
+            body["description"] = order.description or ""
+            body["initialize_with_readme"] = order.initialize
+            found = self._gitlab.post("/projects", **body)
+        else:
+            made = self._correct(f"/projects/{found['id']}", found, order)
+        return RepositoryState(id=found["id"], path=path, made=made)
+
+    @activity.defn(name="gitlab.ensure_tenant_repository")
+    def ensure_tenant_repository(self, tenant: str) -> RepositoryState:
+        """The tenant's group and its repository `management`. Idempotent: found by path."""
+        if self._gitlab.find(f"/groups/{quoted(tenant)}") is None:
+            self._gitlab.post("/groups", name=tenant, path=tenant, visibility="private")
+        order = RepositoryOrder(
+            group=tenant, path="management", name="management", visibility="private", initialize=True
+        )
+        return self.ensure_repository(order)
+
+    @activity.defn(name="gitlab.delete_repository")
+    def delete_repository(self, order: Project) -> Gone:
+        """Remove a repository for good. Idempotent: GitLab marks first and removes on the second call; both are looked for."""
+        found = self._gitlab.project(order.path) if order.path else None
+        project_id = found["id"] if found else order.project_id
+        if not project_id:
+            return Gone(removed=False)
+        return Gone(removed=self._remove("projects", "path_with_namespace", project_id))
+
+    @activity.defn(name="gitlab.delete_group")
+    def delete_group(self, path: str) -> Gone:
+        """Remove a group and all in it for good. Idempotent: nothing there is success."""
+        found = self._gitlab.find(f"/groups/{quoted(path)}") or self._marked_group(path)
+        if not found:
+            return Gone(removed=False)
+        return Gone(removed=self._remove("groups", "full_path", found["id"]))
+
+    def _marked_group(self, path: str) -> Any | None:
+        """The group as a first deletion renamed it: a retry after an unseen success finds it by its new path."""
+        listed = self._gitlab.pages("/groups", search=f"{path}-deletion_scheduled-")
+        prefix = f"{path}-deletion_scheduled-"
+        return next((each for each in listed if str(each["full_path"]) == f"{prefix}{each['id']}"), None)
+
+    def _remove(self, kind: str, path_key: str, found_id: int) -> bool:
+        found = self._gitlab.find(f"/{kind}/{found_id}")
+        if found is None:
+            return False
+        if "-deletion_scheduled-" not in str(found[path_key]):
+            self._gitlab.delete(f"/{kind}/{found_id}")
+            found = self._gitlab.find(f"/{kind}/{found_id}")
+        if found is not None:
+            self._gitlab.delete(f"/{kind}/{found_id}", permanently_remove="true", full_path=found[path_key])
+        return True
+
+    @activity.defn(name="gitlab.product_paths")
+    def product_paths(self, _: int) -> list[str]:
+        """Every group that has a `default.project`. Idempotent: it only looks."""
+        listed = self._gitlab.pages("/projects", search=DECLARATION, simple="true")
+        found = {str(each["path_with_namespace"]).rpartition("/")[0] for each in listed if each["path"] == DECLARATION}
+        return sorted(found)
+
+    # Commits
+
+    @activity.defn(name="gitlab.set_commit_status")
+    def set_commit_status(self, order: StatusOrder) -> Done:
+        """A commit status. Idempotent: the same state again is success and no write."""
+        base = f"/projects/{order.project_id}"
+        known = self._gitlab.pages(f"{base}/repository/commits/{order.commit}/statuses")
+        if any(each["name"] == order.name and each["status"] == order.state for each in known):
+            return Done(changed=False)
+        body = {"state": order.state, "name": order.name, "description": order.description}
+        if order.ref:
+            body["ref"] = order.ref
+        if order.target_url:
+            body["target_url"] = order.target_url
+        try:
+            self._gitlab.post(f"{base}/statuses/{order.commit}", **body)
+        except Refused as error:
+            if "Cannot transition" not in error.message:
+                raise
+            return Done(changed=False)  # a later state is there already
+        return Done(changed=True)
+
+    def commit(self, order: CommitOrder) -> Committed:
+        """One commit. Idempotent by the operation in its trailer. Raises Conflict when a file lock or the head is lost.
+
+        Used by the activities that commit declarations; they re-read and try again on Conflict.
+        """
+        return commit(self._gitlab, order)
+
+    # Pushes
+
+    @activity.defn(name="gitlab.recent_pushes")
+    def recent_pushes(self, cursor: int) -> PushPage:
+        """Pushes newer than the cursor, oldest first. Idempotent: it only looks. Cursor 0 only finds where the feed ends."""
+        found: list[Push] = []
+        newest = cursor
+        for page in range(1, FEED_PAGES + 1):
+            events = self._gitlab.get("/events", scope="all", action="pushed", per_page=100, page=page)
+            newest = max([newest, *(int(each["id"]) for each in events)])
+            fresh = [each for each in events if int(each["id"]) > cursor]
+            if cursor:
+                for each in fresh:
+                    found += self._pushes(each)
+            if not cursor or len(fresh) < len(events) or len(events) < 100:
+                return PushPage(pushes=found[::-1], cursor=newest, calls=page)
+        return PushPage(pushes=found[::-1], cursor=newest, calls=FEED_PAGES)
+
+    def _pushes(self, event: Any) -> list[Push]:
+        data = event.get("push_data") or {}
+        project = self._gitlab.find(f"/projects/{event['project_id']}")
+        if project is None:
+            return []
+        path = str(project["path_with_namespace"])
+        if data.get("ref"):
+            before, after = data.get("commit_from") or ZERO, data.get("commit_to") or ZERO
+            return [_push(event["project_id"], path, data["ref_type"], data["ref"], before, after)]
+        # Many refs at once: the feed names none of them, so every branch is looked at.
+        branches = self._gitlab.pages(f"/projects/{event['project_id']}/repository/branches")
+        return [_push(event["project_id"], path, "branch", each["name"], "", each["commit"]["id"]) for each in branches]
+
+
+def _push(project_id: int, path: str, kind: str, name: str, before: str, after: str) -> Push:
+    tag = kind == "tag"
+    ref = f"refs/{'tags' if tag else 'heads'}/{name}"
+    return Push(
+        event=push_event(project_id, ref, before, after),
+        project_id=project_id,
+        repository=path,
+        ref=ref,
+        before=before,
+        after=after,
+        kind="tag_push_events" if tag else "push_events",
+    )
+
+
+def commit(gitlab: GitLab, order: CommitOrder) -> Committed:
+    """One commit through the Commits API; see `GitLabActivities.commit`."""
+    base = f"/projects/{order.project_id}/repository"
+    actions = []
+    for each in order.actions:
+        action: dict[str, Any] = {"action": each.action, "file_path": each.path}
+        if each.action != "delete":
+            action["content"] = each.content
+        if each.action != "create":
+            action["last_commit_id"] = each.last_commit_id or _last_commit(gitlab, base, order.branch, each.path)
+        actions.append(action)
+    made = gitlab.post(
+        f"{base}/commits",
+        branch=order.branch,
+        commit_message=order.message,
+        actions=actions,
+        author_name=order.author.name,
+        author_email=order.author.email or f"{order.author.username}@users.noreply.invalid",
+    )
+    parents = made.get("parent_ids") or [""]
+    return Committed(commit=made["id"], parent=parents[0])
+
+
+def _last_commit(gitlab: GitLab, base: str, branch: str, path: str) -> str:
+    try:
+        return str(gitlab.get(f"{base}/files/{quoted(path)}", ref=branch)["last_commit_id"])
+    except NotFound as error:
+        raise Conflict("file-gone", f"{path} is not there any more") from error

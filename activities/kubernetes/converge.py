@@ -1,0 +1,210 @@
+"""Make an owner's objects in a cluster equal to what is declared: read, guard, list, apply, prune.
+
+Used by the activity `kubernetes.converge` and by the activities that converge what ships with us. One list per kind, one
+write per changed object, none for an unchanged one; pruned is only what the inventory holds and nobody declares any more.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from activities.kubernetes.apply import Result, Writer, outcome
+from activities.kubernetes.definitions import await_definitions, scopes
+from activities.kubernetes.inventory import Inventory, Look
+from activities.kubernetes.parents import Parents
+from clients.git import GitCache
+from clients.kubernetes import Cluster, Clusters, Kind
+from contracts.convergence import OUTCOMES_LIMIT, ConvergeOrder, ConvergeReport, ObjectOutcome
+from contracts.errors import Refused
+from convergence import guard, inventory
+from convergence.manifests import Manifests, parse, parse_objects
+from convergence.objects import Finding, Key, Object, desired, key_of
+from convergence.plan import Plan, plan
+from resources.findings import Finding as Wrong
+
+ORDER = ("failed", "refused", "pruned", "applied", "unchanged")  # of outcomes in a report
+
+Beat = Callable[..., None]
+
+
+@dataclass
+class _Declared:
+    """What is to be: admitted objects, identities that are declared but not applied, and what is wrong."""
+
+    wanted: list[Object] = field(default_factory=list)
+    kinds: dict[tuple[str, str], Kind] = field(default_factory=dict)
+    keep: set[Key] = field(default_factory=set)
+    outcomes: list[ObjectOutcome] = field(default_factory=list)
+    complete: bool = True
+
+
+class Converger:
+    """`git` reads trees; orders with objects do without it."""
+
+    def __init__(self, clusters: Clusters, git: GitCache | None = None) -> None:
+        self._clusters = clusters
+        self._git = git
+
+    def converge(self, order: ConvergeOrder, beat: Beat = lambda *_: None) -> ConvergeReport:
+        """One convergence. Idempotent: what agrees already is not written.
+
+        Raises Refused (a tree that must not be read, nothing declared at all), NotFound, Forbidden, Unavailable.
+        """
+        seconds: dict[str, float] = {}
+        clock = _Clock(seconds)
+        cluster = self._clusters.get(order.cluster)
+        declared = self._declared(cluster, order)
+        clock("read")
+        look = Look(cluster, order.owner, order.namespaces if order.account else (), beat)
+        parents = Parents(cluster, order)
+        found = look.take([parents.namespace], declared.kinds.values(), everything=order.prune)
+        made = plan(
+            declared.wanted,
+            found.live,
+            known=cluster.memory.knows,
+            keep=declared.keep,
+            prune=order.prune and declared.complete,
+        )
+        self._refuse_foreign(look, order, declared, made)
+        clock("list")
+        if order.dry_run:
+            return _report(order, declared, made, [*_planned(made)], 0, seconds)
+        writer = Writer(cluster, order.account, beat)
+        results = self._apply(cluster, writer, parents, found, declared, made, beat)
+        clock("apply")
+        results += writer.prune([(key, found.kind(key), found.live[key]["metadata"]["uid"]) for key in made.prune])
+        parents.settle(_left(found, declared, results))
+        clock("prune")
+        return _report(
+            order, declared, made, [each.outcome for each in results], writer.writes + parents.writes, seconds
+        )
+
+    def _declared(self, cluster: Cluster, order: ConvergeOrder) -> _Declared:
+        manifests = self._manifests(order)
+        scope = guard.Scope(
+            namespaces=tuple(order.namespaces),
+            cluster_kinds=frozenset(order.allowed_cluster_kinds),
+            platform_namespaces=frozenset(order.platform_namespaces),
+            platform=order.account is None,
+            account=order.account or "",
+        )
+        labels = {inventory.PART_OF: inventory.label(order.owner)}
+        defined = scopes(manifests.objects)
+        found = _Declared(complete=manifests.complete)
+        found.outcomes = [_refusal(each) for each in manifests.findings]
+        for item in manifests.objects:
+            kind = cluster.kind(str(item["apiVersion"]), str(item["kind"]))
+            namespaced = kind.namespaced if kind else defined.get(inventory.group_kind(item))
+            namespace, wrong = guard.admit(item, namespaced, scope)
+            made = desired(item, namespace=namespace, labels=labels)
+            key = key_of(made)
+            if wrong is None and key in found.keep:
+                wrong = Finding(key.kind, key.namespace, key.name, "declared more than once")
+            found.keep.add(key)
+            if wrong is not None:
+                found.outcomes.append(_refusal(wrong))
+                continue
+            found.wanted.append(made)
+            if kind:
+                found.kinds[kind.group, kind.kind] = kind
+        return found
+
+    def _manifests(self, order: ConvergeOrder) -> Manifests:
+        if order.source is None:
+            return parse_objects(order.objects)
+        if self._git is None or order.objects:
+            raise Refused("converge-order", "an order names either a source or objects")
+        source = order.source
+        files = self._git.files(source.repository, source.commit, source.path)
+        manifests = parse((each.path, each.content) for each in files)
+        if manifests.generator:
+            wrong = Wrong(rule="manifests", message=manifests.generator.reason, resource=manifests.generator.name)
+            raise Refused("manifests-generator", f"{wrong.resource}: {wrong.message}", findings=[wrong])
+        return manifests
+
+    def _refuse_foreign(self, look: Look, order: ConvergeOrder, declared: _Declared, made: Plan) -> None:
+        """What would be created but is in somebody else's inventory is theirs: two owners must not fight over it."""
+        groups = {(change.key.group, change.key.kind) for change in made.create}
+        namespaces = order.namespaces if order.account else ()
+        theirs: dict[Key, str] = {}
+        for group in groups & declared.kinds.keys():
+            theirs |= look.foreign(declared.kinds[group], namespaces)
+        for change in list(made.create):
+            if change.key in theirs:
+                made.create.remove(change)
+                declared.outcomes.append(outcome(change.key, "refused", f"belongs to {theirs[change.key]}"))
+        declared.outcomes += [
+            outcome(key, "failed", "is being deleted; it comes back when it is gone") for key in made.going
+        ]
+
+    def _apply(
+        self,
+        cluster: Cluster,
+        writer: Writer,
+        parents: Parents,
+        found: Inventory,
+        declared: _Declared,
+        made: Plan,
+        beat: Beat,
+    ) -> list[Result]:
+        """The inventory's parent first: it must name every kind before there is an object of it."""
+        kinds = {inventory.group_kind(item) for item in declared.wanted}
+        first, changes = parents.prepare(found, kinds, made.writes)
+        results = writer.apply(first, lambda _: None)
+        if first:
+            parents.write()
+        return results + writer.apply(changes, lambda done: await_definitions(cluster, done, beat))
+
+
+class _Clock:
+    """Seconds since the phase before, by phase."""
+
+    def __init__(self, seconds: dict[str, float]) -> None:
+        self._seconds, self._last = seconds, time.monotonic()
+
+    def __call__(self, phase: str) -> None:
+        now = time.monotonic()
+        self._seconds[phase] = round(now - self._last, 4)
+        self._last = now
+
+
+def _refusal(wrong: Finding) -> ObjectOutcome:
+    return outcome(
+        Key("", wrong.kind, wrong.namespace, wrong.name), "refused" if wrong.refused else "failed", wrong.reason
+    )
+
+
+def _planned(made: Plan) -> Iterable[ObjectOutcome]:
+    yield from (outcome(change.key, "applied", change.why) for change in made.writes)
+    yield from (outcome(key, "pruned") for key in made.prune)
+
+
+def _left(found: Inventory, declared: _Declared, results: Iterable[Result]) -> set[str]:
+    """Group kinds of which there may be objects in the cluster now."""
+    gone = {each.key for each in results if each.outcome.action == "pruned"}
+    remaining = {inventory.group_kind(item) for key, item in found.live.items() if key not in gone}
+    return remaining | {inventory.group_kind(item) for item in declared.wanted}
+
+
+def _report(
+    order: ConvergeOrder,
+    declared: _Declared,
+    made: Plan,
+    done: list[ObjectOutcome],
+    writes: int,
+    seconds: dict[str, float],
+) -> ConvergeReport:
+    every = [*declared.outcomes, *done]
+    counts = {action: sum(each.action == action for each in every) for action in ORDER}
+    counts["unchanged"] += len(made.unchanged)
+    told = sorted((each for each in every if each.action != "unchanged"), key=lambda each: ORDER.index(each.action))
+    return ConvergeReport(
+        commit=order.source.commit if order.source else "",
+        outcomes=told[:OUTCOMES_LIMIT],
+        omitted=max(0, len(told) - OUTCOMES_LIMIT),
+        writes=writes,
+        seconds=seconds,
+        **counts,
+    )

@@ -1,0 +1,86 @@
+"""Are an owner's objects doing what they were made for? One look, and waiting for it. Used by the health activities."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+from activities.kubernetes.inventory import Inventory, Look, parent_namespaces
+from clients.kubernetes import Cluster, Clusters, Kind
+from contracts.convergence import OUTCOMES_LIMIT, HealthOrder, HealthReport, ObjectHealth
+from convergence.health import Health, health
+from convergence.objects import Key, Object
+
+WATCH = 5  # seconds of one watch: between two of them cancellation is noticed and a heartbeat sent
+LOOK_EVERY = 0.2  # seconds between two looks at least
+
+Beat = Callable[..., None]
+
+
+class Doctor:
+    """Looks at what carries the owner's label, kind by kind."""
+
+    def __init__(self, clusters: Clusters) -> None:
+        self._clusters = clusters
+
+    def look(self, order: HealthOrder, beat: Beat = lambda *_: None) -> HealthReport:
+        """One look: one list per kind. Idempotent: it only looks. Raises Unavailable."""
+        return report(self._take(self._clusters.get(order.cluster), order, beat).live)
+
+    def wait(self, order: HealthOrder, beat: Beat = lambda *_: None) -> HealthReport:
+        """Until all objects are healthy or `within` seconds are over; how it stands then. Raises Unavailable.
+
+        What is not healthy is watched one kind after the other: all must become healthy, so the order does not matter.
+        """
+        cluster = self._clusters.get(order.cluster)
+        deadline = time.monotonic() + order.within
+        pause = threading.Event()
+        while True:
+            found = self._take(cluster, order, beat)
+            sick = _sick(found.live)
+            left = deadline - time.monotonic()
+            if not sick or left <= 0:
+                return report(found.live)
+            beat(f"{len(sick)} of {len(found.live)} objects are not healthy")
+            group, kind = next(iter(sick))[:2]
+            began = time.monotonic()
+            self._watch(cluster, order, found.kinds[group, kind], min(left, WATCH), beat)
+            pause.wait(max(0.0, LOOK_EVERY - (time.monotonic() - began)))  # a watch may end at once
+
+    def _watch(self, cluster: Cluster, order: HealthOrder, kind: Kind, seconds: float, beat: Beat) -> None:
+        """Until all objects of one kind are healthy or the time is over."""
+        look = Look(cluster, order.owner, order.namespaces, beat)
+        namespace = order.namespaces[0] if len(order.namespaces) == 1 and kind.namespaced else ""
+        listing = cluster.list(kind, namespace=namespace, selector=look.selector)
+        sick = {item["metadata"]["uid"] for item in listing.items if health(item).status != "Current"}
+        if not sick:
+            return
+        events = cluster.watch(
+            kind, namespace=namespace, selector=look.selector, version=listing.version, seconds=max(1, int(seconds))
+        )
+        for event, item in events:
+            uid = item["metadata"]["uid"]
+            healthy = event == "DELETED" or health(item).status == "Current"
+            sick = sick - {uid} if healthy else sick | {uid}
+            beat(f"{len(sick)} {kind.kind} are not healthy")
+            if not sick:
+                return
+
+    def _take(self, cluster: Cluster, order: HealthOrder, beat: Beat) -> Inventory:
+        return Look(cluster, order.owner, order.namespaces, beat).take(parent_namespaces(order.namespaces))
+
+
+def report(live: Mapping[Key, Object]) -> HealthReport:
+    """What is not healthy, what failed first."""
+    sick = sorted(_sick(live).items(), key=lambda each: (each[1].status != "Failed", each[0]))
+    told = [
+        ObjectHealth(kind=key.kind, namespace=key.namespace, name=key.name, status=found.status, reason=found.reason)
+        for key, found in sick[:OUTCOMES_LIMIT]
+    ]
+    return HealthReport(healthy=not sick, unhealthy=told, total=len(live))
+
+
+def _sick(live: Mapping[Key, Object]) -> dict[Key, Health]:
+    states = {key: health(item) for key, item in live.items()}
+    return {key: state for key, state in states.items() if state.status != "Current"}

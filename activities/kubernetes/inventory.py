@@ -1,0 +1,120 @@
+"""What an owner has in a cluster now: its parent object, and one list per kind. Used by converge, health and removal.
+
+A list that fails fails the look: nothing is ever concluded from a list that came back short.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from activities.kubernetes.concurrency import each
+from clients.kubernetes import Cluster, Kind
+from contracts.errors import NotFound
+from convergence import inventory
+from convergence.difference import applied_by_us
+from convergence.inventory import PART_OF, PLATFORM_NAMESPACE, Parent
+from convergence.objects import Key, Object, key_of
+
+KINDS_LIMIT = 200  # of a parent that somebody wrote into
+# Made by controllers, which copy labels; or too many to look through.
+NEVER_OWNED = frozenset({("", "Event"), ("events.k8s.io", "Event"), ("", "Endpoints"), ("", "Node")})
+
+Beat = Callable[..., None]
+
+
+@dataclass
+class Inventory:
+    """`live` by identity, with the kind it was listed as; `parent` is None where there is none (any more)."""
+
+    parent: Parent | None
+    parent_live: Object | None
+    live: dict[Key, Object] = field(default_factory=dict)
+    kinds: dict[tuple[str, str], Kind] = field(default_factory=dict)
+
+    def kind(self, key: Key) -> Kind:
+        """The kind under which an object of this inventory was found."""
+        return self.kinds[key.group, key.kind]
+
+
+class Look:
+    """One look for one owner. `namespaces` are the owner's; an owner with none may have objects everywhere (platform)."""
+
+    def __init__(self, cluster: Cluster, owner: str, namespaces: Iterable[str], beat: Beat) -> None:
+        self._cluster = cluster
+        self._owner = owner
+        self._namespaces = tuple(namespaces)
+        self._beat = beat
+
+    def take(
+        self, parent_namespaces: Iterable[str], kinds: Iterable[Kind] = (), *, everything: bool = True
+    ) -> Inventory:
+        """The owner's objects of `kinds` and, with `everything`, of all kinds its parent names.
+
+        Without a parent every kind is searched: it may have been lost. Raises Unavailable.
+        """
+        live = self._parent(parent_namespaces)
+        parent = inventory.read(live, self._owner) if live else None
+        found = Inventory(parent, live, kinds={(kind.group, kind.kind): kind for kind in kinds})
+        if everything:
+            for kind in self._named(parent) if parent else self._all():
+                found.kinds.setdefault((kind.group, kind.kind), kind)
+        namespaces = {*self._namespaces, *(parent.namespaces if parent else ())} if self._namespaces else set()
+        seen: set[str] = set()
+        for items in each(lambda kind: self.list(kind, namespaces), list(found.kinds.values()), self._beat):
+            # One object can be served in two groups: it counts once, in the one that is wanted (listed first).
+            fresh = {key: item for key, item in items.items() if item["metadata"]["uid"] not in seen}
+            seen.update(item["metadata"]["uid"] for item in fresh.values())
+            found.live |= fresh
+        return found
+
+    def list(self, kind: Kind, namespaces: set[str]) -> dict[Key, Object]:
+        """The owner's objects of one kind: one request."""
+        where = next(iter(namespaces)) if len(namespaces) == 1 and kind.namespaced else ""
+        try:
+            listing = self._cluster.list(kind, namespace=where, selector=self.selector)
+        except NotFound:  # the definition of the kind went meanwhile, and its objects with it
+            self._cluster.forget(kind.api_version)
+            return {}
+        items = {key_of(item): item for item in listing.items if applied_by_us(item)}
+        return {
+            key: item
+            for key, item in items.items()
+            if not (key.namespace and namespaces) or key.namespace in namespaces
+        }
+
+    @property
+    def selector(self) -> str:
+        """Selects the owner's objects."""
+        return f"{PART_OF}={inventory.label(self._owner)}"
+
+    def foreign(self, kind: Kind, namespaces: Iterable[str]) -> Mapping[Key, str]:
+        """Objects of one kind that are in the inventory of somebody else, with that one's label."""
+        where = tuple(namespaces)
+        selector = f"{PART_OF},{PART_OF}!={inventory.label(self._owner)}"
+        listing = self._cluster.list(kind, namespace=where[0] if len(where) == 1 else "", selector=selector)
+        return {key_of(item): item["metadata"]["labels"][PART_OF] for item in listing.items if applied_by_us(item)}
+
+    def _parent(self, namespaces: Iterable[str]) -> Object | None:
+        secrets = self._cluster.kind("v1", "Secret")
+        if secrets is None:
+            raise NotFound("kubernetes-kind", "the cluster does not serve Secrets")
+        for namespace in dict.fromkeys(namespaces):
+            try:
+                return self._cluster.get(secrets, namespace, Parent(self._owner, namespace).name)
+            except NotFound:
+                continue
+        return None
+
+    def _all(self) -> list[Kind]:
+        return [kind for kind in self._cluster.every() if (kind.group, kind.kind) not in NEVER_OWNED]
+
+    def _named(self, parent: Parent) -> list[Kind]:
+        names = sorted(parent.kinds)[:KINDS_LIMIT]
+        found = [self._cluster.preferred(*inventory.split(name)) for name in names]
+        return [kind for kind in found if kind is not None]
+
+
+def parent_namespaces(namespaces: Iterable[str]) -> list[str]:
+    """Where an owner's parent may be: with the owner's objects, or with the platform's."""
+    return [*list(namespaces)[:1], PLATFORM_NAMESPACE]

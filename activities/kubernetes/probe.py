@@ -1,0 +1,77 @@
+"""Can this cluster be used? Reachable, recent enough, and with the rights the platform needs. Used when one is registered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from temporalio import activity
+
+from clients.kubernetes import Cluster, Clusters
+from contracts.convergence import ProbeOrder, ProbeReport
+from contracts.errors import Forbidden, Refused, Unavailable
+
+PATIENCE = 4  # attempts after which a cluster that cannot be reached is refused instead of waited for
+OLDEST = (1, 20)
+# What the platform does in a cluster, as (verb, group, resource): asked for one by one unless everything is allowed.
+NEEDED: Sequence[tuple[str, str, str]] = (
+    ("create", "", "namespaces"),
+    ("delete", "", "namespaces"),
+    ("impersonate", "", "serviceaccounts"),
+    ("patch", "", "serviceaccounts"),
+    ("patch", "", "secrets"),
+    ("list", "", "secrets"),
+    ("patch", "", "configmaps"),
+    ("patch", "apps", "deployments"),
+    ("patch", "rbac.authorization.k8s.io", "rolebindings"),
+    ("patch", "rbac.authorization.k8s.io", "clusterrolebindings"),
+    ("patch", "apiextensions.k8s.io", "customresourcedefinitions"),
+)
+REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+
+
+class Probe:
+    """Asks a cluster about itself; writes nothing."""
+
+    def __init__(self, clusters: Clusters) -> None:
+        self._clusters = clusters
+
+    def look(self, order: ProbeOrder) -> ProbeReport:
+        """Raises Refused (unreachable after some attempts, too old), Forbidden (names the missing right), Unavailable."""
+        try:
+            cluster = self._clusters.get(order.cluster)
+            version = cluster.call("GET", "/version")
+            self._rights(cluster)
+        except Unavailable as error:
+            if activity.in_activity() and activity.info().attempt < PATIENCE:
+                raise
+            raise Refused("cluster-unreachable", error.message) from None
+        if (_number(version.get("major")), _number(version.get("minor"))) < OLDEST:
+            raise Refused("cluster-version", f"Kubernetes {version.get('gitVersion')} is older than 1.{OLDEST[1]}")
+        return ProbeReport(server=cluster.server, version=str(version.get("gitVersion") or ""))
+
+    def _rights(self, cluster: Cluster) -> None:
+        if _allowed(cluster, "*", "*", "*"):
+            return
+        missing = [
+            f"{verb} {resource}" for verb, group, resource in NEEDED if not _allowed(cluster, verb, group, resource)
+        ]
+        if missing:
+            raise Forbidden(
+                "cluster-rights", f"the kubeconfig's user lacks rights in the cluster: {', '.join(missing)}"
+            )
+
+
+def _allowed(cluster: Cluster, verb: str, group: str, resource: str) -> bool:
+    attributes = {"verb": verb, "group": group, "resource": resource}
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": attributes},
+    }
+    answer = cluster.call("POST", REVIEWS, body=review)
+    return bool((answer.get("status") or {}).get("allowed"))
+
+
+def _number(text: object) -> int:
+    digits = "".join(each for each in str(text) if each.isdigit())
+    return int(digits) if digits else 0

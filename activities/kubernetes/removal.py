@@ -1,0 +1,81 @@
+"""Take everything an owner has out of a cluster, and the record of it last. Used by the removal activities.
+
+The parent stays until nothing is left: whoever is interrupted finds out again what there is to delete.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from activities.kubernetes.apply import Writer
+from activities.kubernetes.health import report
+from activities.kubernetes.inventory import Inventory, Look, parent_namespaces
+from clients.kubernetes import Cluster, Clusters
+from contracts.convergence import OUTCOMES_LIMIT, ObjectHealth, OwnedOrder, OwnedReport
+from contracts.errors import Forbidden, NotFound
+from convergence.objects import metadata
+
+LOOK_EVERY = 0.5  # seconds between two looks at what is still going
+
+Beat = Callable[..., None]
+
+
+class Remover:
+    """Deletes by inventory."""
+
+    def __init__(self, clusters: Clusters) -> None:
+        self._clusters = clusters
+
+    def delete(self, order: OwnedOrder, beat: Beat = lambda *_: None) -> OwnedReport:
+        """Delete all objects and wait, `within` seconds at most, until they are gone; then the parent.
+
+        Idempotent: an owner who has nothing is removed. Raises Forbidden (with the first object that may not be deleted),
+        Unavailable.
+        """
+        cluster = self._clusters.get(order.cluster)
+        found = self._take(cluster, order, beat)
+        due = {key: item for key, item in found.live.items() if not metadata(item).get("deletionTimestamp")}
+        writer = Writer(cluster, order.account, beat)
+        results = writer.prune([(key, found.kind(key), item["metadata"]["uid"]) for key, item in due.items()])
+        refused = [each.outcome for each in results if each.outcome.action != "pruned"]
+        if refused:
+            first = refused[0]
+            raise Forbidden("kubernetes-forbidden", f"{first.kind}/{first.name} cannot be deleted: {first.reason}")
+        return self.wait(order, beat).model_copy(update={"deleted": len(results)})
+
+    def wait(self, order: OwnedOrder, beat: Beat = lambda *_: None) -> OwnedReport:
+        """Until nothing is left or `within` seconds are over; what is left then. The parent goes last."""
+        cluster = self._clusters.get(order.cluster)
+        deadline = time.monotonic() + order.within
+        pause = threading.Event()
+        while True:
+            found = self._take(cluster, order, beat)
+            if not found.live:
+                self._forget(cluster, found, order)
+                return OwnedReport()
+            beat(f"{len(found.live)} objects are still there")
+            if time.monotonic() >= deadline:
+                return OwnedReport(remaining=_remaining(found))
+            pause.wait(LOOK_EVERY)
+
+    def _take(self, cluster: Cluster, order: OwnedOrder, beat: Beat) -> Inventory:
+        return Look(cluster, order.owner, order.namespaces, beat).take(parent_namespaces(order.namespaces))
+
+    def _forget(self, cluster: Cluster, found: Inventory, order: OwnedOrder) -> None:
+        kind = cluster.kind("v1", "Secret")
+        if kind is None:
+            raise NotFound("kubernetes-kind", "the cluster does not serve Secrets")
+        if found.parent is not None:
+            cluster.delete(kind, found.parent.namespace, found.parent.name)
+
+
+def _remaining(found: Inventory) -> list[ObjectHealth]:
+    sick = {(each.kind, each.namespace, each.name): each for each in report(found.live).unhealthy}
+    remaining = [
+        sick.get((key.kind, key.namespace, key.name))
+        or ObjectHealth(kind=key.kind, namespace=key.namespace, name=key.name, status="Current", reason="still there")
+        for key in found.live
+    ]
+    return remaining[:OUTCOMES_LIMIT]

@@ -1,0 +1,93 @@
+"""A runtime's place in its cluster: namespaces that are the product's, an account in each, and their end.
+
+Called by the deployment and pipeline workflows. A namespace of somebody else is never taken over or deleted.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from temporalio import activity
+
+from activities.kubernetes import Pulse
+from blueprints import runtimes
+from clients.kubernetes import Cluster, Clusters, Kind
+from contracts.errors import NotFound, Refused, Unavailable
+from contracts.places import ClearOrder, PlaceOrder
+from contracts.vault import Done
+from convergence.difference import difference
+
+NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
+ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts", namespaced=True)
+BINDING = Kind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings", namespaced=True)
+KINDS = {each.kind: each for each in (NAMESPACE, ACCOUNT, BINDING)}
+LOOK_EVERY = 0.1  # seconds between two looks whether a namespace is gone
+
+
+class RuntimeActivities:
+    """As the platform itself."""
+
+    def __init__(self, clusters: Clusters) -> None:
+        self._clusters = clusters
+
+    @activity.defn(name="runtimes.prepare")
+    def prepare(self, order: PlaceOrder) -> Done:
+        """Namespaces, accounts, role bindings. Idempotent: compared first. Raises Refused for a foreign namespace."""
+        cluster = self._clusters.get(order.grant.kubeconfig)
+        for name in order.namespaces:
+            _check_ours(cluster, name, order.product_id)
+        changed = False
+        for item in runtimes.place(order.product_id, order.namespaces, order.account):
+            kind, meta = KINDS[item["kind"]], item["metadata"]
+            try:
+                live = cluster.get(kind, meta.get("namespace", ""), meta["name"])
+            except NotFound:
+                live = None
+            if live is None or difference(item, live):
+                cluster.apply(kind, item)
+                changed = True
+        return Done(changed=changed)
+
+    @activity.defn(name="runtimes.clear")
+    def clear(self, order: ClearOrder) -> Done:
+        """Delete the product's namespaces and wait until they are gone. Idempotent: not there is success. Heartbeats."""
+        cluster, pulse = self._clusters.get(order.grant.kubeconfig), Pulse()
+        changed = False
+        for name in order.namespaces:
+            live = _find(cluster, name)
+            if live is not None and _belongs(live) == order.product_id:
+                cluster.delete(NAMESPACE, "", name)
+                changed = True
+        while [name for name in order.namespaces if _ours(cluster, name, order.product_id)]:
+            pulse()
+            time.sleep(LOOK_EVERY)
+        return Done(changed=changed)
+
+
+def _check_ours(cluster: Cluster, name: str, product_id: str) -> None:
+    live = _find(cluster, name)
+    if live is None:
+        return
+    if _belongs(live) != product_id:
+        raise Refused("namespace-foreign", f"namespace {name} is there already and does not belong to this product")
+    if live["metadata"].get("deletionTimestamp"):
+        raise Unavailable("namespace-terminating", f"namespace {name} is still being deleted")
+
+
+def _ours(cluster: Cluster, name: str, product_id: str) -> bool:
+    live = _find(cluster, name)
+    return live is not None and _belongs(live) == product_id
+
+
+def _find(cluster: Cluster, name: str) -> dict[str, Any] | None:
+    try:
+        return cluster.get(NAMESPACE, "", name)
+    except NotFound:
+        return None
+
+
+def _belongs(live: dict[str, Any]) -> str:
+    metadata = live.get("metadata")
+    labels = metadata.get("labels") if isinstance(metadata, dict) else None
+    return str((labels or {}).get(runtimes.BELONGS_TO, ""))

@@ -1,0 +1,191 @@
+"""Effects in Vault: engines, kubeconfigs, auth mounts of clusters, roles of runtimes.
+
+Called by the tenant, registration, deployment and pipeline workflows. Every activity looks first: what agrees is not
+written. Values stay inside an activity.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+from temporalio import activity
+
+from blueprints import vault as names
+from clients.kubernetes import Clusters
+from clients.vault import Vault
+from contracts.errors import NotFound, Refused, Unavailable
+from contracts.gitlab import Gone
+from contracts.secrets import SecretRef
+from contracts.vault import (
+    ClusterAuth,
+    Done,
+    KubeconfigOrder,
+    KubeconfigState,
+    KubeconfigUndo,
+    RoleName,
+    RuntimeRole,
+)
+
+PROBE_ROLE = "nautes-login-probe"
+REVIEWER = ("vault", "vault-auth")  # namespace and name of the account that reviews tokens
+
+
+class VaultActivities:
+    """`clusters` is asked for tokens of a cluster's service accounts."""
+
+    def __init__(self, vault: Vault, clusters: Clusters) -> None:
+        self._vault = vault
+        self._clusters = clusters
+
+    @activity.defn(name="vault.ensure_tenant")
+    def ensure_tenant(self, _: str) -> Done:
+        """The KV v2 engines. Idempotent: mounted ones are left alone."""
+        mounted = self._vault.mounts("mounts")
+        missing = [each for each in names.ENGINES if f"{each}/" not in mounted]
+        for engine in missing:
+            self._vault.put(f"sys/mounts/{engine}", {"type": "kv", "options": {"version": "2"}})
+        return Done(changed=bool(missing))
+
+    # Kubeconfigs
+
+    @activity.defn(name="vault.kubeconfig_ref")
+    def kubeconfig_ref(self, cluster: str) -> SecretRef:
+        """Where a cluster's kubeconfig is, in its newest version. Idempotent: it only looks. Raises NotFound."""
+        path = names.kubeconfig_path(cluster)
+        version = self._vault.version("cluster", path)
+        if version is None:
+            raise NotFound("kubeconfig-missing", f"Vault has no kubeconfig of cluster {cluster}")
+        return SecretRef(engine="cluster", path=path, version=version)
+
+    @activity.defn(name="vault.store_kubeconfig")
+    def store_kubeconfig(self, order: KubeconfigOrder) -> KubeconfigState:
+        """Move a staged kubeconfig to its place. Idempotent: the same content is not written again."""
+        path = names.kubeconfig_path(order.cluster)
+        current = self._vault.version("cluster", path)
+        staged = self._vault.read(order.staged)
+        if staged is None:  # a retry after an unseen success: it is in its place already
+            if current is None:
+                raise NotFound("kubeconfig-missing", f"the kubeconfig of {order.cluster} is not staged any more")
+            ref = SecretRef(engine="cluster", path=path, version=current)
+            return KubeconfigState(secret=ref, previous=None, changed=True)
+        text = at_server(str(staged["kubeconfig"]), order.server)
+        stored = self._vault.read(SecretRef(engine="cluster", path=path))
+        changed = stored is None or stored.get("kubeconfig") != text
+        if changed:
+            ref = self._vault.write("cluster", path, {"kubeconfig": text}, cas=current or 0)
+        else:
+            ref = SecretRef(engine="cluster", path=path, version=current)
+        self._vault.ensure_policy(names.kubeconfig_policy(order.cluster), names.kubeconfig_reader(order.cluster))
+        self._vault.delete(order.staged.engine, order.staged.path)
+        return KubeconfigState(secret=ref, previous=current, changed=changed)
+
+    @activity.defn(name="vault.undo_kubeconfig")
+    def undo_kubeconfig(self, order: KubeconfigUndo) -> bool:
+        """Put the previous version back, or remove all. Idempotent: what is back is not written again."""
+        path = names.kubeconfig_path(order.cluster)
+        if order.previous is None:
+            removed = self._vault.delete("cluster", path)
+            policy = self._vault.remove(f"sys/policies/acl/{names.kubeconfig_policy(order.cluster)}")
+            return removed or policy
+        before = self._vault.read(SecretRef(engine="cluster", path=path, version=order.previous))
+        if before is None or before == self._vault.read(SecretRef(engine="cluster", path=path)):
+            return False
+        self._vault.write("cluster", path, before)
+        return True
+
+    @activity.defn(name="vault.discard")
+    def discard(self, staged: SecretRef) -> bool:
+        """Forget a staged secret. Idempotent: not there is success. Nothing outside the staging path is touched."""
+        if not staged.path.startswith(names.STAGING):
+            raise Refused("not-staged", "only staged secrets are discarded")
+        return self._vault.delete(staged.engine, staged.path)
+
+    # Auth mounts
+
+    @activity.defn(name="vault.ensure_cluster_auth")
+    def ensure_cluster_auth(self, order: ClusterAuth) -> Done:
+        """The cluster's Kubernetes auth mount. Idempotent: compared with its configuration first."""
+        try:
+            token, ca, host = self._clusters.reviewer(order.kubeconfig)
+        except NotFound as error:  # the cluster issues it a moment after the account is made
+            raise Unavailable("reviewer-token", error.message) from None
+        mount = order.cluster
+        changed = False
+        if f"{mount}/" not in self._vault.mounts("auth"):
+            self._vault.put(f"sys/auth/{mount}", {"type": "kubernetes"})
+            changed = True
+        found = self._vault.get(f"auth/{mount}/config") or {}
+        same = found.get("kubernetes_host") == host and (found.get("kubernetes_ca_cert") or "").strip() == ca.strip()
+        if changed or not same or not found.get("token_reviewer_jwt_set", True):
+            config = {"kubernetes_host": host, "kubernetes_ca_cert": ca, "token_reviewer_jwt": token}
+            self._vault.put(f"auth/{mount}/config", {**config, "disable_local_ca_jwt": True})
+            changed = True
+        return Done(changed=changed)
+
+    @activity.defn(name="vault.verify_login")
+    def verify_login(self, order: ClusterAuth) -> Done:
+        """Show that a service account of the cluster can log in. Idempotent: the role it makes for that is removed."""
+        namespace, name = REVIEWER
+        role = f"auth/{order.cluster}/role/{PROBE_ROLE}"
+        bound = {"bound_service_account_names": [name], "bound_service_account_namespaces": [namespace]}
+        self._vault.put(role, {**bound, "token_policies": ["default"], "token_ttl": "1m"})
+        try:
+            path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
+            request = {
+                "apiVersion": "authentication.k8s.io/v1",
+                "kind": "TokenRequest",
+                "spec": {"expirationSeconds": 600},
+            }
+            jwt = str(self._clusters.get(order.kubeconfig).create(path, request)["status"]["token"])
+            self._vault.login_kubernetes(order.cluster, PROBE_ROLE, jwt)
+        finally:
+            self._vault.remove(role)
+        return Done(changed=False)
+
+    @activity.defn(name="vault.drop_auth")
+    def drop_auth(self, cluster: str) -> bool:
+        """The cluster's auth mount goes, roles included. Idempotent: not there is success."""
+        if f"{cluster}/" not in self._vault.mounts("auth"):
+            return False
+        self._vault.unmount_auth(cluster)
+        return True
+
+    @activity.defn(name="vault.drop_cluster")
+    def drop_cluster(self, cluster: str) -> Gone:
+        """Auth mount, kubeconfig and policy of a cluster. Idempotent: what is not there is success."""
+        removed = self.drop_auth(cluster)
+        removed |= self._vault.delete("cluster", names.kubeconfig_path(cluster))
+        removed |= self._vault.remove(f"sys/policies/acl/{names.kubeconfig_policy(cluster)}")
+        return Gone(removed=removed)
+
+    # Roles of runtimes
+
+    @activity.defn(name="vault.ensure_runtime_role")
+    def ensure_runtime_role(self, order: RuntimeRole) -> Done:
+        """A runtime's role on its cluster's mount. Idempotent: compared first."""
+        path = f"auth/{order.mount}/role/{order.role}"
+        wanted = names.runtime_role(order.service_account, order.namespaces, order.repositories, order.writable)
+        found = self._vault.get(path) or {}
+        if found and _agrees(found, wanted):
+            return Done(changed=False)
+        self._vault.put(path, wanted)
+        return Done(changed=True)
+
+    @activity.defn(name="vault.drop_runtime_role")
+    def drop_runtime_role(self, order: RoleName) -> Gone:
+        """A runtime's role goes. Idempotent: not there is success."""
+        return Gone(removed=self._vault.remove(f"auth/{order.mount}/role/{order.role}"))
+
+
+def _agrees(found: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    lists = ("bound_service_account_names", "bound_service_account_namespaces", "token_policies")
+    return all(sorted(found.get(name) or []) == sorted(wanted[name]) for name in lists)
+
+
+def at_server(kubeconfig: str, server: str) -> str:
+    """The kubeconfig with the first cluster's address replaced by the declared one."""
+    data = yaml.safe_load(kubeconfig)
+    if server:
+        data["clusters"][0]["cluster"]["server"] = server
+    return yaml.safe_dump(data, sort_keys=True)

@@ -1,0 +1,1 @@
+"""What a declaration becomes: Kubernetes objects, Vault policies and roles, GitLab settings."""

@@ -1,0 +1,49 @@
+"""What a runtime becomes in its cluster: namespaces, an account in each, and the rights of that account.
+
+Called by workflows/orders.py (names) and activities/runtimes.py (objects). Names carry the product's id, so that no product
+can take another's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+BELONGS_TO = "resource.nautes.io/belongsto"
+MANAGED_BY = {"app.kubernetes.io/managed-by": "nautes"}
+ROLE = "cluster-admin"  # bound inside the runtime's namespaces only
+
+Object = dict[str, Any]
+
+
+def account_name(product_id: str, account: str) -> str:
+    """ServiceAccount and Vault role of a runtime's machine account."""
+    return f"{product_id}-{account}"
+
+
+def owner(product_id: str, runtime: str) -> str:
+    """Name of the inventory of a runtime's objects."""
+    return f"{product_id}-{runtime}"
+
+
+def place(product_id: str, namespaces: list[str], account: str) -> list[Object]:
+    """Objects of a runtime's place: per namespace the namespace itself, its account, and the rights of the accounts."""
+    subjects = [{"kind": "ServiceAccount", "name": account, "namespace": name} for name in namespaces]
+    objects: list[Object] = []
+    for name in namespaces:
+        objects += [
+            _object("v1", "Namespace", name, None, product_id),
+            _object("v1", "ServiceAccount", account, name, product_id),
+            {
+                **_object("rbac.authorization.k8s.io/v1", "RoleBinding", account, name, product_id),
+                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": ROLE},
+                "subjects": subjects,
+            },
+        ]
+    return objects
+
+
+def _object(version: str, kind: str, name: str, namespace: str | None, product_id: str) -> Object:
+    metadata: Object = {"name": name, "labels": {**MANAGED_BY, BELONGS_TO: product_id}}
+    if namespace:
+        metadata["namespace"] = namespace
+    return {"apiVersion": version, "kind": kind, "metadata": metadata}

@@ -1,0 +1,1 @@
+"""Component bundles a cluster can get: one directory of manifests per component."""

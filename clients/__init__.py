@@ -1,0 +1,1 @@
+"""How outside systems are reached: settings, connections, one error vocabulary."""

@@ -1,0 +1,224 @@
+"""A cache of bare repositories: fetches commits over HTTP with the git command, reads trees with pygit2. Never a checkout.
+
+Called by activities/git.py and the convergence activity. Safe for several processes on one directory; it may be lost at any
+time. Credentials travel in the environment of the git process only.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import pygit2
+
+from clients.trees import File, Limits, TreeReader
+from contracts.errors import Forbidden, NautesError, NotFound, Refused, Unavailable
+
+__all__ = ["File", "GitCache", "Limits"]
+
+Credentials = Callable[[], tuple[str, str]]
+
+_SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?$")
+_SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,254}$")
+_BAD_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/$|^/|\.lock(?:/|$)|(?:^|/)\.|\.$")
+_KEPT = "refs/nautes/"  # one ref per fetched commit: it is complete, and garbage collection keeps it
+
+
+@dataclass(frozen=True)
+class _Ref:
+    name: str  # full
+    commit: str
+
+
+class GitCache:
+    """Repositories below `base_url` ("http://host/"), cached in `directory`; `credentials` gives (user, token) anew each time."""
+
+    def __init__(self, directory: Path, base_url: str, credentials: Credentials, limits: Limits | None = None) -> None:
+        self._directory = directory
+        self._base = base_url.rstrip("/") + "/"
+        self._credentials = credentials
+        self._limits = limits or Limits()
+        self._locks: dict[Path, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def head(self, repository: str, ref: str) -> str | None:
+        """The commit `ref` (branch, tag or full ref) points to on the server; None when there is no such ref.
+
+        Raises NotFound (no such repository), Forbidden, Unavailable, Refused (a name that cannot be one).
+        """
+        found = self._remote(repository, ref)
+        return found.commit if found else None
+
+    def fetch(self, repository: str, ref_or_commit: str) -> str:
+        """Bring a branch, tag, full ref or commit into the cache; its commit. Nothing is fetched that is there already.
+
+        Raises NotFound (no such repository, ref or commit), Forbidden, Unavailable, Refused.
+        """
+        if _SHA.match(ref_or_commit):
+            return self._fetch(repository, ref_or_commit, ref_or_commit)
+        found = self._remote(repository, ref_or_commit)
+        if found is None:
+            raise NotFound("git-ref", f"{repository} has no branch or tag {ref_or_commit}")
+        return self._fetch(repository, found.name, found.commit)
+
+    def files(self, repository: str, commit: str, path: str = "") -> list[File]:
+        """All files below `path` of a commit, fetched first if it is not here. Raises Refused and NotFound."""
+        self.fetch(repository, commit)
+        reader = TreeReader(pygit2.Repository(str(self._path(repository))), self._limits)
+        try:
+            return reader.files(commit, path)
+        except NotFound as error:
+            raise NotFound(error.code, f"{repository} at {commit[:12]}: {error.message}") from None
+
+    def clean(self, max_bytes: int) -> int:
+        """Remove repositories, the longest unused first, until the cache fits into `max_bytes`; how many went."""
+        repositories = sorted(self._directory.glob("*.git"), key=lambda each: each.stat().st_mtime)
+        sizes = [sum(file.stat().st_size for file in each.rglob("*") if file.is_file()) for each in repositories]
+        total, removed = sum(sizes), 0
+        for path, size in zip(repositories, sizes, strict=True):
+            if total <= max_bytes:
+                break
+            with self._locked(path):
+                shutil.rmtree(path, ignore_errors=True)
+            total, removed = total - size, removed + 1
+        return removed
+
+    def _remote(self, repository: str, ref: str) -> _Ref | None:
+        """Branches win over tags of the same name; a tag object is followed to its commit."""
+        names = [ref] if ref.startswith("refs/") else [f"refs/heads/{ref}", f"refs/tags/{ref}"]
+        if not ref or len(ref) > 255 or ref.startswith("-") or _BAD_REF.search(ref):
+            raise Refused("git-ref", "that cannot be the name of a branch or tag")
+        patterns = [pattern for name in names for pattern in (name, name + "^{}")]
+        output = self._git(["ls-remote", "--", self._url(repository), *patterns], repository)
+        lines = [line.split("\t", 1) for line in output.splitlines() if "\t" in line]
+        found = {name: commit for commit, name in lines}
+        for name in names:
+            commit = found.get(name + "^{}") or found.get(name)
+            if commit:
+                return _Ref(name, commit)
+        return None
+
+    def _fetch(self, repository: str, source: str, commit: str) -> str:
+        path = self._path(repository)
+        if self._has(path, commit):
+            return commit
+        with self._locked(path):
+            if self._has(path, commit):
+                return commit
+            if not (path / "HEAD").exists():
+                pygit2.init_repository(str(path), bare=True)
+            incoming = f"{_KEPT}incoming"
+            command = ["fetch", "--depth=1", f"--filter=blob:limit={self._limits.fetched}", "--no-tags", "--force"]
+            command += ["--no-write-fetch-head", "--no-auto-gc", "--", self._url(repository), f"{source}:{incoming}"]
+            self._git(command, repository, path)
+            return self._keep(path, incoming, repository)
+
+    def _keep(self, path: Path, incoming: str, repository: str) -> str:
+        """Remember what was fetched under its own name; the branch may have moved on since it was asked for."""
+        cached = pygit2.Repository(str(path))
+        try:
+            commit = str(cached.references[incoming].peel(pygit2.Commit).id)
+        except (KeyError, pygit2.GitError, pygit2.InvalidSpecError):
+            raise Refused("git-ref", f"what was asked for in {repository} is not a commit") from None
+        cached.references.create(_KEPT + commit, commit, force=True)
+        cached.references.delete(incoming)
+        return commit
+
+    def _has(self, path: Path, commit: str) -> bool:
+        if not (path / "HEAD").exists():
+            return False
+        if _KEPT + commit not in pygit2.Repository(str(path)).references:
+            return False
+        os.utime(path)
+        return True
+
+    def _path(self, repository: str) -> Path:
+        if not all(_SEGMENT.match(each) and not each.endswith((".git", ".")) for each in repository.split("/")):
+            raise Refused("git-repository", "that cannot be the path of a repository")
+        return self._directory / f"{hashlib.sha256((self._base + repository).encode()).hexdigest()[:40]}.git"
+
+    def _url(self, repository: str) -> str:
+        self._path(repository)
+        return f"{self._base}{quote(repository)}.git"
+
+    @contextmanager
+    def _locked(self, path: Path) -> Iterator[None]:
+        """One writer per repository, among the threads of this process and among processes."""
+        with self._guard:
+            lock = self._locks.setdefault(path, threading.Lock())
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with lock, path.with_suffix(".lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _git(self, arguments: Sequence[str], repository: str, path: Path | None = None) -> str:
+        command = ["git", *(["--git-dir", str(path)] if path else []), *arguments]
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=self._environment(),
+            start_new_session=True,
+        )
+        try:
+            output, complaint = process.communicate(timeout=self._limits.seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # helpers of git, too
+            process.communicate()
+            raise Unavailable("git-timeout", f"{repository}: no answer in {self._limits.seconds:.0f} s") from None
+        if process.returncode:
+            raise _error(repository, complaint.decode(errors="replace"))
+        return output.decode(errors="replace")
+
+    def _environment(self) -> Mapping[str, str]:
+        """Nothing of ours but the path; no configuration of this machine; no prompt, no redirect, no protocol but HTTP."""
+        user, token = self._credentials()
+        settings = {
+            "http.followRedirects": "false",
+            "http.lowSpeedLimit": "1000",
+            "http.lowSpeedTime": str(int(self._limits.seconds)),
+            "protocol.version": "2",
+            "fetch.unpackLimit": "1",  # a pack appears as a whole: a killed fetch leaves nothing half there
+            "core.askPass": "true",
+            "credential.helper": "",
+        }
+        if token:
+            basic = base64.b64encode(f"{user}:{token}".encode()).decode()
+            settings[f"http.{self._base}.extraHeader"] = f"Authorization: Basic {basic}"
+        environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": "/nonexistent", "LC_ALL": "C"}
+        environment |= {"GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
+        environment |= {"GIT_ALLOW_PROTOCOL": "http:https", "GIT_CONFIG_COUNT": str(len(settings))}
+        for number, (key, value) in enumerate(settings.items()):
+            environment[f"GIT_CONFIG_KEY_{number}"], environment[f"GIT_CONFIG_VALUE_{number}"] = key, value
+        return environment
+
+
+_NOT_THERE = re.compile(
+    r"repository .* not found|error: 404|couldn't find remote ref|not our ref|no such remote ref|does not point to a valid object"
+)
+_NO_RIGHT = re.compile(r"error: 40[13]|Authentication failed|could not read (?:Username|Password)|access denied", re.I)
+
+
+def _error(repository: str, complaint: str) -> NautesError:
+    """git's complaint in our words; its own text may hold addresses, so only what is known is passed on."""
+    if re.search(r"redirect", complaint):
+        return Refused("git-redirect", f"{repository}: the server redirects elsewhere, which is not followed")
+    if _NO_RIGHT.search(complaint):
+        return Forbidden("git-forbidden", f"{repository}: the platform's account may not read it")
+    if _NOT_THERE.search(complaint):
+        return NotFound("git-not-found", f"{repository}: no such repository, ref or commit")
+    status = re.search(r"error: (\d{3})", complaint)
+    return Unavailable("git-unavailable", f"{repository}: " + (f"HTTP {status[1]}" if status else "cannot be reached"))

@@ -1,0 +1,160 @@
+"""GitLab through python-gitlab: one session per thread, one translation of errors. Used by activities and by the door.
+
+Redirects to other hosts are refused, nothing is retried here: Temporal retries, and shows it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import gitlab
+import requests
+from gitlab.exceptions import GitlabAuthenticationError, GitlabError
+
+from contracts.common import Requester
+from contracts.errors import Conflict, Forbidden, NautesError, NotFound, Refused, Unauthenticated, Unavailable
+
+MAINTAINER, OWNER = 40, 50
+PAGE = 100
+_MOVED = ("Could not update refs", "has changed since you started editing", "already exists", "doesn't exist")
+
+
+class GitLab:
+    """`token` is the platform's or, at the door, the caller's own; `timeout` in seconds per call."""
+
+    def __init__(self, url: str, token: str, timeout: float = 10.0) -> None:
+        self._url, self._token, self._timeout = url.rstrip("/"), token, timeout
+        self._local = threading.local()
+
+    @property
+    def api(self) -> gitlab.Gitlab:
+        """The client of this thread (its HTTP session is not made for several)."""
+        client = getattr(self._local, "client", None)
+        if client is None:
+            session = requests.Session()
+            session.hooks["response"].append(self._same_host)
+            client = gitlab.Gitlab(
+                self._url, private_token=self._token, timeout=self._timeout, session=session, keep_base_url=True
+            )
+            self._local.client = client
+        return client
+
+    def _same_host(self, response: requests.Response, *_: Any, **__: Any) -> None:
+        target = response.headers.get("Location", "")
+        if response.is_redirect and urlsplit(target).netloc not in ("", urlsplit(self._url).netloc):
+            raise Refused("gitlab-redirect", "GitLab redirects to another host")
+
+    def get(self, path: str, **query: Any) -> Any:
+        """GET below /api/v4."""
+        with translated(f"GET {path}"):
+            return self.api.http_get(path, query_data=query)
+
+    def find(self, path: str, **query: Any) -> Any | None:
+        """GET, or None when there is no such thing (or we may not see it)."""
+        try:
+            return self.get(path, **query)
+        except NotFound:
+            return None
+
+    def pages(self, path: str, **query: Any) -> list[Any]:
+        """Every item of a list."""
+        with translated(f"GET {path}"):
+            return list(self.api.http_list(path, query_data={"per_page": PAGE, **query}, iterator=True))
+
+    def post(self, path: str, **body: Any) -> Any:
+        """POST below /api/v4."""
+        with translated(f"POST {path}"):
+            return self.api.http_post(path, post_data=body)
+
+    def put(self, path: str, **body: Any) -> Any:
+        """PUT below /api/v4."""
+        with translated(f"PUT {path}"):
+            return self.api.http_put(path, post_data=body)
+
+    def delete(self, path: str, **query: Any) -> bool:
+        """DELETE; False when it was not there."""
+        try:
+            with translated(f"DELETE {path}"):
+                self.api.http_delete(path, query_data=query)
+        except NotFound:
+            return False
+        return True
+
+    def group_id(self, path: str) -> int:
+        """Id of a group by full path, 0 when there is none."""
+        found = self.find(f"/groups/{quoted(path)}")
+        # A number would be taken for an id, and GitLab follows renames: only the exact path counts.
+        return int(found["id"]) if found and str(found["full_path"]).lower() == path.lower() else 0
+
+    def project(self, path: str) -> Any | None:
+        """A project by full path, None when there is none."""
+        found = self.find(f"/projects/{quoted(path)}")
+        return found if found and str(found["path_with_namespace"]).lower() == path.lower() else None
+
+    def project_id(self, path: str) -> int:
+        """Id of a project by full path, 0 when there is none."""
+        found = self.project(path)
+        return int(found["id"]) if found else 0
+
+
+class Caller:
+    """The person at the door, known by their own token."""
+
+    def __init__(self, url: str, timeout: float = 10.0) -> None:
+        self._url, self._timeout = url, timeout
+
+    def who(self, token: str) -> Requester:
+        """Who is behind a token. Raises `Unauthenticated`."""
+        user = GitLab(self._url, token, self._timeout).get("/user")
+        return Requester(id=user["id"], username=user["username"], name=user["name"], email=user.get("email") or "")
+
+    def level(self, token: str, user_id: int, path: str, kind: str) -> int | None:
+        """Effective access level in a "groups" or "projects" path; None when the caller may not know of it."""
+        client = GitLab(self._url, token, self._timeout)
+        found = client.find(f"/{kind}/{quoted(path)}")
+        if found is None:
+            return None
+        if client.get("/user").get("is_admin"):
+            return OWNER
+        member = client.find(f"/{kind}/{quoted(path)}/members/all/{user_id}")
+        return int(member["access_level"]) if member else 0
+
+    def can_create_group(self, token: str) -> bool:
+        """Whether the caller may create top-level groups."""
+        return bool(GitLab(self._url, token, self._timeout).get("/user").get("can_create_group"))
+
+
+def quoted(path: str) -> str:
+    """A path as one part of a URL."""
+    return quote(path, safe="")
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Turn every error of python-gitlab into one of ours; `what` was attempted, and holds no secret."""
+    try:
+        yield
+    except GitlabError as error:
+        raise _translate(error, what) from None
+    except requests.RequestException as error:
+        raise Unavailable("gitlab-unreachable", f"GitLab cannot be reached ({type(error).__name__})") from None
+
+
+def _translate(error: GitlabError, what: str) -> NautesError:
+    status = error.response_code or 0
+    message = str(error.error_message)[:500]
+    if isinstance(error, GitlabAuthenticationError) or status == 401:
+        return Unauthenticated("gitlab-unauthenticated", f"GitLab does not accept the token: {message}")
+    if status == 403:
+        return Forbidden("gitlab-forbidden", f"GitLab refuses {what}: {message}")
+    if status == 404:
+        return NotFound("gitlab-not-found", f"{what}: {message}")
+    if status == 409 or (status == 400 and any(each in message for each in _MOVED)):
+        return Conflict("gitlab-conflict", f"{what}: {message}")
+    if status == 429 or status >= 500 or status == 0:
+        return Unavailable("gitlab-unavailable", f"GitLab answered {status or 'nothing'} to {what}")
+    return Refused("gitlab-refused", f"GitLab refuses {what}: {message}")

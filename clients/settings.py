@@ -1,0 +1,55 @@
+"""Where the outside systems are and who we are there: read once from the environment, by the worker and the API.
+
+Every secret comes from a file named by a setting, never from the environment itself, so that it shows in no process list.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """`NAUTES_*` settings. URLs carry no credentials; times are seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="NAUTES_", extra="ignore", frozen=True)
+
+    tenant: str = "nautes"
+    temporal_address: str = "127.0.0.1:7233"
+    temporal_namespace: str = "default"
+    temporal_ui_url: str = ""
+    gitlab_url: str = "http://127.0.0.1:8080"
+    gitlab_token_file: Path | None = None
+    vault_addr: str = "http://127.0.0.1:8200"
+    vault_role_id: str = ""
+    vault_secret_id_file: Path | None = None
+    api_url: str = "http://127.0.0.1:8000"  # public base address of the API: webhooks point there
+    api_host: str = "127.0.0.1"
+    api_port: int = 8000
+    state_dir: Path = Path(".nautes")  # cache of repositories; may be lost
+    allow_loopback: bool = False  # clusters on loopback and plain http: the sandbox sets it
+    sweep_seconds: float = 30.0  # between two looks for pushes no webhook told of
+    drift_seconds: float = 60.0  # between two looks for drift in one cluster
+    retry_initial_seconds: float = Field(default=1.0, gt=0)  # first back-off of an outage
+    retry_maximum_seconds: float = Field(default=60.0, gt=0)
+    body_limit: int = 1 << 20  # bytes of a request
+    request_seconds: float = 10.0  # one HTTP call to an outside system
+
+    @cached_property
+    def gitlab_token(self) -> str:
+        """The platform's own GitLab token."""
+        return _read(self.gitlab_token_file, "NAUTES_GITLAB_TOKEN_FILE")
+
+    @cached_property
+    def vault_secret_id(self) -> str:
+        """Secret id of our AppRole."""
+        return _read(self.vault_secret_id_file, "NAUTES_VAULT_SECRET_ID_FILE")
+
+
+def _read(path: Path | None, setting: str) -> str:
+    if path is None:
+        raise ValueError(f"{setting} is not set")
+    return path.read_text().strip()

@@ -1,0 +1,1 @@
+"""Names, ids, inputs, messages and results of every workflow and activity."""

@@ -1,0 +1,156 @@
+"""Inputs and results of the GitLab activities (activities/gitlab.py, activities/repositories.py)."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+from contracts.common import Payload, Requester
+from contracts.secrets import SecretRef
+
+Made = Literal["created", "changed", "unchanged"]
+
+
+class GroupOrder(Payload):
+    """The group of a product. `owner` becomes its Owner when it is created."""
+
+    path: str  # full path, "/" for nested groups
+    name: str
+    visibility: str = ""  # private | public; empty keeps what is there
+    description: str | None = None
+    owner: Requester
+
+
+class GroupState(Payload):
+    """A group as it is now."""
+
+    id: int
+    path: str
+    made: Made
+
+
+class RepositoryOrder(Payload):
+    """A project in a group. `path` is the last part; `initialize` gives it a first commit on main."""
+
+    group: str  # full path
+    path: str
+    name: str
+    visibility: str = ""
+    description: str | None = None
+    initialize: bool = False
+
+
+class RepositoryState(Payload):
+    """A project as it is now."""
+
+    id: int
+    path: str  # with namespace
+    made: Made
+
+
+class KeysOrder(Payload):
+    """The deploy keys of a repository; private halves are written to Vault in the same activity and nowhere else."""
+
+    project_id: int
+    permissions: list[Literal["readonly", "readwrite"]]
+
+
+class KeysState(Payload):
+    """Which keys had to be made, and where their private halves are."""
+
+    made: Made
+    secrets: list[SecretRef]
+
+
+class HookOrder(Payload):
+    """Our webhook on a repository: GitLab event names ("push_events", ...), secret per hook kept in Vault."""
+
+    project_id: int
+    url: str
+    events: list[str]
+
+
+class HookState(Payload):
+    """The hook's id in GitLab."""
+
+    id: int
+    made: Made
+
+
+class Gone(Payload):
+    """Whether a removal found something to remove."""
+
+    removed: bool
+
+
+class Project(Payload):
+    """A project addressed by id, with its path for messages."""
+
+    project_id: int
+    path: str = ""
+
+
+class FileAction(Payload):
+    """One file of a commit. `last_commit_id` is the optimistic lock of update and delete."""
+
+    action: Literal["create", "update", "delete"]
+    path: str
+    content: str = ""
+    last_commit_id: str = ""
+
+
+class CommitOrder(Payload):
+    """One commit through the Commits API, authored as the person."""
+
+    project_id: int
+    branch: str
+    actions: list[FileAction]
+    message: str  # subject, blank line, trailers
+    author: Requester
+    expected_head: str  # "" for an empty repository
+
+
+class Committed(Payload):
+    """The head after the commit. `parent` differs from the expected head when somebody pushed in between."""
+
+    commit: str
+    parent: str
+
+
+class StatusOrder(Payload):
+    """A commit status; GitLab shows it beside the commit."""
+
+    project_id: int
+    commit: str
+    name: str
+    state: Literal["pending", "running", "success", "failed", "canceled"]
+    description: str = ""
+    ref: str = ""
+    target_url: str = ""
+
+
+class Push(Payload):
+    """A branch or tag that moved, however we heard of it. `event` is the same from a webhook and from the sweep."""
+
+    event: str  # digest of (project, ref, before, after)
+    project_id: int
+    repository: str  # path with namespace
+    ref: str  # full: refs/heads/main, refs/tags/v1
+    before: str
+    after: str  # zeros when it was deleted
+    kind: Literal["push_events", "tag_push_events"]
+    delivery: str = ""  # Idempotency-Key of the webhook, "" from the sweep
+
+
+class PushPage(Payload):
+    """What the sweep found: pushes newer than the cursor, oldest first, and the new cursor."""
+
+    pushes: list[Push]
+    cursor: int  # id of the newest event seen
+    calls: int
+
+
+def push_event(project_id: int, ref: str, before: str, after: str) -> str:
+    """Digest of a push: the same whether a webhook or the sweep tells of it. 12 hexadecimal digits."""
+    text = f"{project_id} {ref} {before} {after}"
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

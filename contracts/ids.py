@@ -1,0 +1,57 @@
+"""Workflow ids and task queues. An id is readable and is the guarantee that there is only one."""
+
+from __future__ import annotations
+
+TASK_QUEUE = "nautes"
+TENANT = "tenant"
+BRANCH_SWEEP = "sweep/branches"
+
+
+def cluster(name: str) -> str:
+    """The single writer of a cluster."""
+    return f"cluster/{name}"
+
+
+def product(path: str) -> str:
+    """The single writer of a product; `path` is the GitLab group's full path."""
+    return f"product/{path}"
+
+
+def deployment(product_path: str, runtime: str) -> str:
+    """The single writer of a deployment runtime's objects."""
+    return f"deployment/{product_path}/{runtime}"
+
+
+def pipeline(product_path: str, runtime: str) -> str:
+    """The single writer of a pipeline runtime's objects."""
+    return f"pipeline/{product_path}/{runtime}"
+
+
+def change(product_path: str, operation: str) -> str:
+    """One change of one product."""
+    return f"change/{product_path}/{operation}"
+
+
+def registration(cluster_name: str, operation: str) -> str:
+    """One registration, update or removal of a cluster."""
+    return f"registration/{cluster_name}/{operation}"
+
+
+def run(product_path: str, runtime: str, event: str, trigger: str) -> str:
+    """One pipeline run: the same event and trigger never run twice."""
+    return f"run/{product_path}/{runtime}/{event}-{trigger}"
+
+
+def drift_sweep(cluster_name: str) -> str:
+    """The schedule that looks for drift in one cluster."""
+    return f"sweep/drift/{cluster_name}"
+
+
+def repository(project_id: int) -> str:
+    """Name of a code repository in stored manifests and Vault paths."""
+    return f"repo-{project_id}"
+
+
+def product_name(group_id: int) -> str:
+    """Name of a product in stored manifests, Vault roles and clusters."""
+    return f"product-{group_id}"

@@ -1,0 +1,94 @@
+"""What a command is, what answers it at once, and how it ends: shared by changes of products and of clusters."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from contracts.common import Payload, Requester
+from contracts.secrets import SecretRef
+from resources.findings import Finding
+
+Action = Literal["apply", "remove"]
+State = Literal["done", "refused", "cancelled"]
+Manifest = dict[str, Any]  # a user manifest: {"kind": ..., "spec": {...}}, without secrets
+
+
+class ChangeRequest(Payload):
+    """A set of manifests of one product to be applied or removed; the argument of `ProductWorkflow.submit`."""
+
+    operation: str  # unique; the change runs as change/<product>/<operation>
+    product: str  # full path of the GitLab group
+    action: Action
+    manifests: list[Manifest]
+    requester: Requester
+    skip_check: bool = False
+    dry_run: bool = False
+
+
+class ClusterRequest(Payload):
+    """One cluster to be registered, updated or removed; the argument of `ClusterWorkflow.submit`."""
+
+    operation: str
+    cluster: str
+    action: Action
+    manifest: Manifest = Field(default_factory=dict)
+    kubeconfig: SecretRef | None = None  # staged by the door; None keeps the stored one
+    requester: Requester
+
+
+class Accepted(Payload):
+    """The answer to a command: `operation` is the id of the finite workflow whose result is an `OperationResult`."""
+
+    operation: str
+
+
+class Outcome(Payload):
+    """What became of one resource. `action` as the user sees it."""
+
+    resource: str  # "<Kind>/<name>"
+    action: Literal["created", "changed", "unchanged", "removed", "absent", "refused"]
+    detail: str = ""
+
+
+class Effect(Payload):
+    """One line of a plan or of the record of a change: a system, what is done there, to what."""
+
+    system: Literal["gitlab", "vault", "git", "kubernetes", "temporal"]
+    action: Literal["create", "change", "delete"]
+    target: str
+    detail: str = ""
+
+
+class OperationResult(Payload):
+    """How an operation ended. `refused` carries the findings and what was undone."""
+
+    operation: str
+    state: State
+    outcomes: list[Outcome] = []
+    commit: str = ""
+    findings: list[Finding] = []  # why it was refused
+    already: list[Finding] = []  # findings that were there before; they refuse nothing
+    effects: list[Effect] = []  # the plan (dry run) or what was done
+    undone: list[str] = []
+    message: str = ""
+
+
+class Retry(Payload):
+    """An effect that waits for an outage to end, for people: which step, which attempt, why, when next."""
+
+    step: str
+    attempt: int
+    error: str
+    next_try: str  # RFC 3339, UTC
+
+
+class OperationStatus(Payload):
+    """The query `status` of a running operation."""
+
+    operation: str
+    step: str
+    done: list[str] = []
+    retry: Retry | None = None
+    requester: str = ""

@@ -1,0 +1,23 @@
+"""Inputs of the activities that prepare and clear a runtime's place in a cluster (activities/runtimes.py)."""
+
+from __future__ import annotations
+
+from contracts.clusters import Grant
+from contracts.common import Payload
+
+
+class PlaceOrder(Payload):
+    """Namespaces of a product with an account in each; an existing namespace of somebody else is refused."""
+
+    grant: Grant
+    product_id: str
+    namespaces: list[str]
+    account: str  # name of the ServiceAccount: product-<id>-<account>
+
+
+class ClearOrder(Payload):
+    """Delete namespaces that are the product's (by label) and wait until they are gone."""
+
+    grant: Grant
+    product_id: str
+    namespaces: list[str]

@@ -1,0 +1,13 @@
+"""Search attribute keys: one list for registration, workflows and lists for people. Never read for a decision."""
+
+from __future__ import annotations
+
+from temporalio.common import SearchAttributeKey
+
+KIND = SearchAttributeKey.for_keyword("NautesKind")
+PRODUCT = SearchAttributeKey.for_keyword("NautesProduct")
+CLUSTER = SearchAttributeKey.for_keyword("NautesCluster")
+PHASE = SearchAttributeKey.for_keyword("NautesPhase")
+REVISION = SearchAttributeKey.for_keyword("NautesRevision")
+
+ALL = (KIND, PRODUCT, CLUSTER, PHASE, REVISION)

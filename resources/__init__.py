@@ -1,0 +1,1 @@
+"""What people declare: one model per kind, strict YAML in and out, where each file lives."""

@@ -1,0 +1,173 @@
+"""Strict YAML: text to documents with positions, and everything wrong with it as findings. Never raises on any input.
+
+Used by resources/manifest.py for what people send and by resources/stored.py for what Git holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from resources.findings import Finding
+
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+Position = tuple[int, int]  # line and column, from 1
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Caps that keep a hostile file cheap."""
+
+    size: int = 1 << 20  # bytes
+    documents: int = 500
+    depth: int = 64
+    nodes: int = 100_000
+    aliases: int = 50
+
+
+@dataclass(frozen=True)
+class Document:
+    """One YAML document: its data, and where each JSON pointer lies in the source."""
+
+    data: Any
+    source: str
+    line: int
+    positions: dict[str, Position] = field(default_factory=dict)
+
+    def position(self, pointer: str) -> Position:
+        """Line and column of a pointer, or of the nearest parent that is there."""
+        while pointer and pointer not in self.positions:
+            pointer = pointer.rpartition("/")[0]
+        return self.positions.get(pointer, (self.line, 1))
+
+
+def documents(
+    text: str | bytes, source: str = "", limits: Limits | None = None
+) -> tuple[list[Document], list[Finding]]:
+    """Every document of `text`; findings for what could not be read. JSON is YAML and is taken too."""
+    limits = limits or Limits()
+    if len(text) > limits.size:
+        return [], [_finding("yaml-size", f"{source or 'the text'} is larger than {limits.size} bytes", 1, 1)]
+    if isinstance(text, bytes):
+        try:
+            text = text.decode("utf-8")
+        except UnicodeDecodeError:
+            return [], [_finding("yaml-encoding", "the text is not UTF-8", 1, 1)]
+    found: list[Document] = []
+    findings: list[Finding] = []
+    try:
+        for node in _compose(text, limits):
+            if len(found) >= limits.documents:
+                findings.append(_finding("yaml-documents", f"more than {limits.documents} documents", 1, 1))
+                break
+            document, wrong = _document(node, source, limits)
+            findings += wrong
+            if document is not None:
+                found.append(document)
+    except _TooMuchError as error:
+        findings.append(error.finding)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        findings.append(_finding("yaml-syntax", error.problem or "not YAML", line, column))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        findings.append(_finding("yaml-syntax", str(error).splitlines()[0][:200] or "not YAML", 1, 1))
+    return found, findings
+
+
+class _TooMuchError(Exception):
+    def __init__(self, finding: Finding) -> None:
+        self.finding = finding
+        super().__init__(finding.message)
+
+
+def _finding(rule: str, message: str, line: int, column: int, pointer: str = "", hint: str = "") -> Finding:
+    return Finding(rule=rule, message=message, pointer=pointer, hint=hint, line=line, column=column)
+
+
+def _compose(text: str, limits: Limits) -> Iterator[yaml.Node]:
+    """Nodes of the documents, after counting events: an alias bomb is refused before anything is built from it."""
+    depth = nodes = aliases = 0
+    for event in yaml.parse(text, Loader=LOADER):
+        mark = event.start_mark
+        if isinstance(event, yaml.AliasEvent):
+            aliases += 1
+            if aliases > limits.aliases:
+                raise _TooMuchError(
+                    _finding("yaml-aliases", f"more than {limits.aliases} aliases", mark.line + 1, mark.column + 1)
+                )
+        elif isinstance(event, yaml.NodeEvent):
+            nodes += 1
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > limits.depth or nodes > limits.nodes:
+            rule, what = (
+                ("yaml-depth", "nested too deep") if depth > limits.depth else ("yaml-nodes", "too many values")
+            )
+            raise _TooMuchError(_finding(rule, what, mark.line + 1, mark.column + 1))
+    yield from (node for node in yaml.compose_all(text, Loader=LOADER) if node is not None)
+
+
+def _document(node: yaml.Node, source: str, limits: Limits) -> tuple[Document | None, list[Finding]]:
+    reader = _Reader(limits.nodes)
+    data = reader.read(node, "")
+    line = node.start_mark.line + 1
+    if data is None and not reader.findings:
+        return None, []
+    return Document(data, source, line, reader.positions), reader.findings
+
+
+class _Reader:
+    """Builds plain data from nodes, noting positions and duplicate keys. `budget` bounds what aliases may unfold to."""
+
+    def __init__(self, budget: int) -> None:
+        self.positions: dict[str, Position] = {}
+        self.findings: list[Finding] = []
+        self._budget = budget
+        self._scalars = LOADER("")
+
+    def read(self, node: yaml.Node, pointer: str) -> Any:
+        mark = node.start_mark
+        self.positions.setdefault(pointer, (mark.line + 1, mark.column + 1))
+        self._budget -= 1
+        if self._budget < 0:
+            raise _TooMuchError(_finding("yaml-aliases", "aliases unfold to too much", mark.line + 1, mark.column + 1))
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, pointer)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.read(each, f"{pointer}/{index}") for index, each in enumerate(node.value)]
+        return self._scalar(node, pointer)
+
+    def _mapping(self, node: yaml.MappingNode, pointer: str) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            mark = key_node.start_mark
+            line, column = mark.line + 1, mark.column + 1
+            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
+            if key is None:
+                self.findings.append(_finding("yaml-key", "a key must be a plain text", line, column, pointer))
+                continue
+            below = f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
+            if key in found:
+                self.findings.append(
+                    _finding("yaml-duplicate-key", f"the key {key!r} stands here twice", line, column, below)
+                )
+            self.positions[below] = (line, column)
+            found[key] = self.read(value_node, below)
+        return found
+
+    def _scalar(self, node: yaml.Node, pointer: str) -> Any:
+        try:
+            value = self._scalars.construct_object(node)
+        except (yaml.YAMLError, ValueError) as error:
+            mark = node.start_mark
+            text = str(error).splitlines()[0][:200]
+            self.findings.append(_finding("yaml-value", text, mark.line + 1, mark.column + 1, pointer))
+            return None
+        # Dates are texts to everyone who writes manifests.
+        return value if isinstance(value, str | int | float | bool | None) else str(node.value)

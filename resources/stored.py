@@ -1,0 +1,172 @@
+"""The stored form: CR YAML in `default.project` and in the tenant repository, in the layout of the original system.
+
+`store` writes one resource; `read_product` and `read_clusters` read what a commit holds, the original's files included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import yaml
+
+from resources.base import API_VERSION, Resource
+from resources.cluster import Cluster
+from resources.documents import documents
+from resources.findings import Finding
+from resources.manifest import resource_of
+from resources.names import Names
+from resources.product import CodeRepo
+from resources.tree import ProductTree
+
+KUSTOMIZATION = "production/kustomization.yaml"
+CLUSTERS = "nautes/overlays/production/clusters"
+KUSTOMIZE_VERSION = "kustomize.config.k8s.io/v1beta1"
+
+Rename = Callable[[str], str]
+
+
+def store(resource: Resource, names: Names) -> tuple[str, str]:
+    """Path and text of a resource. Raises `KeyError` when a name it uses has no id."""
+    spec = resource.model_dump(mode="json", by_alias=True, exclude_none=True)
+    metadata_name = resource.name
+    if resource.kind != "CodeRepo":
+        spec.pop("name")
+    if isinstance(resource, CodeRepo):
+        metadata_name = names.repository_id(resource.name)
+        spec["repoName"] = spec.pop("name")
+    if "productName" in spec:
+        spec["product"] = spec.pop("productName")
+    _rename(spec, names.product_id, names.repository_id)
+    data = {"apiVersion": API_VERSION, "kind": resource.kind, "metadata": {"name": metadata_name}, "spec": spec}
+    return _path(resource, names), yaml.safe_dump(data, sort_keys=True, allow_unicode=True)
+
+
+def product_files(tree: ProductTree, names: Names) -> dict[str, str]:
+    """Every file of a product's declaration, with the kustomization that lists them."""
+    files = dict(store(each, names) for each in tree if each.kind != "Product")
+    return {**files, KUSTOMIZATION: kustomization(f"../{path}" for path in files)}
+
+
+def cluster_files(clusters: Iterable[Cluster]) -> dict[str, str]:
+    """Every cluster file of the tenant repository, with its kustomization."""
+    files = {}
+    for each in clusters:
+        spec = each.without_secrets()[0].model_dump(mode="json", by_alias=True, exclude_none=True)
+        data = {"apiVersion": API_VERSION, "kind": "Cluster", "metadata": {"name": spec.pop("name")}, "spec": spec}
+        files[f"{CLUSTERS}/{each.name}.yaml"] = yaml.safe_dump(data, sort_keys=True, allow_unicode=True)
+    return {**files, f"{CLUSTERS}/kustomization.yaml": kustomization(f"{each.name}.yaml" for each in clusters)}
+
+
+def kustomization(resources: Iterable[str]) -> str:
+    """The list of files that Argo CD of the original system reads."""
+    data = {"apiVersion": KUSTOMIZE_VERSION, "kind": "Kustomization", "resources": sorted(resources)}
+    return yaml.safe_dump(data, sort_keys=True)
+
+
+def read_product(path: str, group_id: int, commit: str, files: Mapping[str, str]) -> tuple[ProductTree, Names]:
+    """The declaration a commit holds; files that cannot be read become findings of the tree, nothing raises."""
+    raw, findings = _objects(files, _is_declaration)
+    repositories = {
+        str(data["spec"].get("repoName", "")): int(data["metadata"]["name"].removeprefix("repo-"))
+        for _, data in raw
+        if data["kind"] == "CodeRepo" and data["metadata"]["name"].removeprefix("repo-").isdigit()
+    }
+    names = Names(products={path: group_id}, repositories=repositories)
+    found = []
+    for file, data in raw:
+        try:
+            found.append(_load(data, names, path))
+        except ValueError as error:
+            findings.append(Finding(rule="stored-unreadable", message=f"{file}: {error}", pointer=file))
+    return ProductTree.of(path, commit, found, findings), names
+
+
+def read_clusters(files: Mapping[str, str]) -> tuple[list[Cluster], list[Finding]]:
+    """The clusters a commit of the tenant repository holds."""
+    raw, findings = _objects(files, lambda path: path.startswith(f"{CLUSTERS}/") and "kustomization" not in path)
+    found = []
+    for file, data in raw:
+        try:
+            found.append(_load(data, Names(), ""))
+        except ValueError as error:
+            findings.append(Finding(rule="stored-unreadable", message=f"{file}: {error}", pointer=file))
+    return [each for each in found if isinstance(each, Cluster)], findings
+
+
+def _load(data: Mapping[str, Any], names: Names, product: str) -> Resource:
+    """A stored object as a resource. Raises `ValueError`."""
+    spec = dict(data["spec"])
+    kind = str(data["kind"])
+    spec["name"] = spec.pop("repoName", "") if kind == "CodeRepo" else data["metadata"]["name"]
+    spec.pop("url", None)
+    _rename(spec, names.product, names.repository)
+    if kind == "CodeRepoBinding":
+        spec["coderepo"] = spec.pop("codeRepo", spec.get("coderepo"))
+        spec.pop("product", None)
+        spec["productName"] = product
+    return resource_of({"apiVersion": API_VERSION, "kind": kind, "spec": spec})
+
+
+def _objects(
+    files: Mapping[str, str], wanted: Callable[[str], bool]
+) -> tuple[list[tuple[str, dict[str, Any]]], list[Finding]]:
+    found, findings = [], []
+    for path in sorted(files):
+        if not wanted(path):
+            continue
+        read, wrong = documents(files[path], path)
+        findings += [each.model_copy(update={"message": f"{path}: {each.message}"}) for each in wrong]
+        for document in read:
+            if _is_object(document.data):
+                found.append((path, document.data))
+            else:
+                findings.append(Finding(rule="stored-unreadable", message=f"{path} holds no resource", pointer=path))
+    return found, findings
+
+
+def _is_object(data: Any) -> bool:
+    return (
+        isinstance(data, dict)
+        and isinstance(data.get("kind"), str)
+        and isinstance(data.get("spec"), dict)
+        and isinstance(data.get("metadata"), dict)
+        and isinstance(data["metadata"].get("name"), str)
+    )
+
+
+def _is_declaration(path: str) -> bool:
+    return path.split("/")[0] in ("envs", "projects", "code-repos", "runtimes") and path.endswith((".yaml", ".yml"))
+
+
+def _path(resource: Resource, names: Names) -> str:
+    kind, name = resource.kind, resource.name
+    if kind == "Environment":
+        return f"envs/{name}.yaml"
+    if kind == "Project":
+        return f"projects/{name}/{name}.yaml"
+    if kind == "ProjectPipelineRuntime":
+        return f"projects/{resource.project}/{name}.yaml"  # type: ignore[attr-defined]
+    if kind == "CodeRepo":
+        repository = names.repository_id(name)
+        return f"code-repos/{repository}/{repository}.yaml"
+    if kind == "CodeRepoBinding":
+        return f"code-repos/{names.repository_id(resource.coderepo)}/{name}.yaml"  # type: ignore[attr-defined]
+    if kind == "DeploymentRuntime":
+        return f"runtimes/{name}.yaml"
+    raise ValueError(f"{kind} is not stored in a product")
+
+
+def _rename(spec: dict[str, Any], product: Rename, repository: Rename) -> None:
+    """Translate every name in a spec, in place."""
+    for holder, key, rename in (
+        (spec, "product", product),
+        (spec, "coderepo", repository),
+        (spec, "codeRepo", repository),
+        (spec, "pipelineSource", repository),
+        (spec.get("manifestSource"), "codeRepo", repository),
+        ((spec.get("additionalResources") or {}).get("git"), "codeRepo", repository),
+        *((each.get("gitlab"), "repoName", repository) for each in spec.get("eventSources") or []),
+    ):
+        if holder and holder.get(key):
+            holder[key] = rename(holder[key])

@@ -1,0 +1,1 @@
+"""The embedded world: Temporal, OpenBao, the GitLab stand-in and Kubernetes on this machine."""

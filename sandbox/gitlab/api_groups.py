@@ -1,0 +1,263 @@
+"""Groups and members (of groups and of projects)."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable
+
+from sandbox.gitlab import access, present
+from sandbox.gitlab.http import Problem, Reply, Request, Router, Row, bad, forbidden, invalid, not_found, truth
+from sandbox.gitlab.store import now
+
+route = Router()
+PATH = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]*")
+RESERVED = {
+    "api",
+    "admin",
+    "dashboard",
+    "explore",
+    "groups",
+    "help",
+    "profile",
+    "projects",
+    "public",
+    "search",
+    "users",
+}
+VISIBILITY = ("private", "internal", "public")
+ACCEPTED = {"message": "202 Accepted"}
+
+
+def check_path(path: str) -> None:
+    """Raise GitLab's refusal of a path."""
+    if not PATH.fullmatch(path) or path.endswith((".git", ".atom", ".")):
+        text = (
+            "can contain only letters, digits, '_', '-' and '.'. Cannot start with '-', end in '.', '.git' or '.atom'"
+        )
+        raise bad(f'Failed to save group {{path: ["{text}"]}}')
+
+
+def check_visibility(value: str, parent: str | None) -> None:
+    """A child may not be more visible than its parent."""
+    if value not in VISIBILITY:
+        raise Problem(400, {"error": "visibility does not have a valid value"})
+    if parent and VISIBILITY.index(value) > VISIBILITY.index(parent):
+        raise invalid(visibility_level=[f"{value} is not allowed in a {parent} group."])
+
+
+@route("GET", "/groups")
+def groups(request: Request) -> Reply:
+    rows = request.store.all("select * from namespaces order by name")
+    search = request.query.get("search", "").lower()
+    rows = [each for each in rows if search in f"{each['path']} {each['name']}".lower()]
+    mine = [each for each in rows if _sees(request, each)]
+    return request.page(mine, lambda row: present.group(request, row))
+
+
+def _sees(request: Request, row: Row) -> bool:
+    return row["visibility"] == "public" or access.group_level(request.store, request.user, row["id"]) > 0
+
+
+@route("POST", "/groups")
+def create_group(request: Request) -> Reply:
+    user = access.somebody(request)
+    name, path = request.need("name", "path")
+    parent: Row | None = None
+    if request.body.get("parent_id"):
+        parent = access.group(request, str(request.body["parent_id"]), access.MAINTAINER)
+    elif not (user["can_create_group"] or user["admin"]):
+        raise forbidden()
+    check_path(path)
+    full = f"{parent['path']}/{path}" if parent else path
+    if not parent and path.lower() in RESERVED:
+        raise bad(f'Failed to save group {{path: ["{path} is a reserved name"]}}')
+    visibility = request.body.get("visibility") or "private"
+    check_visibility(visibility, parent["visibility"] if parent else None)
+    if request.store.one("select 1 from projects where full_path = ?", full):
+        raise bad('Failed to save group {path: ["has already been taken"]}')
+    try:
+        group_id = request.store.insert(
+            "namespaces",
+            path=full,
+            name=name,
+            parent_id=parent["id"] if parent else None,
+            visibility=visibility,
+            description=request.body.get("description") or "",
+            created_at=now(),
+        )
+    except sqlite3.IntegrityError:
+        raise bad('Failed to save group {path: ["has already been taken"]}') from None
+    request.store.insert(
+        "members", kind="group", source_id=group_id, user_id=user["id"], access_level=50, created_at=now()
+    )
+    return Reply(present.group(request, access.group(request, str(group_id))), 201)
+
+
+@route("GET", "/groups/:id")
+def one_group(request: Request, id: str) -> Row:
+    return present.group(request, access.group(request, id))
+
+
+@route("PUT", "/groups/:id")
+def update_group(request: Request, id: str) -> Row:
+    found = access.group(request, id, access.OWNER)
+    changes = request.given("name", "description", "visibility")
+    if "visibility" in changes:
+        parent = request.store.one("select visibility from namespaces where id = ?", found["parent_id"])
+        check_visibility(changes["visibility"], parent["visibility"] if parent else None)
+    request.store.update("namespaces", found["id"], **changes)
+    return present.group(request, access.group(request, str(found["id"])))
+
+
+@route("DELETE", "/groups/:id")
+def delete_group(request: Request, id: str) -> Reply:
+    found = access.group(request, id, access.OWNER)
+    if not truth(request.body.get("permanently_remove")) and "-deletion_scheduled-" not in found["path"]:
+        _rename(request, found, f"{found['path']}-deletion_scheduled-{found['id']}")
+        return Reply(ACCEPTED, 202)
+    if truth(request.body.get("permanently_remove")) and request.body.get("full_path") != found["path"]:
+        raise bad("`full_path` is incorrect. You must enter the complete path for the subgroup.")
+    _remove(request, found)
+    return Reply(ACCEPTED, 202)
+
+
+def _rename(request: Request, found: Row, path: str) -> None:
+    """Mark for deletion: the old path is free at once."""
+    old = found["path"]
+    for table, column in (("namespaces", "path"), ("projects", "full_path")):
+        for row in request.store.all(f"select id, {column} as path from {table}"):  # noqa: S608 - names are ours
+            if row["path"] == old or row["path"].startswith(f"{old}/"):
+                request.store.update(table, row["id"], **{column: path + row["path"][len(old) :]})
+
+
+def _remove(request: Request, found: Row) -> None:
+    for child in request.store.all("select * from namespaces where parent_id = ?", found["id"]):
+        _remove(request, child)
+    for project in request.store.all("select id from projects where namespace_id = ?", found["id"]):
+        request.server.remove_project(project["id"])
+    request.store.run("delete from members where kind = 'group' and source_id = ?", found["id"])
+    request.store.run("delete from namespaces where id = ?", found["id"])
+
+
+@route("GET", "/groups/:id/projects")
+def group_projects(request: Request, id: str) -> Reply:
+    found = access.group(request, id)
+    rows = request.store.all("select * from projects where namespace_id = ? order by id desc", found["id"])
+    shown = [each for each in rows if access.visible(request.store, request.user, each)]
+    search = request.query.get("search", "").lower()
+    shown = [each for each in shown if search in f"{each['path']} {each['name']}".lower()]
+    return request.page(shown, lambda row: present.project(request, row))
+
+
+@route("GET", "/groups/:id/subgroups")
+def subgroups(request: Request, id: str) -> Reply:
+    found = access.group(request, id)
+    rows = request.store.all("select * from namespaces where parent_id = ?", found["id"])
+    return request.page([each for each in rows if _sees(request, each)], lambda row: present.group(request, row))
+
+
+# Members: the same for groups and projects.
+
+Finder = Callable[..., Row]
+
+
+def _source(request: Request, kind: str, key: str, level: int = 0) -> Row:
+    return access.group(request, key, level) if kind == "group" else access.project(request, key, level)
+
+
+def _own_level(request: Request, kind: str, found: Row) -> int:
+    if kind == "group":
+        return access.group_level(request.store, request.user, found["id"])
+    return access.project_level(request.store, request.user, found)
+
+
+def _member_routes(kind: str, base: str) -> None:
+    manager = access.OWNER if kind == "group" else access.MAINTAINER
+
+    def direct(request: Request, found: Row) -> list[Row]:
+        return list(request.store.all("select * from members where kind = ? and source_id = ?", kind, found["id"]))
+
+    def inherited(request: Request, found: Row) -> list[Row]:
+        best: dict[int, Row] = {}
+        rows = direct(request, found)
+        group_id = found["parent_id"] if kind == "group" else found["namespace_id"]
+        while group_id:
+            rows += request.store.all("select * from members where kind = 'group' and source_id = ?", group_id)
+            group_id = request.store.one("select parent_id from namespaces where id = ?", group_id)["parent_id"]
+        for row in rows:
+            if row["access_level"] > best.get(row["user_id"], {"access_level": 0})["access_level"]:
+                best[row["user_id"]] = row
+        return list(best.values())
+
+    def of(rows: list[Row], user_id: str) -> Row:
+        row = next((each for each in rows if str(each["user_id"]) == user_id), None)
+        if row is None:
+            raise not_found()
+        return row
+
+    def show(request: Request) -> Callable[[Row], Row]:
+        return lambda row: present.member(request, row)
+
+    @route("GET", f"{base}/:id/members")
+    def members(request: Request, id: str) -> Reply:
+        return request.page(direct(request, _source(request, kind, id)), show(request))
+
+    @route("GET", f"{base}/:id/members/all")
+    def all_members(request: Request, id: str) -> Reply:
+        return request.page(inherited(request, _source(request, kind, id)), show(request))
+
+    @route("GET", f"{base}/:id/members/:user_id")
+    def one_member(request: Request, id: str, user_id: str) -> Row:
+        return present.member(request, of(direct(request, _source(request, kind, id)), user_id))
+
+    @route("GET", f"{base}/:id/members/all/:user_id")
+    def any_member(request: Request, id: str, user_id: str) -> Row:
+        return present.member(request, of(inherited(request, _source(request, kind, id)), user_id))
+
+    @route("POST", f"{base}/:id/members")
+    def add_member(request: Request, id: str) -> Reply:
+        found = _source(request, kind, id, manager)
+        user_id, level = request.need("user_id", "access_level")
+        level = access.level_of(level)
+        if request.store.one("select 1 from users where id = ?", user_id) is None:
+            raise not_found("User")
+        if level > _own_level(request, kind, found):
+            raise forbidden()
+        known = next((each for each in inherited(request, found) if each["user_id"] == int(user_id)), None)
+        if known and (known["kind"], known["source_id"]) == (kind, found["id"]):
+            raise Problem(409, {"message": "Member already exists"})
+        if known and known["access_level"] > level:
+            text = "should be greater than or equal to Owner inherited membership from group"
+            raise invalid(access_level=[text])
+        request.store.insert(
+            "members",
+            kind=kind,
+            source_id=found["id"],
+            user_id=int(user_id),
+            access_level=level,
+            created_at=now(),
+        )
+        return Reply(present.member(request, of(direct(request, found), str(user_id))), 201)
+
+    @route("PUT", f"{base}/:id/members/:user_id")
+    def change_member(request: Request, id: str, user_id: str) -> Row:
+        found = _source(request, kind, id, manager)
+        level = access.level_of(request.need("access_level")[0])
+        row = of(direct(request, found), user_id)
+        request.store.update("members", row["id"], access_level=level)
+        return present.member(request, row | {"access_level": level})
+
+    @route("DELETE", f"{base}/:id/members/:user_id")
+    def remove_member(request: Request, id: str, user_id: str) -> Reply:
+        found = _source(request, kind, id, manager)
+        row = of(direct(request, found), user_id)
+        owners = [each for each in direct(request, found) if each["access_level"] == access.OWNER]
+        if kind == "group" and owners == [row]:
+            raise forbidden()
+        request.store.run("delete from members where id = ?", row["id"])
+        return Reply(status=204)
+
+
+_member_routes("group", "/groups")
+_member_routes("project", "/projects")

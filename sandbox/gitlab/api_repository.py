@@ -1,0 +1,461 @@
+"""What is in a repository: branches, tags, tree, files, commits, comparison, comments and statuses."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Any
+
+import pygit2
+
+from sandbox.gitlab import access, present
+from sandbox.gitlab import repo as git
+from sandbox.gitlab.http import Problem, Reply, Request, Router, Row, bad, forbidden, not_found, truth
+from sandbox.gitlab.store import now
+from sandbox.gitlab.webhooks import Update
+
+route = Router()
+NOT_ALLOWED = "You are not allowed to push into this branch"
+FINAL = ("success", "failed", "canceled", "skipped")
+EVENTS = {"pending": "enqueue", "running": "run", "success": "success", "failed": "drop", "canceled": "cancel"}
+ALLOWED = {
+    None: ("pending", "running", "success", "failed", "canceled", "skipped"),
+    "pending": ("running", "success", "failed", "canceled", "skipped"),
+    "running": ("success", "failed", "canceled", "skipped"),
+}
+
+
+def _repository(request: Request, found: Row) -> pygit2.Repository:
+    return request.server.repositories.open(found["id"])
+
+
+# Branches and tags
+
+
+@route("GET", "/projects/:id/repository/branches")
+def branches(request: Request, id: str) -> Reply:
+    found = access.code(request, id)
+    repository = _repository(request, found)
+    names = sorted(each.removeprefix("refs/heads/") for each in repository.references if each.startswith("refs/heads/"))
+    return request.page(names, lambda name: _branch(request, found, repository, name))
+
+
+@route("GET", "/projects/:id/repository/branches/:branch")
+def one_branch(request: Request, id: str, branch: str) -> Row:
+    found = access.code(request, id)
+    repository = _repository(request, found)
+    if not git.head(repository, branch):
+        raise not_found("Branch")
+    return _branch(request, found, repository, branch)
+
+
+@route("POST", "/projects/:id/repository/branches")
+def create_branch(request: Request, id: str) -> Reply:
+    found = access.project(request, id, access.DEVELOPER)
+    branch, ref = request.need("branch", "ref")
+    repository = _repository(request, found)
+    if git.head(repository, branch):
+        raise bad("Branch already exists")
+    commit = git.resolve(repository, ref)
+    if commit is None:
+        raise bad(f"Failed to create branch '{branch}': invalid reference name '{ref}'")
+    git.move(repository, f"refs/heads/{branch}", "", str(commit.id), branch)
+    _pushed(request, found, Update(f"refs/heads/{branch}", git.ZERO, str(commit.id)))
+    return Reply(_branch(request, found, repository, branch), 201)
+
+
+@route("DELETE", "/projects/:id/repository/branches/:branch")
+def delete_branch(request: Request, id: str, branch: str) -> Reply:
+    found = access.project(request, id, access.DEVELOPER)
+    repository = _repository(request, found)
+    tip = git.head(repository, branch)
+    if not tip:
+        raise not_found("Branch")
+    if branch == found["default_branch"] or request.server.protection(found, branch):
+        raise forbidden()
+    repository.references.delete(f"refs/heads/{branch}")
+    _pushed(request, found, Update(f"refs/heads/{branch}", tip, git.ZERO))
+    return Reply(status=204)
+
+
+@route("GET", "/projects/:id/repository/tags")
+def tags(request: Request, id: str) -> Reply:
+    found = access.code(request, id)
+    repository = _repository(request, found)
+    names = sorted(each.removeprefix("refs/tags/") for each in repository.references if each.startswith("refs/tags/"))
+    return request.page(names, lambda name: _tag(repository, name))
+
+
+@route("GET", "/projects/:id/repository/tags/:name")
+def one_tag(request: Request, id: str, name: str) -> Row:
+    repository = _repository(request, access.code(request, id))
+    if f"refs/tags/{name}" not in repository.references:
+        raise not_found("Tag")
+    return _tag(repository, name)
+
+
+@route("POST", "/projects/:id/repository/tags")
+def create_tag(request: Request, id: str) -> Reply:
+    found = access.project(request, id, access.DEVELOPER)
+    name, ref = request.need("tag_name", "ref")
+    repository = _repository(request, found)
+    if f"refs/tags/{name}" in repository.references:
+        raise bad(f"Tag {name} already exists")
+    commit = git.resolve(repository, ref)
+    if commit is None:
+        raise bad(f"Target {ref} is invalid")
+    repository.references.create(f"refs/tags/{name}", commit.id)
+    _pushed(request, found, Update(f"refs/tags/{name}", git.ZERO, str(commit.id)))
+    return Reply(_tag(repository, name), 201)
+
+
+def _branch(request: Request, found: Row, repository: pygit2.Repository, name: str) -> Row:
+    return {
+        "name": name,
+        "commit": present.commit(git.need(repository, f"refs/heads/{name}", "Branch")),
+        "merged": False,
+        "protected": request.server.protection(found, name) is not None,
+        "developers_can_push": False,
+        "developers_can_merge": False,
+        "can_push": _may_push(request, found, name),
+        "default": name == found["default_branch"],
+        "web_url": f"{request.server.external_url}/{found['full_path']}/-/tree/{name}",
+    }
+
+
+def _tag(repository: pygit2.Repository, name: str) -> Row:
+    commit = git.need(repository, f"refs/tags/{name}", "Tag")
+    return {
+        "name": name,
+        "message": "",
+        "target": str(commit.id),
+        "commit": present.commit(commit),
+        "release": None,
+        "protected": False,
+    }
+
+
+# Tree and files
+
+
+@route("GET", "/projects/:id/repository/tree")
+def tree(request: Request, id: str) -> Reply:
+    found = access.code(request, id)
+    repository = _repository(request, found)
+    commit = git.resolve(repository, request.query.get("ref") or found["default_branch"] or "main")
+    path = request.query.get("path", "").strip("/")
+    root = git.entry(commit, path) if commit else None
+    if root is None or root.type_str != "tree":
+        raise not_found("Tree")
+    prefix = f"{path}/" if path else ""
+    rows = git.tree(repository, root, prefix, recursive=truth(request.query.get("recursive")))
+    return request.page(rows, lambda row: row)
+
+
+@route("GET", "/projects/:id/repository/blobs/:sha/raw")
+def raw_blob(request: Request, id: str, sha: str) -> Reply:
+    blob = _repository(request, access.code(request, id)).get(sha)
+    if blob is None or blob.type_str != "blob":
+        raise not_found("Blob")
+    return Reply(bytes(blob.data))
+
+
+@route("GET", "/projects/:id/repository/files/:file_path")
+def one_file(request: Request, id: str, file_path: str) -> Reply:
+    repository, commit, blob = _file(request, id, file_path)
+    data = bytes(blob.data)
+    last = str(git.last_commit(repository, commit, file_path).id)
+    shown = {
+        "file_name": file_path.rpartition("/")[2],
+        "file_path": file_path,
+        "size": len(data),
+        "encoding": "base64",
+        "content_sha256": hashlib.sha256(data).hexdigest(),
+        "ref": request.query["ref"],
+        "blob_id": str(blob.id),
+        "commit_id": str(commit.id),
+        "last_commit_id": last,
+        "execute_filemode": False,
+    }
+    headers = {f"x-gitlab-{name.replace('_', '-')}": str(value) for name, value in shown.items()}
+    return Reply(shown | {"content": base64.b64encode(data).decode()}, headers=headers)
+
+
+@route("GET", "/projects/:id/repository/files/:file_path/raw")
+def raw_file(request: Request, id: str, file_path: str) -> Reply:
+    request.query.setdefault("ref", "HEAD")
+    return Reply(bytes(_file(request, id, file_path)[2].data))
+
+
+def _file(request: Request, id: str, path: str) -> tuple[pygit2.Repository, pygit2.Commit, Any]:
+    found = access.code(request, id)
+    repository = _repository(request, found)
+    if "ref" not in request.query:
+        raise Problem(400, {"error": "ref is missing"})
+    ref = request.query["ref"]
+    commit = git.need(repository, (found["default_branch"] or "main") if ref == "HEAD" else ref)
+    blob = git.entry(commit, path)
+    if blob is None or blob.type_str != "blob":
+        raise not_found("File")
+    return repository, commit, blob
+
+
+@route("POST", "/projects/:id/repository/files/:file_path")
+def create_file(request: Request, id: str, file_path: str) -> Reply:
+    return Reply(_single(request, id, file_path, "create"), 201)
+
+
+@route("PUT", "/projects/:id/repository/files/:file_path")
+def update_file(request: Request, id: str, file_path: str) -> Row:
+    return _single(request, id, file_path, "update")
+
+
+@route("DELETE", "/projects/:id/repository/files/:file_path")
+def delete_file(request: Request, id: str, file_path: str) -> Reply:
+    _single(request, id, file_path, "delete")
+    return Reply(status=204)
+
+
+def _single(request: Request, id: str, path: str, action: str) -> Row:
+    branch, message = request.need("branch", "commit_message")
+    if action != "delete":
+        request.need("content")
+    found = access.project(request, id, access.DEVELOPER)
+    given = request.given("content", "encoding", "last_commit_id", "execute_filemode")
+    if not _may_push(request, found, branch):
+        raise bad(NOT_ALLOWED)
+    _commit(request, found, branch, message, [{"action": action, "file_path": path, **given}])
+    return {"file_path": path, "branch": branch}
+
+
+# Commits
+
+
+@route("GET", "/projects/:id/repository/commits")
+def commits(request: Request, id: str) -> Reply:
+    found = access.code(request, id)
+    repository = _repository(request, found)
+    name = request.query.get("ref_name") or found["default_branch"] or "main"
+    start = git.resolve(repository, name)
+    if start is None:
+        if request.query.get("ref_name"):
+            raise not_found("Commit")
+        return request.page([], present.commit)
+    rows = list(repository.walk(start.id, pygit2.enums.SortMode.TOPOLOGICAL))
+    path = request.query.get("path")
+    if path:
+        rows = [each for each in rows if _touches(each, path)]
+    return request.page(rows, present.commit)
+
+
+def _touches(commit: pygit2.Commit, path: str) -> bool:
+    own = getattr(git.entry(commit, path), "id", None)
+    before = [getattr(git.entry(parent, path), "id", None) for parent in commit.parents]
+    return own is not None if not before else all(each != own for each in before)
+
+
+@route("GET", "/projects/:id/repository/commits/:sha")
+def one_commit(request: Request, id: str, sha: str) -> Row:
+    repository = _repository(request, access.code(request, id))
+    return present.commit(git.need(repository, sha)) | {"status": None}
+
+
+@route("GET", "/projects/:id/repository/commits/:sha/diff")
+def commit_diff(request: Request, id: str, sha: str) -> Reply:
+    repository = _repository(request, access.code(request, id))
+    commit = git.need(repository, sha)
+    before = commit.parents[0].tree if commit.parents else None
+    found = before.diff_to_tree(commit.tree) if before else commit.tree.diff_to_tree(swap=True)
+    return request.page(list(found), _patch)
+
+
+@route("GET", "/projects/:id/repository/compare")
+def compare(request: Request, id: str) -> Row:
+    repository = _repository(request, access.code(request, id))
+    if "from" not in request.query or "to" not in request.query:
+        raise Problem(400, {"error": "from is missing, to is missing"})
+    old, new = git.need(repository, request.query["from"]), git.need(repository, request.query["to"])
+    walker = repository.walk(new.id, pygit2.enums.SortMode.TOPOLOGICAL)
+    walker.hide(old.id)
+    shown = [present.commit(each) for each in walker][::-1]
+    return {
+        "commit": present.commit(new),
+        "commits": shown,
+        "diffs": [_patch(each) for each in old.tree.diff_to_tree(new.tree)],
+        "compare_timeout": False,
+        "compare_same_ref": old.id == new.id,
+    }
+
+
+def _patch(patch: Any) -> Row:
+    delta = patch.delta
+    return {
+        "old_path": delta.old_file.path,
+        "new_path": delta.new_file.path,
+        "a_mode": f"{delta.old_file.mode:o}",
+        "b_mode": f"{delta.new_file.mode:o}",
+        "new_file": delta.status_char() == "A",
+        "renamed_file": delta.status_char() == "R",
+        "deleted_file": delta.status_char() == "D",
+        "diff": patch.text or "",
+    }
+
+
+@route("POST", "/projects/:id/repository/commits")
+def create_commit(request: Request, id: str) -> Reply:
+    found = access.project(request, id, access.DEVELOPER)
+    branch, message = request.need("branch", "commit_message")
+    actions = request.body.get("actions") or []
+    if not actions and not truth(request.body.get("allow_empty")):
+        raise Problem(400, {"error": "actions is missing"})
+    if request.body.get("start_sha") and request.body.get("start_branch"):
+        raise bad("You can't pass both start_branch and start_sha")
+    if not _may_push(request, found, branch):
+        raise forbidden(NOT_ALLOWED)
+    commit = _commit(request, found, branch, message, actions)
+    return Reply(present.commit(commit) | {"stats": {"additions": 0, "deletions": 0, "total": 0}}, 201)
+
+
+def _commit(request: Request, found: Row, branch: str, message: str, actions: list[Row]) -> pygit2.Commit:
+    user = access.somebody(request)
+    repository = _repository(request, found)
+    author = (request.body.get("author_name") or user["name"], request.body.get("author_email") or user["email"])
+    with request.server.repositories.lock(found["id"]):
+        old = git.head(repository, branch)
+        start = _start(request, found, repository, branch, old)
+        new = git.commit_actions(repository, branch, start, actions, message, author, (user["name"], user["email"]))
+    _pushed(request, found, Update(f"refs/heads/{branch}", old or git.ZERO, new))
+    request.server.committed(found["id"])
+    return repository[new].peel(pygit2.Commit)
+
+
+def _start(request: Request, found: Row, repository: pygit2.Repository, branch: str, old: str) -> str:
+    """The commit a new one starts from, or "" in an empty repository."""
+    sha, start_branch = request.body.get("start_sha"), request.body.get("start_branch")
+    if (sha or (start_branch and start_branch != branch)) and old:
+        raise bad(f"A branch called '{branch}' already exists. Switch to that branch in order to make changes")
+    if sha:
+        commit = git.resolve(repository, sha)
+        if commit is None:
+            raise bad(f"Cannot find start_sha '{sha}'")
+        return str(commit.id)
+    if start_branch and not old:
+        start = git.head(repository, start_branch)
+        if not start:
+            raise bad(f"Invalid start_branch '{start_branch}'")
+        return start
+    if not old and found["default_branch"]:
+        raise bad("You can only create or edit files when you are on a branch")
+    return old
+
+
+def _may_push(request: Request, found: Row, branch: str) -> bool:
+    level = access.project_level(request.store, request.user, found)
+    protected = request.server.protection(found, branch)
+    return bool(level >= (protected["push_level"] if protected else access.DEVELOPER))
+
+
+def _pushed(request: Request, found: Row, update: Update) -> None:
+    request.server.webhooks.pushed(found, access.somebody(request), [update])
+
+
+# Comments and statuses
+
+
+@route("GET", "/projects/:id/repository/commits/:sha/comments")
+def comments(request: Request, id: str, sha: str) -> Reply:
+    found = access.code(request, id)
+    commit = git.need(_repository(request, found), sha)
+    rows = request.store.all(
+        "select * from comments where project_id = ? and sha = ? order by id", found["id"], str(commit.id)
+    )
+    return request.page(rows, lambda row: _comment(request, row))
+
+
+@route("POST", "/projects/:id/repository/commits/:sha/comments")
+def create_comment(request: Request, id: str, sha: str) -> Reply:
+    found = access.code(request, id)
+    commit = git.need(_repository(request, found), sha)
+    (note,) = request.need("note")
+    user = access.somebody(request)
+    row_id = request.store.insert(
+        "comments", project_id=found["id"], sha=str(commit.id), note=note, author_id=user["id"], created_at=now()
+    )
+    row = request.store.one("select * from comments where id = ?", row_id)
+    return Reply(_comment(request, row), 201)
+
+
+def _comment(request: Request, row: Row) -> Row:
+    author = request.store.one("select * from users where id = ?", row["author_id"])
+    return {
+        "note": row["note"],
+        "path": None,
+        "line": None,
+        "line_type": None,
+        "author": present.user(request, author),
+        "created_at": row["created_at"],
+    }
+
+
+@route("GET", "/projects/:id/repository/commits/:sha/statuses")
+def statuses(request: Request, id: str, sha: str) -> Reply:
+    found = access.code(request, id)
+    commit = git.need(_repository(request, found), sha)
+    rows = request.store.all(
+        "select * from statuses where project_id = ? and sha = ? order by id", found["id"], str(commit.id)
+    )
+    if not truth(request.query.get("all")):
+        rows = list({each["name"]: each for each in rows}.values())
+    return request.page(rows, lambda row: present.status(request, row))
+
+
+@route("POST", "/projects/:id/statuses/:sha")
+def set_status(request: Request, id: str, sha: str) -> Reply:
+    found = access.project(request, id, access.DEVELOPER)
+    commit = git.resolve(_repository(request, found), sha)
+    if commit is None:
+        raise not_found("Commit")
+    (state,) = request.need("state")
+    if state not in ALLOWED[None]:
+        raise Problem(400, {"error": "state does not have a valid value"})
+    name = request.body.get("name") or request.body.get("context") or "default"
+    row = request.store.one(
+        "select * from statuses where project_id = ? and sha = ? and name = ? order by id desc limit 1",
+        found["id"],
+        str(commit.id),
+        name,
+    )
+    row_id = _transition(request, found, row, str(commit.id), name, state)
+    return Reply(present.status(request, request.store.one("select * from statuses where id = ?", row_id)), 201)
+
+
+def _transition(request: Request, found: Row, row: Row | None, sha: str, name: str, state: str) -> int:
+    stamp = now()
+    values = request.given("description", "target_url") | {"state": state}
+    if state == "running":
+        values["started_at"] = stamp
+    if state in FINAL:
+        values["finished_at"] = stamp
+    if row is None or row["state"] in FINAL:
+        ref = request.body.get("ref") or found["default_branch"]
+        user = access.somebody(request)
+        return int(
+            request.store.insert(
+                "statuses",
+                project_id=found["id"],
+                sha=sha,
+                name=name,
+                ref=ref,
+                author_id=user["id"],
+                created_at=stamp,
+                **values,
+            )
+        )
+    if state not in ALLOWED[row["state"]]:
+        event = EVENTS.get(state, state)
+        raise bad(
+            f"Cannot transition status via :{event} from :{row['state']} "
+            f'(Reason(s): Status cannot transition via "{event}")'
+        )
+    request.store.update("statuses", row["id"], **values)
+    return int(row["id"])

@@ -1,0 +1,172 @@
+"""The wire of the stand-in: routing on the raw path, parameters, errors and pages as GitLab's. Used by every api_* module.
+
+Routed on raw_path because `group%2Fproject` is one path part, which a decoded path cannot tell from two.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote, urlencode
+
+if TYPE_CHECKING:
+    from sandbox.gitlab.server import Server
+
+Row = dict[str, Any]
+Handler = Callable[..., Any]
+PREFIX = "/api/v4"
+
+
+class Problem(Exception):
+    """An answer that is not a success, with GitLab's body."""
+
+    def __init__(self, status: int, body: Any, headers: Mapping[str, str] | None = None) -> None:
+        self.status, self.body, self.headers = status, body, dict(headers or {})
+        super().__init__(f"{status} {body}")
+
+
+def not_found(what: str = "") -> Problem:
+    """404 as GitLab words it: `404 Project Not Found`, or `404 Not found` for a child looked up by id."""
+    return Problem(404, {"message": f"404 {what} Not Found" if what else "404 Not found"})
+
+
+def forbidden(reason: str = "") -> Problem:
+    """403, with a reason where GitLab gives one."""
+    return Problem(403, {"message": f"403 Forbidden{f' - {reason}' if reason else ''}"})
+
+
+def invalid(**attributes: list[str]) -> Problem:
+    """400 of a model: what is wrong per attribute."""
+    return Problem(400, {"message": attributes})
+
+
+def bad(message: str) -> Problem:
+    """400 with a plain message."""
+    return Problem(400, {"message": message})
+
+
+@dataclass
+class Reply:
+    """A success that is not 200, or has headers, or is not JSON."""
+
+    body: Any = None
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Request:
+    """One API request as handlers see it. `user` None = anonymous."""
+
+    server: Server
+    method: str
+    path: str
+    query: dict[str, str]
+    body: dict[str, Any]
+    user: Row | None = None
+    token: Row | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def store(self) -> Any:
+        """The database."""
+        return self.server.store
+
+    def given(self, *names: str) -> dict[str, Any]:
+        """Those of the parameters that were sent."""
+        return {name: self.body[name] for name in names if name in self.body}
+
+    def need(self, *names: str) -> list[Any]:
+        """Parameters that must be there, in GitLab's words when they are not."""
+        missing = [name for name in names if self.body.get(name) in (None, "")]
+        if missing:
+            raise Problem(400, {"error": ", ".join(f"{name} is missing" for name in missing)})
+        return [self.body[name] for name in names]
+
+    def page(self, rows: list[Any], show: Callable[[Any], Any]) -> Reply:
+        """One page of a list, with GitLab's headers."""
+        size = max(1, min(100, _int(self.query.get("per_page"), 20)))
+        number = max(1, _int(self.query.get("page"), 1))
+        total, pages = len(rows), max(1, -(-len(rows) // size))
+        headers = {
+            "x-total": str(total),
+            "x-total-pages": str(pages),
+            "x-page": str(number),
+            "x-per-page": str(size),
+            "x-next-page": str(number + 1) if number < pages else "",
+            "x-prev-page": str(number - 1) if number > 1 else "",
+        }
+        links = {"first": 1, "last": pages}
+        links |= {"next": number + 1} if number < pages else {}
+        links |= {"prev": number - 1} if number > 1 else {}
+        base = f"{self.server.external_url}{self.path}"
+        headers["link"] = ", ".join(
+            f'<{base}?{urlencode({**self.query, "page": page, "per_page": size})}>; rel="{rel}"'
+            for rel, page in links.items()
+        )
+        return Reply([show(each) for each in rows[(number - 1) * size : number * size]], headers=headers)
+
+
+class Router:
+    """Routes by method and path parts; `:name` takes one percent-encoded part."""
+
+    def __init__(self) -> None:
+        self._routes: list[tuple[str, list[str], Handler]] = []
+
+    def __call__(self, method: str, path: str) -> Callable[[Handler], Handler]:
+        def register(handler: Handler) -> Handler:
+            self._routes.append((method, path.strip("/").split("/"), handler))
+            return handler
+
+        return register
+
+    def find(self, method: str, raw_path: str) -> tuple[Handler, dict[str, str]] | None:
+        """The handler and its path parameters, or None."""
+        parts = raw_path.strip("/").split("/")
+        wanted = "GET" if method == "HEAD" else method
+        for route_method, pattern, handler in self._routes:
+            if route_method == wanted and len(pattern) == len(parts):
+                values = _match(pattern, parts)
+                if values is not None:
+                    return handler, values
+        return None
+
+
+def _match(pattern: list[str], parts: list[str]) -> dict[str, str] | None:
+    values = {}
+    for expected, part in zip(pattern, parts, strict=True):
+        if expected.startswith(":"):
+            values[expected[1:]] = unquote(part)
+        elif expected != part:
+            return None
+    return values
+
+
+def _int(text: str | None, default: int) -> int:
+    return int(text) if text and text.isdigit() else default
+
+
+def parameters(content_type: str, body: bytes, query: str) -> tuple[dict[str, str], dict[str, Any]]:
+    """Query and body parameters; GitLab takes either for either, the body wins."""
+    pairs = dict(parse_qsl(query, keep_blank_values=True))
+    sent: dict[str, Any] = dict(pairs)
+    if body and "json" in content_type:
+        try:
+            decoded = json.loads(body)
+        except ValueError:
+            raise Problem(400, {"error": "The request body is not valid JSON"}) from None
+        sent |= decoded if isinstance(decoded, dict) else {}
+    elif body and "form" in content_type:
+        for key, value in parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True):
+            if key.endswith("[]"):
+                sent.setdefault(key[:-2], []).append(value)
+            else:
+                sent[key] = value
+    return pairs, sent
+
+
+def truth(value: Any) -> bool:
+    """A boolean parameter."""
+    return value in (True, 1, "1", "true", "True", "yes")

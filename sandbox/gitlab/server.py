@@ -1,0 +1,195 @@
+"""The stand-in as one ASGI application: authentication, dispatch to the api_* modules, git, and the sandbox's own routes.
+
+Run by `python -m sandbox.gitlab serve`. What it does not implement answers 501 and says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fnmatch
+import json
+import logging
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from sandbox.gitlab import access, api_groups, api_projects, api_repository, api_users, smart_http
+from sandbox.gitlab.http import PREFIX, Problem, Reply, Request, Row, parameters
+from sandbox.gitlab.repo import Repositories, collect_garbage
+from sandbox.gitlab.store import Store, now
+from sandbox.gitlab.webhooks import Webhooks
+
+VERSION = "18.9.0"
+BODY_LIMIT = 32 << 20  # bytes of an API request
+ROUTERS = (api_users.route, api_groups.route, api_projects.route, api_repository.route)
+GARBAGE_EVERY = 200  # API commits between two packings of a repository
+THREADS = 8
+
+
+class Server:
+    """Everything of one stand-in: database, repositories, hooks, counters."""
+
+    version = VERSION
+
+    def __init__(self, data: Path, external_url: str) -> None:
+        data.mkdir(parents=True, exist_ok=True)
+        self.external_url = external_url.rstrip("/")
+        self.store = Store(data / "gitlab.db")
+        self.repositories = Repositories(data / "repositories")
+        self.webhooks = Webhooks(self)
+        self.calls: Counter[str] = Counter()
+        self._git = smart_http.SmartHttp(self, data / "hooks")
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="api")
+        self._commits: Counter[int] = Counter()
+        self._lock = threading.Lock()
+
+    def seed(self, root_token: str, platform_token: str) -> None:
+        """The administrator and the platform's account, with their tokens. Idempotent."""
+        for username, name, token in (("root", "Administrator", root_token), ("nautes", "Nautes", platform_token)):
+            user = self.store.one("select id from users where username = ?", username)
+            user_id = user["id"] if user else self._seed_user(username, name)
+            if api_users.authenticate(self.store, token, api=False) is None:
+                api_users.keep(self.store, token, user_id, "seed", ["api"], "2099-01-01")
+
+    def _seed_user(self, username: str, name: str) -> int:
+        email = f"{username}@example.invalid"
+        return self.store.insert("users", username=username, name=name, email=email, admin=1, created_at=now())
+
+    def authenticate(self, token: str) -> tuple[Row, Row] | None:
+        """(user, token row) for git, None when it is no good."""
+        return api_users.authenticate(self.store, token, api=False)
+
+    def protection(self, project: Row, branch: str) -> Row | None:
+        """The protection of a branch; an exact name before a wildcard."""
+        rows = self.store.all("select * from protected where project_id = ?", project["id"])
+        exact = [each for each in rows if each["name"] == branch]
+        wild = [each for each in rows if "*" in each["name"] and fnmatch.fnmatchcase(branch, each["name"])]
+        return next(iter([*exact, *wild]), None)
+
+    def remove_project(self, project_id: int) -> None:
+        """Forget a project and everything that hangs on it."""
+        for table in ("hooks", "key_links", "protected", "statuses", "comments", "events"):
+            self.store.run(f"delete from {table} where project_id = ?", project_id)  # noqa: S608 - ours
+        self.store.run("delete from members where kind = 'project' and source_id = ?", project_id)
+        self.store.run("delete from keys where id not in (select key_id from key_links)")
+        self.store.run("delete from projects where id = ?", project_id)
+        self.repositories.delete(project_id)
+
+    def committed(self, project_id: int) -> None:
+        """Count an API commit; loose objects are packed now and then."""
+        self._commits[project_id] += 1
+        if self._commits[project_id] % GARBAGE_EVERY == 0:
+            collect_garbage(self.repositories.path(project_id))
+
+    def count(self, kind: str) -> None:
+        """Count a call: reads, writes or git."""
+        with self._lock:
+            self.calls[kind] += 1
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """ASGI."""
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        path = scope["raw_path"].decode().split("?")[0]
+        if self._git.takes(path):
+            await self._git.serve(scope, receive, send)
+            return
+        reply = await self._reply(scope, path, receive)
+        await _send(send, scope["method"], reply)
+
+    async def _reply(self, scope: dict[str, Any], path: str, receive: Any) -> Reply:
+        headers = {key.decode().lower(): value.decode("latin-1") for key, value in scope["headers"]}
+        try:
+            body = await _read(receive)
+            query = scope["query_string"].decode()
+            work = asyncio.get_running_loop().run_in_executor(
+                self._pool, self._handle, scope["method"], path, query, headers, body
+            )
+            return await work
+        except Problem as problem:
+            return Reply(problem.body, problem.status, problem.headers)
+        except Exception:
+            logging.exception("%s %s", scope["method"], path)
+            return Reply({"message": "500 Internal Server Error"}, 500)
+
+    def _handle(self, method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> Reply:
+        pairs, sent = parameters(headers.get("content-type", ""), body, query)
+        request = Request(self, method, path, pairs, sent, headers=headers)
+        if path.startswith("/-/sandbox/"):
+            return self._sandbox(request)
+        if not path.startswith(PREFIX):
+            return Reply({"error": "404 Not Found"}, 404)
+        self.count("reads" if method in ("GET", "HEAD") else "writes")
+        below = path[len(PREFIX) :]
+        self._identify(request, below)
+        for router in ROUTERS:
+            found = router.find(method, below)
+            if found:
+                handler, values = found
+                if request.user is None and method not in ("GET", "HEAD"):
+                    raise access.unauthorized()
+                result = handler(request, **values)
+                return result if isinstance(result, Reply) else Reply(result)
+        return Reply({"message": f"not implemented by the stand-in: {method} {path}"}, 501)
+
+    def _identify(self, request: Request, path: str) -> None:
+        headers = request.headers
+        text = headers.get("private-token") or request.query.get("private_token") or ""
+        authorization = headers.get("authorization", "")
+        if not text and authorization.lower().startswith("bearer "):
+            text = authorization[7:].strip()
+        if not text:
+            return
+        found = api_users.authenticate(self.store, text, api=True)
+        if found is None:
+            raise access.unauthorized()
+        request.user, request.token = found
+        api_users.require_scope(request.token, request.method, path)
+
+    def _sandbox(self, request: Request) -> Reply:
+        """Switches and counters of the sandbox, outside GitLab's surface."""
+        self._identify(request, request.path)
+        access.admin(request)
+        if request.path.endswith("/faults") and request.method == "POST":
+            mode = request.body.get("webhooks", "deliver")
+            if mode not in ("deliver", "pause", "drop"):
+                raise Problem(400, {"error": "webhooks is deliver, pause or drop"})
+            self.webhooks.set_mode(mode)
+            return Reply({"webhooks": mode})
+        if request.path.endswith("/calls"):
+            return Reply({kind: self.calls[kind] for kind in ("reads", "writes", "git")})
+        return Reply({"error": "404 Not Found"}, 404)
+
+
+async def _read(receive: Any) -> bytes:
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > BODY_LIMIT:
+            raise Problem(413, {"message": "413 Request Entity Too Large"})
+        if message["type"] == "http.disconnect" or not message.get("more_body"):
+            return body
+
+
+async def _send(send: Any, method: str, reply: Reply) -> None:
+    raw = isinstance(reply.body, bytes)
+    body = reply.body if raw else b"" if reply.status == 204 else json.dumps(reply.body).encode()
+    headers = {"content-type": "application/octet-stream" if raw else "application/json"} | reply.headers
+    headers["content-length"] = str(len(body))
+    pairs = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": reply.status, "headers": pairs})
+    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
+
+
+async def _lifespan(receive: Any, send: Any) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

@@ -1,0 +1,150 @@
+"""Composition root of the worker: settings -> clients -> activities -> Temporal worker. Run as `python -m worker`.
+
+Nothing else builds clients or registers workflows. At boot the tenant workflow is started, which finds it running if it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pydantic
+from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from activities import collect
+from activities.clusters import ClusterActivities
+from activities.components import ComponentActivities
+from activities.control import ControlActivities
+from activities.drift import DriftActivities
+from activities.errors import ErrorInterceptor
+from activities.git import GitActivities
+from activities.gitlab import GitLabActivities
+from activities.kubernetes import KubernetesActivities
+from activities.products import ProductActivities
+from activities.repositories import RepositoryActivities
+from activities.runtimes import RuntimeActivities
+from activities.tekton import TektonActivities
+from activities.vault import VaultActivities
+from clients.declarations import Declarations
+from clients.git import GitCache
+from clients.gitlab import GitLab
+from clients.kubernetes import Clusters
+from clients.settings import Settings
+from clients.temporal import connect
+from clients.vault import Vault
+from contracts import ids
+from contracts.tenant import TenantInput
+from workflows.change import ChangeWorkflow
+from workflows.cluster import ClusterWorkflow
+from workflows.deployment import DeploymentWorkflow
+from workflows.pipeline import PipelineWorkflow
+from workflows.product import ProductWorkflow
+from workflows.registration import RegistrationWorkflow
+from workflows.run import PipelineRunWorkflow
+from workflows.sweeps import BranchSweepWorkflow, DriftSweepWorkflow
+from workflows.tenant import TenantWorkflow
+
+THREADS = 40  # activities at once; each may block on the network
+WORKFLOWS: Sequence[type] = (
+    TenantWorkflow,
+    ClusterWorkflow,
+    RegistrationWorkflow,
+    ProductWorkflow,
+    ChangeWorkflow,
+    DeploymentWorkflow,
+    PipelineWorkflow,
+    PipelineRunWorkflow,
+    BranchSweepWorkflow,
+    DriftSweepWorkflow,
+)
+# Packages that are safe to share with the workflow sandbox: they do nothing at import.
+PASSED_THROUGH = ("resources", "rules", "blueprints", "convergence", "contracts", "clients", "activities")
+
+
+def activities(settings: Settings, client: Client) -> list[Callable[..., Any]]:
+    """Every activity, with its clients."""
+    gitlab = GitLab(settings.gitlab_url, settings.gitlab_token, settings.request_seconds)
+    vault = Vault(settings.vault_addr, settings.vault_role_id, settings.vault_secret_id, settings.request_seconds)
+    git = GitCache(settings.state_dir / "git", settings.gitlab_url, lambda: ("nautes", settings.gitlab_token))
+    clusters = Clusters(vault.kubeconfig, allow_loopback=settings.allow_loopback)
+    declarations = Declarations(gitlab, git, settings.tenant)
+    control = ControlActivities(client, tenant(settings), sweep=settings.sweep_seconds, drift=settings.drift_seconds)
+    return collect(
+        control,
+        GitLabActivities(gitlab, settings.tenant),
+        RepositoryActivities(gitlab, vault),
+        VaultActivities(vault, clusters),
+        GitActivities(git),
+        KubernetesActivities(clusters, git),
+        ProductActivities(declarations, gitlab, hooks_url(settings)),
+        ClusterActivities(declarations, gitlab, clusters),
+        ComponentActivities(clusters),
+        RuntimeActivities(clusters),
+        TektonActivities(clusters, git),
+        DriftActivities(client, clusters),
+    )
+
+
+def tenant(settings: Settings) -> TenantInput:
+    """What the tenant's workflow is started with."""
+    return TenantInput(tenant=settings.tenant, hooks_url=hooks_url(settings))
+
+
+def hooks_url(settings: Settings) -> str:
+    """Where GitLab reaches our receiver; "/<project id>" is appended per repository."""
+    return f"{settings.api_url.rstrip('/')}/api/v1/hooks/gitlab"
+
+
+def worker(settings: Settings, client: Client, *, max_cached_workflows: int = 1000) -> Worker:
+    """The worker on the platform's task queue."""
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
+    return Worker(
+        client,
+        task_queue=ids.TASK_QUEUE,
+        workflows=WORKFLOWS,
+        activities=activities(settings, client),
+        activity_executor=ThreadPoolExecutor(THREADS, thread_name_prefix="activity"),
+        max_concurrent_activities=THREADS,
+        max_cached_workflows=max_cached_workflows,
+        workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
+        interceptors=[ErrorInterceptor()],
+        workflow_failure_exception_types=[pydantic.ValidationError],
+        graceful_shutdown_timeout=timedelta(seconds=10),
+    )
+
+
+async def run(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT."""
+    client = await connect(settings)
+    stopped = asyncio.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(each, stopped.set)
+    async with worker(settings, client):
+        await client.start_workflow(
+            "Tenant",
+            tenant(settings),
+            id=ids.TENANT,
+            task_queue=ids.TASK_QUEUE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            static_summary=f"Tenant {settings.tenant}",
+        )
+        logging.getLogger("nautes").info("worker is ready")
+        await stopped.wait()
+
+
+def main() -> None:
+    """Entry point."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    asyncio.run(run(Settings()))
+
+
+if __name__ == "__main__":
+    main()

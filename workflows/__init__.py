@@ -1,0 +1,1 @@
+"""Order, waiting and retries: one module per long-lived thing."""

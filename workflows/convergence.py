@@ -1,0 +1,96 @@
+"""One convergence of a deployment: newest commit -> apply -> healthy. Called by the deployment's loop, cancelled by it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.git import GitActivities
+    from activities.kubernetes import KubernetesActivities
+    from contracts.clusters import Grant
+    from contracts.convergence import ConvergeReport
+    from contracts.git import FetchOrder
+    from contracts.runtimes import DeploymentSpec
+    from contracts.status import DeploymentStatus
+    from workflows import effects, orders
+    from workflows.effects import perform
+
+HEALTH_WITHIN = 600.0  # seconds one wait for health may last before it is begun anew
+
+
+class Change(Protocol):
+    """Publishes changed fields of the deployment's status."""
+
+    def __call__(self, **changes: object) -> None: ...
+
+
+class Convergence:
+    """Follows one specification from the head of its revision to healthy objects, publishing each phase."""
+
+    def __init__(self, change: Change, status: Callable[[], DeploymentStatus]) -> None:
+        self._change = change
+        self._status = status
+
+    async def run(self, spec: DeploymentSpec, grant: Grant, pinned: str) -> None:
+        """Raises the refusal of a repository that cannot be read or of a cluster that says no to everything."""
+        began = workflow.time()
+        self._change(started=effects.now(), revision=pinned or spec.revision, cluster=spec.cluster)
+        fetch = FetchOrder(repository=spec.repository, ref=pinned or spec.revision)
+        commit = await perform(GitActivities.fetch, fetch, f"Head of {spec.repository} at {fetch.ref}")
+        fetched = workflow.time()
+        if commit != self._status().commit:
+            self._change(phase="Converging", commit=commit, message="")
+        report = await perform(
+            KubernetesActivities.converge,
+            orders.convergence(spec, grant, commit),
+            f"Converge {commit[:12]}",
+            within=900,
+            heartbeat=30,
+            finish_on_cancel=True,
+        )
+        self._publish(report, fetch=fetched - began)
+        await self._until_healthy(spec, grant, report)
+        self._change(seconds={**self._status().seconds, "total": round(workflow.time() - began, 4)})
+
+    def _publish(self, report: ConvergeReport, *, fetch: float) -> None:
+        self._change(
+            commit=report.commit,
+            applied=report.applied,
+            unchanged=report.unchanged,
+            pruned=report.pruned,
+            writes=report.writes,
+            outcomes=report.outcomes,
+            seconds={"fetch": round(fetch, 4), **report.seconds},
+            message=_blame(report),
+        )
+
+    async def _until_healthy(self, spec: DeploymentSpec, grant: Grant, report: ConvergeReport) -> None:
+        order = orders.health(spec, grant, within=HEALTH_WITHIN)
+        began = workflow.time()
+        first = await perform(KubernetesActivities.health, order, "Health")
+        while not first.healthy:
+            self._change(phase="Waiting", unhealthy=first.unhealthy)
+            first = await perform(
+                KubernetesActivities.await_health, order, "Wait for health", within=HEALTH_WITHIN + 60, heartbeat=30
+            )
+        refused = [each for each in report.outcomes if each.action in ("refused", "failed")]
+        self._change(
+            phase="Degraded" if refused else "Converged",
+            unhealthy=[],
+            converged_commit=self._status().converged_commit if refused else report.commit,
+            finished=effects.now(),
+            seconds={**self._status().seconds, "health": round(workflow.time() - began, 4)},
+        )
+
+
+def _blame(report: ConvergeReport) -> str:
+    """One line about what did not go as declared."""
+    bad = [each for each in report.outcomes if each.action in ("refused", "failed")]
+    if not bad:
+        return ""
+    first = bad[0]
+    more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+    return f"{first.kind}/{first.name} {first.action}: {first.reason}{more}"

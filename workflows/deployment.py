@@ -1,0 +1,216 @@
+"""A deployment runtime: keeps its objects in its cluster equal to a path of a repository at a revision.
+
+Told what to be by its product (`specified`), woken by pushes (`pushed`), by the sweep for drift (`look`) and by people (pause,
+resume, sync, rollback). One convergence at a time; a newer commit or specification cancels the older one wherever it waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.control import ControlActivities
+    from activities.kubernetes import KubernetesActivities
+    from contracts import ids
+    from contracts.clusters import ClaimOrder, Grant
+    from contracts.errors import NautesError, Refused
+    from contracts.gitlab import Push
+    from contracts.runtimes import DeploymentInput, DeploymentSpec, DeploymentState
+    from contracts.status import DeploymentStatus
+    from workflows import effects, orders, progress
+    from workflows.convergence import Convergence
+    from workflows.effects import perform
+    from workflows.place import give_back, prepare
+
+REFUSED_RETRY = 60.0  # seconds until a refused place (namespace taken, cluster not right) is asked for again
+
+
+@workflow.defn(name="Deployment")
+class DeploymentWorkflow:
+    """Sole writer of the runtime's objects in its cluster."""
+
+    @workflow.init
+    def __init__(self, order: DeploymentInput) -> None:
+        self._id = ids.deployment(order.product, order.runtime)
+        self._state = order.state or DeploymentState()
+        self._handled = list(self._state.handled)
+        self._status = self._state.status or DeploymentStatus(
+            product=order.product, runtime=order.runtime, cluster="", phase="Pending"
+        )
+        self._look = self._state.look
+        self._newer = False  # something newer than what is being converged
+        self._work: asyncio.Task[None] | None = None
+
+    # Messages
+
+    @workflow.signal
+    def specified(self, spec: DeploymentSpec) -> None:
+        """The declaration says what this runtime is to be."""
+        news = self._state.spec is None or spec.model_copy(update={"commit": ""}) != self._state.spec.model_copy(
+            update={"commit": ""}
+        )
+        self._set(spec=spec, removing=False)
+        self._wake(newer=news)
+
+    @workflow.signal
+    def pushed(self, push: Push) -> None:
+        """A branch of the manifest repository moved."""
+        spec = self._state.spec
+        if spec and effects.remember(self._handled, push.event) and _concerns(spec, push):
+            self._wake(newer=True)
+
+    @workflow.signal
+    def look(self) -> None:
+        """The cluster differs from what it was: look, and correct drift."""
+        self._wake(newer=False)
+
+    @workflow.signal
+    def remove(self) -> None:
+        """The declaration holds this runtime no more."""
+        self._set(removing=True)
+        self._wake(newer=True)
+
+    @workflow.update
+    async def pause(self) -> DeploymentStatus:
+        """Stop correcting; pushes and drift are still seen."""
+        self._set(paused=True)
+        self._change(phase="Paused")
+        return self._status
+
+    @workflow.update
+    async def resume(self) -> DeploymentStatus:
+        """Correct again, and follow the revision again after a rollback."""
+        self._set(paused=False, pinned="")
+        self._wake(newer=True)
+        return self._status
+
+    @workflow.update
+    async def sync(self) -> DeploymentStatus:
+        """Look now, even when nothing moved."""
+        self._wake(newer=True)
+        return self._status
+
+    @workflow.update
+    async def rollback(self, commit: str) -> DeploymentStatus:
+        """Pin an earlier commit until `resume`."""
+        self._set(pinned=commit, paused=False)
+        self._wake(newer=True)
+        return self._status
+
+    @rollback.validator
+    def _check_commit(self, commit: str) -> None:
+        if not (7 <= len(commit) <= 64 and all(each in "0123456789abcdef" for each in commit)):
+            raise effects.as_failure(Refused("commit-malformed", "a commit is 7 to 64 hexadecimal digits"))
+
+    @workflow.query
+    def status(self) -> DeploymentStatus:
+        """How the runtime stands."""
+        return self._status
+
+    # Life
+
+    @workflow.run
+    async def run(self, order: DeploymentInput) -> None:
+        while True:
+            await workflow.wait_condition(lambda: self._look or effects.should_continue_as_new())
+            if not self._look:
+                await workflow.wait_condition(workflow.all_handlers_finished)
+                if not self._look:
+                    workflow.continue_as_new(
+                        DeploymentInput(product=order.product, runtime=order.runtime, state=self._carried())
+                    )
+                continue
+            self._look = self._newer = False
+            if self._state.removing:
+                await self._remove()
+                if self._state.removing:  # a new specification may have come while it was being removed
+                    return
+            elif self._state.spec and not self._state.paused:
+                await self._converge_newest(self._state.spec)
+
+    async def _converge_newest(self, spec: DeploymentSpec) -> None:
+        """Converge, but let something newer win over whatever this is waiting for."""
+        self._work = asyncio.ensure_future(self._converge(spec))
+        await workflow.wait_condition(lambda: self._newer or (self._work is not None and self._work.done()))
+        if not self._work.done():
+            self._work.cancel()
+        try:
+            await self._work
+        except BaseException as error:
+            # Cancelled by something newer: the loop goes on with that. Cancelled from outside: we end.
+            if not (self._newer and effects.cancelled(error)):
+                raise
+        finally:
+            self._work = None
+
+    async def _converge(self, spec: DeploymentSpec) -> None:
+        try:
+            await self._prepare(spec)
+            assert self._state.grant is not None  # noqa: S101 - prepared above
+            await Convergence(self._change, lambda: self._status).run(spec, self._state.grant, self._state.pinned)
+        except NautesError as refusal:
+            self._change(phase="Refused", message=refusal.message, finished=effects.now())
+            await workflow.sleep(REFUSED_RETRY)
+            self._look = True
+
+    async def _prepare(self, spec: DeploymentSpec) -> None:
+        """Claim the namespaces and prepare the place, unless that was done for this very specification."""
+        prepared = self._state.claimed
+        if prepared and self._state.grant and spec.model_copy(update={"commit": prepared.commit}) == prepared:
+            return
+        self._change(phase="Claiming", cluster=spec.cluster, revision=spec.revision, started=effects.now(), message="")
+        if prepared and self._state.grant and orders.moved(prepared, spec):
+            await self._leave(prepared, self._state.grant)
+        order = ClaimOrder(cluster=spec.cluster, claim=orders.claim(spec, self._id))
+        grant = await perform(ControlActivities.claim, order, f"Claim {', '.join(spec.namespaces)} of {spec.cluster}")
+        self._set(grant=grant, claimed=spec)
+        await prepare(spec, grant)
+
+    async def _remove(self) -> None:
+        """Prune the objects, give back Vault role and namespaces. An unreachable cluster leaves this pending."""
+        self._change(phase="Removing", message="")
+        claimed, grant = self._state.claimed, self._state.grant
+        if claimed and grant:
+            await self._leave(claimed, grant)
+        self._change(phase="Removed")
+
+    async def _leave(self, spec: DeploymentSpec, grant: Grant) -> None:
+        """Prune the inventory, then give the place back: in this order, so that nothing is orphaned."""
+        owned = orders.owned(spec, grant)
+        await perform(
+            KubernetesActivities.delete_owned, owned, "Delete the runtime's objects", within=600, heartbeat=30
+        )
+        await give_back(spec, grant, self._id)
+        self._set(claimed=None, grant=None)
+
+    # State
+
+    def _wake(self, *, newer: bool) -> None:
+        self._look = True
+        self._newer = self._newer or newer
+
+    def _set(self, **changes: object) -> None:
+        self._state = self._state.model_copy(update=changes)
+
+    def _change(self, **changes: object) -> None:
+        self._status = self._status.model_copy(update=changes)
+        status = self._status
+        progress.describe(
+            "Deployment",
+            status.phase,
+            product=status.product,
+            cluster=status.cluster,
+            revision=status.commit,
+            details=progress.deployment(status),
+        )
+
+    def _carried(self) -> DeploymentState:
+        return self._state.model_copy(update={"status": self._status, "handled": self._handled, "look": self._look})
+
+
+def _concerns(spec: DeploymentSpec, push: Push) -> bool:
+    """Whether the push moved what the runtime follows: a branch or tag by short or full name."""
+    names = (spec.revision, f"refs/heads/{spec.revision}", f"refs/tags/{spec.revision}")
+    return push.project_id == spec.repository_id and push.ref in names

@@ -1,0 +1,169 @@
+"""How every workflow performs an effect: one retry policy, a summary for people, and our own errors back.
+
+Used by all workflow modules. An outage is retried with back-off for as long as it takes (Temporal shows attempt, last
+error and next try); a refusal comes back as the `NautesError` that the activity raised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from temporalio import workflow
+from temporalio.common import Priority, RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from contracts import errors
+    from contracts.errors import NautesError
+
+Argument = TypeVar("Argument")
+Result = TypeVar("Result")
+
+OUTAGE = RetryPolicy(
+    initial_interval=timedelta(milliseconds=200), backoff_coefficient=2, maximum_interval=timedelta(seconds=30)
+)
+HANDLED_KEPT = 500  # ids already handled that a long-lived workflow carries over continue-as-new
+EVENTS_KEPT = 4_000  # events after which a long-lived workflow continues as new even if the server does not ask
+
+Compensation = Callable[[], Coroutine[Any, Any, Any]]
+
+PEOPLE = 1  # priority: somebody waits
+DEFAULT = 3
+SWEEP = 5
+
+
+async def perform(
+    effect: Callable[[Any, Argument], Result] | Callable[[Any, Argument], Awaitable[Result]],
+    argument: Argument,
+    summary: str,
+    *,
+    within: float = 60.0,
+    heartbeat: float | None = None,
+    finish_on_cancel: bool = False,
+) -> Result:
+    """Run one activity until it succeeds or is refused.
+
+    `within` seconds bound one attempt, `heartbeat` seconds its silence; `finish_on_cancel` waits for a cancelled
+    attempt to stop, so that what follows cannot overlap with it. Raises the `NautesError` of a final refusal.
+    """
+    kind = workflow.ActivityCancellationType
+    try:
+        return await workflow.execute_activity_method(
+            effect,  # type: ignore[arg-type]
+            argument,
+            start_to_close_timeout=timedelta(seconds=within),
+            heartbeat_timeout=timedelta(seconds=heartbeat) if heartbeat else None,
+            retry_policy=OUTAGE,
+            summary=summary,
+            cancellation_type=kind.WAIT_CANCELLATION_COMPLETED if finish_on_cancel else kind.TRY_CANCEL,
+        )
+    except ActivityError as error:
+        refusal = refused(error)
+        if refusal is None:
+            raise
+        raise refusal from error
+
+
+def refused(error: BaseException) -> NautesError | None:
+    """The error of ours behind an activity's failure, or None (cancelled, timed out, a bug)."""
+    cause = error.__cause__ if isinstance(error, ActivityError) else error
+    if not isinstance(cause, ApplicationError) or not cause.type:
+        return None
+    kind = getattr(errors, cause.type, None)
+    if not (isinstance(kind, type) and issubclass(kind, NautesError)):
+        return None
+    details: dict[str, Any] = cause.details[0] if cause.details and isinstance(cause.details[0], dict) else {}
+    return _rebuild(kind, details, cause.message)
+
+
+def _rebuild(kind: type[NautesError], details: dict[str, Any], message: str) -> NautesError:
+    code, text = str(details.get("code", kind.__name__.lower())), str(details.get("message", message))
+    if issubclass(kind, errors.Unavailable):
+        return kind(code, text)
+    return kind(code, text, findings=[errors.Finding.model_validate(each) for each in details.get("findings", [])])
+
+
+def as_failure(error: NautesError) -> ApplicationError:
+    """The form in which an update handler may refuse: anything else would park the workflow."""
+    details = {
+        "code": error.code,
+        "message": error.message,
+        "findings": [each.model_dump() for each in error.findings],
+    }
+    return ApplicationError(error.message, details, type=type(error).__name__, non_retryable=error.final)
+
+
+class Undo:
+    """What takes a change back: registered before each step, run newest first, shielded from cancellation."""
+
+    def __init__(self) -> None:
+        self._steps: list[tuple[str, Compensation]] = []
+
+    def before(self, what: str, how: Compensation) -> None:
+        """Register `how` before the step acts: the step may happen by half."""
+        self._steps.append((what, how))
+
+    def keep(self) -> None:
+        """The point of no return is passed: nothing is taken back any more."""
+        self._steps.clear()
+
+    async def run(self) -> list[str]:
+        """Take everything back; a compensation that is refused is reported, the rest still runs."""
+        return await shielded(self._run())
+
+    async def _run(self) -> list[str]:
+        undone = []
+        while self._steps:
+            what, how = self._steps.pop()
+            try:
+                found = await how()
+            except NautesError as error:
+                undone.append(f"could not take back {what}: {error.message}")
+            else:
+                if found is not False:
+                    undone.append(what)
+        return undone
+
+
+async def shielded(work: Coroutine[Any, Any, Result]) -> Result:
+    """Await `work` to its end even if the workflow is cancelled meanwhile."""
+    task = asyncio.ensure_future(work)
+    while True:
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.done():
+                raise
+
+
+def cancelled(error: BaseException) -> bool:
+    """Whether `error` means that somebody cancelled us (also while waiting, where it is no `Exception`)."""
+    return isinstance(error, asyncio.CancelledError) or is_cancelled_exception(error)
+
+
+def remember(handled: list[str], key: str) -> bool:
+    """Note `key` as handled; False when it already was. Keeps the newest `HANDLED_KEPT`."""
+    if key in handled:
+        return False
+    handled.append(key)
+    del handled[:-HANDLED_KEPT]
+    return True
+
+
+def should_continue_as_new() -> bool:
+    """Whether history has grown enough to start a fresh run with the same state."""
+    info = workflow.info()
+    return info.is_continue_as_new_suggested() or info.get_current_history_length() > EVENTS_KEPT
+
+
+def fairness(key: str, *, waiting: bool = False) -> Priority:
+    """Shares task queues fairly between products or clusters; people who wait go first."""
+    return Priority(priority_key=PEOPLE if waiting else DEFAULT, fairness_key=key[:64])
+
+
+def now() -> str:
+    """Workflow time, RFC 3339 in UTC."""
+    return workflow.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")

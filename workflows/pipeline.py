@@ -1,0 +1,180 @@
+"""A pipeline runtime: its place in its cluster, and a run for every event that one of its triggers matches.
+
+Told what to be by its product (`specified`), woken by pushes. Each event and trigger becomes one `PipelineRun` workflow;
+its id is the guarantee that it never runs twice.
+"""
+
+from __future__ import annotations
+
+from temporalio import workflow
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.control import ControlActivities
+    from contracts import ids
+    from contracts.clusters import ClaimOrder, Grant
+    from contracts.errors import NautesError
+    from contracts.gitlab import Push
+    from contracts.runtimes import PipelineInput, PipelineSpec, PipelineState, RunInput, Trigger
+    from contracts.status import PipelineStatus
+    from workflows import effects, orders, progress
+    from workflows.effects import perform
+    from workflows.events import matching
+    from workflows.place import give_back, prepare
+    from workflows.run import PipelineRunWorkflow
+
+RUNS_KEPT = 100
+REFUSED_RETRY = 60.0  # seconds until a refused place is asked for again
+
+
+@workflow.defn(name="Pipeline")
+class PipelineWorkflow:
+    """Sole writer of the runtime's place in its cluster; starts its runs."""
+
+    @workflow.init
+    def __init__(self, order: PipelineInput) -> None:
+        self._id = ids.pipeline(order.product, order.runtime)
+        self._state = order.state or PipelineState()
+        self._handled = list(self._state.handled)
+        self._pushes = list(self._state.pushes)
+        self._status = self._state.status or PipelineStatus(
+            product=order.product, runtime=order.runtime, cluster="", phase="Pending"
+        )
+        self._look = self._state.spec is not None and self._state.prepared != self._state.spec
+
+    @workflow.signal
+    def specified(self, spec: PipelineSpec) -> None:
+        """The declaration says what this runtime is to be."""
+        self._set(spec=spec, removing=False)
+        self._look = True
+
+    @workflow.signal
+    def pushed(self, push: Push) -> None:
+        """A repository one of our event sources names has moved."""
+        if effects.remember(self._handled, push.event):
+            self._pushes.append(push)
+
+    @workflow.signal
+    def look(self) -> None:
+        """The cluster differs from what it was: prepare the place again."""
+        self._set(prepared=None)
+        self._look = True
+
+    @workflow.signal
+    def remove(self) -> None:
+        """The declaration holds this runtime no more."""
+        self._set(removing=True)
+        self._look = True
+
+    @workflow.query
+    def status(self) -> PipelineStatus:
+        """How the runtime stands, and its runs."""
+        return self._status
+
+    @workflow.run
+    async def run(self, order: PipelineInput) -> None:
+        while True:
+            await workflow.wait_condition(lambda: self._look or self._runnable() or effects.should_continue_as_new())
+            if self._look:
+                self._look = False
+                if self._state.removing:
+                    await self._remove()
+                    if self._state.removing:
+                        return
+                elif self._state.spec:
+                    await self._prepare(self._state.spec)
+            elif self._runnable():
+                await self._start_runs(self._pushes.pop(0))
+            else:
+                await workflow.wait_condition(workflow.all_handlers_finished)
+                if not self._look and not self._runnable():
+                    workflow.continue_as_new(
+                        PipelineInput(product=order.product, runtime=order.runtime, state=self._carried())
+                    )
+
+    def _runnable(self) -> bool:
+        return bool(self._pushes) and self._state.prepared is not None and not self._state.removing
+
+    async def _prepare(self, spec: PipelineSpec) -> None:
+        old, grant = self._state.prepared, self._state.grant
+        if old and grant and spec.model_copy(update={"commit": old.commit}) == old:
+            return
+        self._change(phase="Preparing", cluster=spec.cluster, namespace=spec.namespace, message="")
+        try:
+            if (
+                old
+                and grant
+                and (old.cluster, old.namespace, old.account)
+                != (
+                    spec.cluster,
+                    spec.namespace,
+                    spec.account,
+                )
+            ):
+                await give_back(old, grant, self._id)
+                self._set(prepared=None, grant=None)
+            order = ClaimOrder(cluster=spec.cluster, claim=orders.claim(spec, self._id))
+            grant = await perform(ControlActivities.claim, order, f"Claim {spec.namespace} of {spec.cluster}")
+            self._set(grant=grant)
+            await prepare(spec, grant)
+        except NautesError as refusal:
+            self._change(phase="Refused", message=refusal.message)
+            await self._pause_until_news()
+            return
+        self._set(prepared=spec)
+        self._change(phase="Ready")
+
+    async def _pause_until_news(self) -> None:
+        """Ask again after a while, or at once when somebody says something new."""
+        try:
+            await workflow.wait_condition(lambda: self._look, timeout=REFUSED_RETRY)
+        except TimeoutError:
+            self._look = True
+
+    async def _start_runs(self, push: Push) -> None:
+        spec, grant = self._state.prepared, self._state.grant
+        assert spec is not None and grant is not None  # noqa: S101 - asked by the loop
+        for trigger in matching(spec, push):
+            await self._start_run(spec, grant, push, trigger)
+
+    async def _start_run(self, spec: PipelineSpec, grant: Grant, push: Push, trigger: Trigger) -> None:
+        name = f"{trigger.event_source}-{trigger.pipeline}"
+        run_id = ids.run(spec.product, spec.runtime, push.event, name)
+        try:
+            await workflow.start_child_workflow(
+                PipelineRunWorkflow.run,
+                RunInput(spec=spec, grant=grant, push=push, trigger=trigger),
+                id=run_id,
+                parent_close_policy=workflow.ParentClosePolicy.ABANDON,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                static_summary=f"{trigger.pipeline} for {push.ref} at {push.after[:12]} of {push.repository}",
+                priority=effects.fairness(spec.product),
+            )
+        except WorkflowAlreadyStartedError:
+            return
+        self._change(runs=[run_id, *self._status.runs][:RUNS_KEPT])
+
+    async def _remove(self) -> None:
+        self._change(phase="Removing", message="")
+        spec, grant = self._state.prepared or self._state.spec, self._state.grant
+        if spec and grant:
+            runs = list(self._status.runs)
+            await perform(
+                ControlActivities.cancel_runs, runs, "Cancel runs that are under way", within=600, heartbeat=30
+            )
+            await give_back(spec, grant, self._id)
+        self._set(prepared=None, grant=None)
+        self._change(phase="Removed")
+
+    def _set(self, **changes: object) -> None:
+        self._state = self._state.model_copy(update=changes)
+
+    def _change(self, **changes: object) -> None:
+        self._status = self._status.model_copy(update=changes)
+        status = self._status
+        details = "\n".join([status.message, *(f"- {each}" for each in status.runs[:10])]).strip()
+        progress.describe("Pipeline", status.phase, product=status.product, cluster=status.cluster, details=details)
+
+    def _carried(self) -> PipelineState:
+        return self._state.model_copy(update={"status": self._status, "handled": self._handled, "pushes": self._pushes})

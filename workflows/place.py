@@ -1,0 +1,35 @@
+"""A runtime's place in a cluster: namespaces, account, Vault role. Prepared before use, given back after.
+
+Used by the deployment and the pipeline workflows alike.
+"""
+
+from __future__ import annotations
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.control import ControlActivities
+    from activities.runtimes import RuntimeActivities
+    from activities.vault import VaultActivities
+    from contracts.clusters import ClaimOrder, Grant
+    from contracts.places import ClearOrder, PlaceOrder
+    from workflows import orders
+    from workflows.effects import perform
+
+
+async def prepare(spec: orders.Spec, grant: Grant) -> None:
+    """Namespaces, accounts, role bindings; then the Vault role bound to them."""
+    place = PlaceOrder(
+        grant=grant, product_id=spec.product_id, namespaces=orders.namespaces(spec), account=orders.account(spec)
+    )
+    await perform(RuntimeActivities.prepare, place, f"Place in {grant.cluster}", within=120, heartbeat=30)
+    await perform(VaultActivities.ensure_runtime_role, orders.vault_role(spec, grant), "Vault role of the account")
+
+
+async def give_back(spec: orders.Spec, grant: Grant, workflow_id: str) -> None:
+    """Drop the Vault role, give back the claim, delete the namespaces that nobody else uses."""
+    await perform(VaultActivities.drop_runtime_role, orders.vault_role_name(spec, grant), "Drop the Vault role")
+    order = ClaimOrder(cluster=grant.cluster, claim=orders.claim(spec, workflow_id))
+    released = await perform(ControlActivities.release, order, "Give back the namespaces")
+    clear = ClearOrder(grant=grant, product_id=spec.product_id, namespaces=released.namespaces)
+    await perform(RuntimeActivities.clear, clear, "Delete namespaces nobody else uses", within=900, heartbeat=30)

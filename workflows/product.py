@@ -1,0 +1,167 @@
+"""A product: the queue before it, what its declaration holds, and the post office for pushes to its repositories.
+
+Commands (`submit`) come from the door and run as `Change`, one at a time; pushes come from webhooks and the sweep; a push
+to `default.project` by plain Git is a change like any other and is read here.
+"""
+
+from __future__ import annotations
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError, ChildWorkflowError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.control import ControlActivities
+    from activities.products import ProductActivities
+    from contracts import ids
+    from contracts.errors import NautesError, Refused
+    from contracts.gitlab import Push
+    from contracts.operations import Accepted, ChangeRequest
+    from contracts.products import ChangeInput, ProductInput, ProductState, SyncOrder, SyncReport
+    from contracts.status import ProductStatus
+    from workflows import effects, progress
+    from workflows.change import ChangeWorkflow
+    from workflows.effects import perform
+    from workflows.tell import to_tell
+
+PUSHED = "pushed"  # signal of everything that wants to hear of pushes
+
+
+@workflow.defn(name="Product")
+class ProductWorkflow:
+    """Sole writer of the product's group, declaration, repositories, keys and hooks."""
+
+    @workflow.init
+    def __init__(self, order: ProductInput) -> None:
+        self._path = order.path
+        self._state = order.state or ProductState()
+        self._queue = list(self._state.queue)
+        self._handled = list(self._state.handled)
+        self._look = self._state.look
+        self._running = ""
+        self._exists = True
+
+    @workflow.update
+    async def submit(self, request: ChangeRequest) -> Accepted:
+        """Queue a change; the same operation twice is queued once."""
+        if effects.remember(self._handled, request.operation):
+            self._queue.append(request)
+        return Accepted(operation=ids.change(self._path, request.operation))
+
+    @submit.validator
+    def _check_request(self, request: ChangeRequest) -> None:
+        if request.product != self._path:
+            raise effects.as_failure(Refused("product-mismatch", f"this is product {self._path}"))
+
+    @workflow.signal
+    async def pushed(self, push: Push) -> None:
+        """A repository of the product moved: pass it on to whoever follows it, at once, even while a change runs."""
+        if not effects.remember(self._handled, push.event):
+            return
+        if push.project_id == self._state.project_id or not self._state.project_id:
+            self._look = self._look or push.after != self._state.commit
+        for watch in self._state.watches:
+            if watch.project_id == push.project_id:
+                await self._pass_on(watch.workflow, push)
+
+    async def _pass_on(self, workflow_id: str, push: Push) -> None:
+        try:
+            await workflow.get_external_workflow_handle(workflow_id).signal(PUSHED, push)
+        except ApplicationError:
+            workflow.logger.warning("%s is not there to hear of a push", workflow_id)
+
+    @workflow.query
+    def status(self) -> ProductStatus:
+        """The product as it is known here."""
+        state = self._state
+        return ProductStatus(
+            path=self._path,
+            id=state.id,
+            phase="Changing" if self._running else "Idle",
+            commit=state.commit,
+            operation=self._running,
+            queued=[ids.change(self._path, each.operation) for each in self._queue[1 if self._running else 0 :]],
+            environments=state.environments,
+            runtimes=state.runtimes,
+            findings=state.findings,
+            message=state.message,
+        )
+
+    @workflow.run
+    async def run(self, order: ProductInput) -> None:
+        while self._exists or self._queue or self._look:
+            self._show()
+            if self._queue:
+                await self._change(self._queue[0])
+                self._queue.pop(0)
+            elif self._look:
+                await self._read()
+            elif effects.should_continue_as_new():
+                await workflow.wait_condition(workflow.all_handlers_finished)
+                if not self._queue and not self._look:
+                    workflow.continue_as_new(ProductInput(path=self._path, state=self._carried()))
+            else:
+                await workflow.wait_condition(
+                    lambda: bool(self._queue) or self._look or effects.should_continue_as_new()
+                )
+        await workflow.wait_condition(workflow.all_handlers_finished)
+
+    async def _change(self, request: ChangeRequest) -> None:
+        self._running = ids.change(self._path, request.operation)
+        self._show()
+        what = f"{request.action} {len(request.manifests)} resources for {request.requester.username}"
+        try:
+            report = await workflow.execute_child_workflow(
+                ChangeWorkflow.run,
+                ChangeInput(request=request, digests=self._state.digests),
+                id=self._running,
+                static_summary=f"{what}{' (plan only)' if request.dry_run else ''}",
+                priority=effects.fairness(self._path, waiting=True),
+            )
+        except ChildWorkflowError as error:
+            self._state = self._state.model_copy(update={"message": f"{self._running} failed: {error.cause}"})
+            self._look = True
+        else:
+            if report.sync:
+                self._absorb(report.sync)
+            elif not self._state.id:
+                self._look = True  # nothing known yet: find out whether there is a product at all
+        finally:
+            self._running = ""
+
+    async def _read(self) -> None:
+        """Read the declaration at its head and tell every runtime that changed."""
+        self._look = False
+        order = SyncOrder(product=self._path, digests=self._state.digests)
+        try:
+            report = await perform(ProductActivities.read, order, "Declaration at its head")
+        except NautesError as error:
+            self._state = self._state.model_copy(update={"message": error.message})
+            return
+        if tell := to_tell(report):
+            await perform(ControlActivities.tell, tell, "Tell the runtimes that changed")
+        self._absorb(report)
+
+    def _absorb(self, report: SyncReport) -> None:
+        self._exists = report.exists
+        self._state = self._state.model_copy(
+            update={
+                "id": report.id,
+                "project_id": report.project_id,
+                "commit": report.commit,
+                "digests": report.digests,
+                "watches": report.watches,
+                "environments": report.environments,
+                "runtimes": report.runtimes,
+                "findings": report.findings,
+                "message": "",
+            }
+        )
+
+    def _carried(self) -> ProductState:
+        return self._state.model_copy(update={"queue": self._queue, "handled": self._handled, "look": self._look})
+
+    def _show(self) -> None:
+        phase = "Changing" if self._running else "Idle"
+        lines = [f"- {each.kind} {each.name} in {each.environment}" for each in self._state.runtimes]
+        details = "\n".join(filter(None, [self._running, self._state.message, *lines]))
+        progress.describe("Product", phase, product=self._path, revision=self._state.commit, details=details)

@@ -1,0 +1,124 @@
+"""One pipeline run: from an event to a commit status that says how it ended.
+
+pipeline file at its revision -> PipelineRun in the runtime's namespace under its account -> followed to its end -> commit
+status on the pushed commit. Cancelling the workflow cancels the PipelineRun.
+"""
+
+from __future__ import annotations
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.git import GitActivities
+    from activities.gitlab import GitLabActivities
+    from activities.tekton import TektonActivities
+    from contracts.errors import NautesError
+    from contracts.git import FetchOrder
+    from contracts.gitlab import StatusOrder
+    from contracts.runtimes import RunInput, RunOrder, RunRef, RunReport
+    from contracts.status import RunStatus
+    from workflows import effects, progress
+    from workflows.effects import perform
+
+STATES = {
+    "Pending": "pending",
+    "Running": "running",
+    "Succeeded": "success",
+    "Failed": "failed",
+    "Cancelled": "canceled",
+}
+RUN_WITHIN = 6 * 3600.0  # seconds a pipeline may take altogether
+
+
+@workflow.defn(name="PipelineRun")
+class PipelineRunWorkflow:
+    """Ends with the run's outcome; a run that could not be made is a failed run that says why."""
+
+    @workflow.init
+    def __init__(self, order: RunInput) -> None:
+        spec, push = order.spec, order.push
+        self._order = order
+        self._name = run_name(order)
+        self._status = RunStatus(
+            product=spec.product,
+            runtime=spec.runtime,
+            event=push.event,
+            trigger=order.trigger.event_source,
+            pipeline=order.trigger.pipeline,
+            ref=push.ref,
+            commit=push.after,
+            phase="Pending",
+            name=self._name,
+            namespace=spec.namespace,
+        )
+
+    @workflow.query
+    def status(self) -> RunStatus:
+        """How the run stands."""
+        return self._status
+
+    @workflow.run
+    async def run(self, order: RunInput) -> RunStatus:
+        try:
+            report = await self._follow()
+        except BaseException as error:
+            if isinstance(error, NautesError):
+                report = RunReport(phase="Failed", message=error.message, finished=effects.now())
+            elif effects.cancelled(error):
+                report = await effects.shielded(self._cancel())
+            else:
+                raise
+        await effects.shielded(self._publish(report))
+        return self._status
+
+    async def _follow(self) -> RunReport:
+        await self._publish(RunReport(phase="Pending"))
+        spec, trigger = self._order.spec, self._order.trigger
+        revision = trigger.revision or self._order.push.ref
+        fetch = FetchOrder(repository=spec.source, ref=revision)
+        commit = await perform(GitActivities.fetch, fetch, f"Pipeline file of {spec.source} at {revision}")
+        file = next(each.path for each in spec.pipelines if each.name == trigger.pipeline)
+        order = RunOrder(run=self._order, name=self._name, file=file, revision=commit)
+        await perform(TektonActivities.create_run, order, f"PipelineRun {self._name}")
+        await self._publish(RunReport(phase="Running", started=effects.now()))
+        return await perform(
+            TektonActivities.await_run, self._ref(), "Follow the PipelineRun", within=RUN_WITHIN, heartbeat=30
+        )
+
+    async def _cancel(self) -> RunReport:
+        await perform(TektonActivities.cancel_run, self._ref(), "Cancel the PipelineRun")
+        return RunReport(phase="Cancelled", message="cancelled", finished=effects.now())
+
+    def _ref(self) -> RunRef:
+        return RunRef(grant=self._order.grant, namespace=self._order.spec.namespace, name=self._name)
+
+    async def _publish(self, report: RunReport) -> None:
+        """Say the same thing to Temporal UI, to our own status and to GitLab."""
+        known = {name: value for name, value in report.model_dump(exclude={"labels"}).items() if value}
+        self._status = self._status.model_copy(update=known)
+        spec, push = self._order.spec, self._order.push
+        details = "\n".join([report.message, *(f"- {each}" for each in report.steps)]).strip()
+        progress.describe(
+            "PipelineRun",
+            report.phase,
+            product=spec.product,
+            cluster=spec.cluster,
+            revision=push.after,
+            details=details,
+        )
+        status = StatusOrder.model_validate(
+            {
+                "project_id": push.project_id,
+                "commit": push.after,
+                "name": f"nautes/{spec.runtime}/{self._order.trigger.pipeline}",
+                "state": STATES[report.phase],
+                "description": (report.message or report.phase)[:140],
+                "ref": push.ref.removeprefix("refs/heads/").removeprefix("refs/tags/"),
+            }
+        )
+        await perform(GitLabActivities.set_commit_status, status, f"Commit status: {report.phase}")
+
+
+def run_name(order: RunInput) -> str:
+    """Name of the PipelineRun: stable for the event and trigger, so that creating it twice is creating it once."""
+    return f"{order.spec.runtime}-{order.trigger.pipeline}-{order.push.event}"[:63].rstrip("-.")

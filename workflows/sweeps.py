@@ -1,0 +1,43 @@
+"""The sweeps: short workflows that Temporal Schedules start. They look for what no event told us and wake only what changed.
+
+What the last sweep saw travels in its result to the next one (last completion result), so nothing is stored anywhere.
+"""
+
+from __future__ import annotations
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.control import ControlActivities
+    from activities.drift import DriftActivities
+    from activities.gitlab import GitLabActivities
+    from contracts.control import AnnounceOrder, DriftOrder, DriftReport
+    from workflows.effects import perform
+
+
+@workflow.defn(name="BranchSweep")
+class BranchSweepWorkflow:
+    """Reads the newest push events of GitLab: one call when nothing happened, however many repositories there are."""
+
+    @workflow.run
+    async def run(self) -> int:
+        """Result: id of the newest event seen; the next sweep starts after it."""
+        cursor = int(workflow.get_last_completion_result(int) or 0) if workflow.has_last_completion_result() else 0
+        page = await perform(GitLabActivities.recent_pushes, cursor, "Pushes since the last sweep")
+        if page.pushes:
+            order = AnnounceOrder(pushes=page.pushes)
+            await perform(ControlActivities.announce, order, f"Pass on {len(page.pushes)} pushes")
+        return page.cursor
+
+
+@workflow.defn(name="DriftSweep")
+class DriftSweepWorkflow:
+    """Lists the objects of one cluster's runtimes once per kind and wakes the runtimes whose objects changed."""
+
+    @workflow.run
+    async def run(self, cluster: str) -> DriftReport:
+        """Result: the fingerprints now; the next sweep compares with them."""
+        known = workflow.has_last_completion_result()
+        last = workflow.get_last_completion_result(DriftReport) if known else None
+        order = DriftOrder(cluster=cluster, fingerprints=last.fingerprints if last else {})
+        return await perform(DriftActivities.sweep, order, "Look for drift", within=120, heartbeat=30)

@@ -1,0 +1,78 @@
+"""The tenant: prepares Vault, the tenant repository and the sweeps, then wakes every cluster and product that exists.
+
+Started by the worker at boot (once; a second start finds it running), woken by pushes to the tenant repository.
+After a loss of Temporal's data this is where everything is found again, from Git.
+"""
+
+from __future__ import annotations
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.clusters import ClusterActivities
+    from activities.control import ControlActivities
+    from activities.gitlab import GitLabActivities
+    from activities.repositories import RepositoryActivities
+    from activities.vault import VaultActivities
+    from contracts.control import ScheduleOrder, WakeOrder
+    from contracts.gitlab import HookOrder, Push
+    from contracts.status import TenantStatus
+    from contracts.tenant import TenantInput
+    from workflows import effects, progress
+    from workflows.effects import perform
+
+
+@workflow.defn(name="Tenant")
+class TenantWorkflow:
+    """Sole writer of the tenant's engines and policies in Vault, the tenant repository and the sweep schedules."""
+
+    @workflow.init
+    def __init__(self, order: TenantInput) -> None:
+        self._order = order
+        self._handled = list(order.handled)
+        self._look = False
+        self._status = TenantStatus(phase="Installing")
+
+    @workflow.signal
+    def pushed(self, push: Push) -> None:
+        """The tenant repository moved."""
+        if effects.remember(self._handled, push.event):
+            self._look = True
+
+    @workflow.query
+    def status(self) -> TenantStatus:
+        """How far the installation is, and what it holds."""
+        return self._status
+
+    @workflow.run
+    async def run(self, order: TenantInput) -> None:
+        progress.describe("Tenant", "Installing")
+        await self._install()
+        while True:
+            await workflow.wait_condition(lambda: self._look or effects.should_continue_as_new())
+            if not self._look:
+                await workflow.wait_condition(workflow.all_handlers_finished)
+                workflow.continue_as_new(self._order.model_copy(update={"handled": self._handled}))
+            self._look = False
+            await self._wake_clusters()
+
+    async def _install(self) -> None:
+        order = self._order
+        await perform(VaultActivities.ensure_tenant, order.tenant, "Vault engines and policies")
+        repository = await perform(
+            GitLabActivities.ensure_tenant_repository, order.tenant, "Tenant configuration repository"
+        )
+        hook = HookOrder(project_id=repository.id, url=f"{order.hooks_url}/{repository.id}", events=["push_events"])
+        await perform(RepositoryActivities.ensure_hook, hook, "Webhook of the tenant repository")
+        await perform(ControlActivities.ensure_schedule, ScheduleOrder(), "Sweep for pushes no webhook told of")
+        self._status = self._status.model_copy(update={"repository": repository.path})
+        await self._wake_clusters()
+        products = await perform(GitLabActivities.product_paths, 0, "Products in GitLab")
+        await perform(ControlActivities.wake, WakeOrder(products=products), f"Wake {len(products)} products")
+        self._status = self._status.model_copy(update={"phase": "Ready", "products": products})
+        progress.describe("Tenant", "Ready", details=f"{len(self._status.clusters)} clusters, {len(products)} products")
+
+    async def _wake_clusters(self) -> None:
+        known = await perform(ClusterActivities.known, self._order.tenant, "Clusters in the tenant repository")
+        await perform(ControlActivities.wake, WakeOrder(clusters=known), f"Wake {len(known)} clusters")
+        self._status = self._status.model_copy(update={"clusters": [each.name for each in known]})
