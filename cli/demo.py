@@ -21,7 +21,9 @@ console = Console()
 
 
 def demo(
-    keep: Annotated[bool, typer.Option("--keep", help="Leave everything running at the end, product included.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave everything running at the end, product included.")
+    ] = False,
     directory: Annotated[Path, typer.Option(help="Where the sandbox lives.")] = Path(".sandbox"),
 ) -> None:
     """Carry out the main process on embedded servers and say how it went."""
@@ -76,7 +78,9 @@ def _timed(world: World, title: str, step: Callable[[], object]) -> tuple[str, f
     step()
     seconds = time.monotonic() - began
     after = world.calls()
-    counted = ", ".join(f"{name} {after[name] - before.get(name, 0)}" for name in after if after[name] > before.get(name, 0))
+    counted = ", ".join(
+        f"{name} {after[name] - before.get(name, 0)}" for name in after if after[name] > before.get(name, 0)
+    )
     console.print(f"  held, {seconds:.1f} s", highlight=False)
     return title, seconds, counted
 

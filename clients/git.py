@@ -214,7 +214,7 @@ _NO_RIGHT = re.compile(r"error: 40[13]|Authentication failed|could not read (?:U
 
 def _error(repository: str, complaint: str) -> NautesError:
     """git's complaint in our words; its own text may hold addresses, so only what is known is passed on."""
-    if re.search(r"redirect", complaint):
+    if re.search(r"redirect|error: 30\d", complaint):
         return Refused("git-redirect", f"{repository}: the server redirects elsewhere, which is not followed")
     if _NO_RIGHT.search(complaint):
         return Forbidden("git-forbidden", f"{repository}: the platform's account may not read it")

@@ -48,34 +48,34 @@ class GitLab:
         if response.is_redirect and urlsplit(target).netloc not in ("", urlsplit(self._url).netloc):
             raise Refused("gitlab-redirect", "GitLab redirects to another host")
 
-    def get(self, path: str, **query: Any) -> Any:
+    def get(self, path: str, /, **query: Any) -> Any:
         """GET below /api/v4."""
         with translated(f"GET {path}"):
             return self.api.http_get(path, query_data=query)
 
-    def find(self, path: str, **query: Any) -> Any | None:
+    def find(self, path: str, /, **query: Any) -> Any | None:
         """GET, or None when there is no such thing (or we may not see it)."""
         try:
             return self.get(path, **query)
         except NotFound:
             return None
 
-    def pages(self, path: str, **query: Any) -> list[Any]:
+    def pages(self, path: str, /, **query: Any) -> list[Any]:
         """Every item of a list."""
         with translated(f"GET {path}"):
             return list(self.api.http_list(path, query_data={"per_page": PAGE, **query}, iterator=True))
 
-    def post(self, path: str, **body: Any) -> Any:
+    def post(self, path: str, /, **body: Any) -> Any:
         """POST below /api/v4."""
         with translated(f"POST {path}"):
             return self.api.http_post(path, post_data=body)
 
-    def put(self, path: str, **body: Any) -> Any:
+    def put(self, path: str, /, **body: Any) -> Any:
         """PUT below /api/v4."""
         with translated(f"PUT {path}"):
             return self.api.http_put(path, post_data=body)
 
-    def delete(self, path: str, **query: Any) -> bool:
+    def delete(self, path: str, /, **query: Any) -> bool:
         """DELETE; False when it was not there."""
         try:
             with translated(f"DELETE {path}"):

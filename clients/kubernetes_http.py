@@ -173,8 +173,14 @@ _FINAL: dict[int, tuple[type[NautesError], str]] = {
 }
 
 
+# Older servers answer 500 to objects they cannot decode; that is the object's fault and does not pass.
+_UNDECODABLE = (b"failed to create typed", b"illegal base64", b"cannot unmarshal", b"unable to decode", b"decoding")
+
+
 def _error(status: int, body: bytes, headers: Mapping[str, str], *, secret: bool = False) -> NautesError:
     message = _message(status, body, secret=secret)
+    if status == 500 and any(each in body for each in _UNDECODABLE):
+        return Refused("kubernetes-refused", message)
     if status == 429 or status >= 500:
         wish = headers.get("Retry-After", "")
         return Unavailable("kubernetes-unavailable", message, retry_after=float(wish) if wish.isdigit() else None)
@@ -190,13 +196,11 @@ def _message(status: int, body: bytes, *, secret: bool) -> str:
         return f"HTTP {status}"
     if not isinstance(answer, dict) or answer.get("kind") != "Status":
         return f"HTTP {status}"
-    if not secret:
+    if not secret or status in (401, 403, 404, 409):  # about rights and names, not about content
         return str(answer.get("message") or f"HTTP {status}")[:1000]
     causes = (answer.get("details") or {}).get("causes") or []
     fields = ", ".join(f"{each.get('field')}: {each.get('reason')}" for each in causes)
-    if status in (401, 403):  # about rights, not about content
-        return str(answer.get("message") or f"HTTP {status}")[:1000]
-    return f"{answer.get('reason') or status}" + (f" ({fields})" if fields else "")
+    return f"{answer.get('reason') or f'HTTP {status}'}" + (f" ({fields})" if fields else "")
 
 
 def _is_secret(body: Object | None) -> bool:

@@ -46,18 +46,20 @@ class TreeReader:
 
     def files(self, commit: str, path: str) -> list[File]:
         """All files below `path`. Raises NotFound (no such directory) and Refused with the path that is refused."""
-        tree, parts = self._repository[commit].peel(pygit2.Tree), _parts(path)
+        tree = self._repository[commit].peel(pygit2.Tree)
+        parts = _parts(path)
         for depth, part in enumerate(parts, start=1):
             try:
                 entry = tree[part]
             except KeyError:
                 raise NotFound("git-path", f"no directory {path}") from None
             self._check_mode(entry, "/".join(parts[:depth]))
-            if entry.filemode != FileMode.TREE:
-                if depth < len(parts):
-                    raise NotFound("git-path", f"no directory {path}")
+            if isinstance(entry, pygit2.Tree):
+                tree = entry
+            elif depth < len(parts):
+                raise NotFound("git-path", f"no directory {path}")
+            else:
                 return [self._read(entry, "/".join(parts))]
-            tree = entry
         return list(self._walk(tree, "/".join(parts), len(parts)))
 
     def _walk(self, tree: pygit2.Tree, prefix: str, depth: int) -> Iterator[File]:
@@ -66,13 +68,13 @@ class TreeReader:
         for entry in tree:
             path = f"{prefix}/{self._name(entry, prefix)}" if prefix else self._name(entry, prefix)
             self._check_mode(entry, path)
-            if entry.filemode == FileMode.TREE:
+            if isinstance(entry, pygit2.Tree):
                 yield from self._walk(entry, path, depth + 1)
             else:
                 yield self._read(entry, path)
 
     def _name(self, entry: pygit2.Object, prefix: str) -> str:
-        raw: bytes = entry.raw_name
+        raw = entry.raw_name or b""
         name = raw.decode("utf-8", "replace")
         shown = f"{prefix}/{name[:100]}" if prefix else name[:100]
         if len(raw) > self._limits.name:
@@ -97,7 +99,7 @@ class TreeReader:
             blob = self._repository[entry.id]
         except KeyError:  # the filter of the fetch left it out
             raise Refused("git-file-size", f"{path} is larger than {self._limits.file} bytes") from None
-        if blob.size > self._limits.file:
+        if not isinstance(blob, pygit2.Blob) or blob.size > self._limits.file:
             raise Refused("git-file-size", f"{path} is larger than {self._limits.file} bytes")
         self._bytes += blob.size
         if self._bytes > self._limits.total:

@@ -75,16 +75,21 @@ def read_json(data: bytes) -> Iterator[Any]:
         raise Malformed(f"nested deeper than {DEPTH}") from None
     except json.JSONDecodeError as error:
         raise Malformed(error.msg, error.lineno, error.colno) from None
+    except Malformed:
+        raise
+    except ValueError:  # a number of thousands of digits
+        raise Malformed("a number is too long") from None
     if _deeper(value, DEPTH):
         raise Malformed(f"nested deeper than {DEPTH}")
     yield value
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise Malformed(f"duplicate key {next(key for key in keys if keys.count(key) > 1)[:100]!r}")
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise Malformed(f"duplicate key {key[:100]!r}")
+        found[key] = value
     return found
 
 

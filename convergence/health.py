@@ -1,4 +1,4 @@
-"""Is an object doing what it was made for? By the conventions of kstatus (sigs.k8s.io/cli-utils). Called by the health activities.
+"""Is an object doing what it was made for? Called by the health activities, by the conventions of kstatus (kubernetes-sigs).
 
 Current: as declared. InProgress: on its way. Failed: will not get there by itself. Terminating: being deleted.
 """

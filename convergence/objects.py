@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from convergence.defaults import applicable
+
 Object = dict[str, Any]
 
 _SERVER_METADATA = (
@@ -70,7 +72,7 @@ def desired(item: Object, *, namespace: str, labels: Mapping[str, str]) -> Objec
     if namespace:
         meta["namespace"] = namespace
     meta["labels"] = {**(meta.get("labels") or {}), **labels}
-    made = {**{key: value for key, value in item.items() if key != "status"}, "metadata": meta}
+    made = applicable({**{key: value for key, value in item.items() if key != "status"}, "metadata": meta})
     if item.get("kind") == "Secret" and item.get("apiVersion") == "v1" and isinstance(item.get("stringData"), dict):
         return _encoded(made)
     return made

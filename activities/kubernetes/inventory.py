@@ -61,14 +61,14 @@ class Look:
                 found.kinds.setdefault((kind.group, kind.kind), kind)
         namespaces = {*self._namespaces, *(parent.namespaces if parent else ())} if self._namespaces else set()
         seen: set[str] = set()
-        for items in each(lambda kind: self.list(kind, namespaces), list(found.kinds.values()), self._beat):
+        for items in each(lambda kind: self.owned(kind, namespaces), list(found.kinds.values()), self._beat):
             # One object can be served in two groups: it counts once, in the one that is wanted (listed first).
             fresh = {key: item for key, item in items.items() if item["metadata"]["uid"] not in seen}
             seen.update(item["metadata"]["uid"] for item in fresh.values())
             found.live |= fresh
         return found
 
-    def list(self, kind: Kind, namespaces: set[str]) -> dict[Key, Object]:
+    def owned(self, kind: Kind, namespaces: set[str]) -> dict[Key, Object]:
         """The owner's objects of one kind: one request."""
         where = next(iter(namespaces)) if len(namespaces) == 1 and kind.namespaced else ""
         try:

@@ -131,7 +131,10 @@ def test_items_of_lists_are_found_by_the_keys_of_the_record() -> None:
     live_item = deployment(
         {"ports": [{"containerPort": 80, "protocol": "TCP"}, {"containerPort": 81, "protocol": "TCP"}]}
     )
-    ports = {'k:{"containerPort":80,"protocol":"TCP"}': {".": {}}, 'k:{"containerPort":81,"protocol":"TCP"}': {".": {}}}
+    ports: dict[str, Any] = {
+        'k:{"containerPort":80,"protocol":"TCP"}': {".": {}},
+        'k:{"containerPort":81,"protocol":"TCP"}': {".": {}},
+    }
     fields = {"f:spec": {"f:template": {"f:spec": {"f:containers": {'k:{"name":"web"}': {"f:ports": ports}}}}}}
     live = owning(live_item, fields)
     both = deployment({"ports": [{"containerPort": 80}, {"containerPort": 81}]})

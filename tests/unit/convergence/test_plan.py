@@ -123,6 +123,24 @@ def test_what_is_sent_carries_our_labels_and_nothing_of_the_servers() -> None:
     }
 
 
+def test_ports_get_the_protocol_that_their_list_is_keyed_by() -> None:
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}, "spec": {"ports": [{"port": 80}]}}
+    assert desired(service, namespace="", labels={})["spec"] == {"ports": [{"protocol": "TCP", "port": 80}]}
+    pod = {"containers": [{"name": "a", "ports": [{"containerPort": 53, "protocol": "UDP"}, {"containerPort": 80}]}]}
+    cron = {"jobTemplate": {"spec": {"template": {"spec": pod}}}}
+    item = {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "a"}, "spec": cron}
+    sent = desired(item, namespace="", labels={})["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert [port["protocol"] for port in sent["containers"][0]["ports"]] == ["UDP", "TCP"]
+
+
+@given(
+    st.sampled_from(["Service", "Pod", "Deployment", "CronJob"]), st.none() | st.integers() | st.lists(st.integers())
+)
+def test_what_has_another_shape_is_sent_as_it_is(kind: str, spec: Any) -> None:
+    item = {"apiVersion": "v1", "kind": kind, "metadata": {"name": "a"}, "spec": spec}
+    assert desired(item, namespace="", labels={})["spec"] == spec
+
+
 def test_a_parent_is_read_back_as_it_was_written() -> None:
     parent = Parent("product-7-web", "shop", frozenset({"ConfigMap", "Deployment.apps"}), frozenset({"shop", "data"}))
     written = parent.as_object()

@@ -1,0 +1,156 @@
+"""`POST /api/v1/apply` and `/remove`: a multi-document file as one change per product, and its clusters beside it.
+
+The per-kind routes (api/kinds.py) end here as well. Each document is authorized on its own before anything is queued.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse
+
+from api.commands import Operations, operation_id, respond, result, submit
+from api.identity import MAINTAINER, Caller
+from api.problems import documented
+from api.state import Shared, State, Who
+from contracts.errors import Refused
+from contracts.operations import Action, ChangeRequest, ClusterRequest
+from contracts.secrets import SecretRef
+from resources.base import Resource
+from resources.cluster import Cluster
+from resources.findings import Finding
+from resources.kinds import in_order
+from resources.manifest import manifest_of, parse
+from resources.product import Product
+
+router = APIRouter(prefix="/api/v1", tags=["changes"])
+PROBLEMS = documented(401, 403, 404, 409, 413, 422, 503)
+Wait = Annotated[float, Query(ge=0, le=120, description="seconds to wait for the end")]
+
+
+@router.post("/apply", response_model=Operations, responses=PROBLEMS)
+async def apply(
+    request: Request,
+    shared: Shared,
+    who: Who,
+    wait: Wait = 30,
+    dry_run: bool = False,
+    insecure_skip_check: bool = False,
+) -> JSONResponse:
+    """Apply the manifests of the body (YAML or JSON documents)."""
+    return await _change("apply", request, shared, who, wait, dry_run, insecure_skip_check)
+
+
+@router.post("/remove", response_model=Operations, responses=PROBLEMS)
+async def remove(
+    request: Request,
+    shared: Shared,
+    who: Who,
+    wait: Wait = 30,
+    dry_run: bool = False,
+    insecure_skip_check: bool = False,
+) -> JSONResponse:
+    """Remove what the manifests of the body (YAML or JSON documents) name."""
+    return await _change("remove", request, shared, who, wait, dry_run, insecure_skip_check)
+
+
+async def _change(
+    action: Action, request: Request, shared: State, who: Caller, wait: float, dry_run: bool, skip_check: bool
+) -> JSONResponse:
+    resources, findings = parse(await request.body(), "")
+    if findings:
+        raise Refused("manifest-invalid", findings[0].message, findings=findings)
+    if not resources:
+        raise Refused("manifest-empty", "the body holds no manifest")
+    return await carry_out(request, shared, who, action, resources, wait, dry_run, skip_check)
+
+
+async def carry_out(
+    request: Request,
+    shared: State,
+    who: Caller,
+    action: Action,
+    resources: list[Resource],
+    wait: float,
+    dry_run: bool = False,
+    skip_check: bool = False,
+) -> JSONResponse:
+    """Authorize everything, then queue one operation per cluster and per product, then wait for their ends."""
+    clusters = [each for each in resources if isinstance(each, Cluster)]
+    products = _by_product(resources)
+    await _authorize(shared, who, action, clusters, products)
+    operation = operation_id(request, who)
+    commands: list[ClusterRequest | ChangeRequest] = []
+    if dry_run and clusters:
+        raise Refused("dry-run-cluster", "a registration of a cluster cannot be planned")
+    for cluster in clusters:
+        commands.append(await _cluster_request(shared, who, action, cluster, operation))
+    for path, own in products.items():
+        commands.append(
+            ChangeRequest(
+                operation=operation,
+                product=path,
+                action=action,
+                manifests=[manifest_of(each) for each in in_order(own, remove=action == "remove")],
+                requester=who.person,
+                skip_check=skip_check,
+                dry_run=dry_run,
+            )
+        )
+    if action == "remove":
+        commands.reverse()
+    # Clusters first: an environment of the same file may stand on one of them.
+    stages = [[each for each in commands if isinstance(each, kind)] for kind in (ClusterRequest, ChangeRequest)]
+    done = []
+    for stage in stages if action == "apply" else stages[::-1]:
+        keys = [await submit(shared.temporal, each) for each in stage]
+        found = await asyncio.gather(*(result(shared.temporal, key, wait) for key in keys))
+        done += list(zip(keys, found, strict=True))
+        if any(each is not None and each.state != "done" for each in found):
+            break
+    return respond(done)
+
+
+def _by_product(resources: list[Resource]) -> dict[str, list[Resource]]:
+    found: dict[str, list[Resource]] = {}
+    for each in resources:
+        if not isinstance(each, Cluster):
+            found.setdefault(each.name if isinstance(each, Product) else each.product, []).append(each)
+    return found
+
+
+async def _authorize(
+    shared: State, who: Caller, action: Action, clusters: list[Cluster], products: dict[str, list[Resource]]
+) -> None:
+    if clusters:
+        await shared.door.require(who, f"{shared.settings.tenant}/management", "projects", MAINTAINER)
+    for path, own in products.items():
+        if path == shared.settings.tenant:
+            finding = Finding(rule="product-reserved", message=f"{path} is the tenant's own group")
+            raise Refused("product-reserved", finding.message, findings=[finding])
+        creates = action == "apply" and any(isinstance(each, Product) for each in own)
+        if action == "remove" and await shared.door.level(who, path, "groups") is None:
+            continue  # nothing there that this person may know of: the change answers "absent"
+        await shared.door.may_change_product(who, path, creates=creates or action == "remove")
+
+
+async def _cluster_request(
+    shared: State, who: Caller, action: Action, cluster: Cluster, operation: str
+) -> ClusterRequest:
+    """The kubeconfig goes to Vault here, after authorization; from here on there is only its reference."""
+    own = f"{operation}-{cluster.name}"
+    bare, kubeconfig = cluster.without_secrets()
+    staged: SecretRef | None = None
+    if kubeconfig and action == "apply":
+        path = f"staging/{own}"
+        staged = await asyncio.to_thread(shared.vault.write, "cluster", path, {"kubeconfig": kubeconfig})
+    return ClusterRequest(
+        operation=own,
+        cluster=cluster.name,
+        action=action,
+        manifest=manifest_of(bare),
+        kubeconfig=staged,
+        requester=who.person,
+    )

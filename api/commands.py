@@ -1,0 +1,162 @@
+"""Commands to workflows: an update that starts them if need be, then waiting for the operation's end.
+
+Used by every route that changes something. Workflows are addressed by name through contracts; their code is not seen here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from temporalio.client import (
+    Client,
+    WithStartWorkflowOperation,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.common import Priority, WorkflowIDConflictPolicy
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from api.identity import Caller
+from api.problems import Problem, answer
+from contracts import errors, ids
+from contracts.clusters import ClusterInput
+from contracts.operations import Accepted, ChangeRequest, ClusterRequest, OperationResult
+from contracts.products import ProductInput
+
+ANSWER_WITHIN = timedelta(seconds=10)  # for a worker to take a command
+LOOK_EVERY = 0.05  # seconds between looks for an operation that was not begun yet
+OPERATIONS = ("change", "registration")
+
+
+class Operations(BaseModel):
+    """The answer to a command: how each operation ended, or where to ask."""
+
+    operations: list[OperationResult]
+
+
+def operation_id(request: Request, caller: Caller) -> str:
+    """Sortable and unique; the same for a repeated Idempotency-Key of the same person."""
+    key = request.headers.get("idempotency-key")
+    if key:
+        return "key-" + hashlib.sha256(f"{caller.person.id} {key}".encode()).hexdigest()[:24]
+    return datetime.now(UTC).strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3)
+
+
+async def submit(client: Client, command: ChangeRequest | ClusterRequest) -> str:
+    """Queue a command with the single writer of what it changes; answers with the operation's workflow id."""
+    if isinstance(command, ChangeRequest):
+        kind, key, start, fair = (
+            "Product",
+            ids.product(command.product),
+            ProductInput(path=command.product),
+            command.product,
+        )
+    else:
+        kind, key = "Cluster", ids.cluster(command.cluster)
+        start, fair = ClusterInput(name=command.cluster), command.cluster  # type: ignore[assignment]
+    operation = WithStartWorkflowOperation(
+        kind,
+        start,
+        id=key,
+        task_queue=ids.TASK_QUEUE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        static_summary=key,
+        priority=Priority(priority_key=1, fairness_key=fair[:64]),
+    )
+    try:
+        accepted: Accepted = await client.execute_update_with_start_workflow(
+            "submit",
+            command,
+            start_workflow_operation=operation,
+            id=command.operation,
+            result_type=Accepted,
+            rpc_timeout=ANSWER_WITHIN,
+        )
+    except (WorkflowUpdateRPCTimeoutOrCancelledError, RPCError) as error:
+        raise errors.Unavailable("worker-unavailable", "no worker took the command; send it again") from error
+    except WorkflowUpdateFailedError as error:
+        raise refusal(error) from error
+    return accepted.operation
+
+
+async def result(client: Client, operation: str, wait: float) -> OperationResult | None:
+    """How an operation ended, None when it has not ended within `wait` seconds."""
+    try:
+        return await asyncio.wait_for(_result(client, operation), wait)
+    except TimeoutError:
+        return None
+
+
+async def _result(client: Client, operation: str) -> OperationResult:
+    handle: Any = client.get_workflow_handle(operation, result_type=OperationResult)
+    while True:
+        try:
+            found: OperationResult = await handle.result(rpc_timeout=timedelta(seconds=150))
+        except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND:  # queued: its turn has not come yet
+                raise errors.Unavailable("temporal-unavailable", "Temporal cannot be asked now") from error
+        except WorkflowFailureError as error:
+            text = f"{operation} failed: {error.cause}"
+            raise errors.NautesError("operation-failed", text[:500]) from error
+        else:
+            return found
+        await asyncio.sleep(LOOK_EVERY)
+
+
+def respond(results: list[tuple[str, OperationResult | None]]) -> JSONResponse:
+    """200 when all is done, 202 while something runs, 422 when something was refused."""
+    shown = [found or OperationResult(operation=key, state="done", message="running") for key, found in results]
+    refused = next((found for _, found in results if found and found.state != "done"), None)
+    if refused:
+        problem = Problem(
+            title="Refused" if refused.state == "refused" else "Cancelled",
+            status=422 if refused.state == "refused" else 409,
+            code=refused.findings[0].rule if refused.findings else refused.state,
+            detail=refused.message,
+            findings=refused.findings,
+            undone=refused.undone,
+            operation=refused.operation,
+        )
+        return answer(problem)
+    pending = next((key for key, found in results if found is None), None)
+    body = {
+        "operations": [
+            each.model_dump(exclude={"sync", "registered"})
+            | ({"state": "running"} if each.message == "running" else {})
+            for each in shown
+        ]
+    }
+    if pending:
+        return JSONResponse(body, 202, {"Location": f"/api/v1/operations/{pending}"})
+    return JSONResponse(body, 200)
+
+
+async def running(client: Client, workflow_id: str) -> bool | None:
+    """Whether a workflow runs; None when there is none."""
+    try:
+        description = await client.get_workflow_handle(workflow_id).describe()
+    except RPCError as error:
+        if error.status == RPCStatusCode.NOT_FOUND:
+            return None
+        raise errors.Unavailable("temporal-unavailable", "Temporal cannot be asked now") from error
+    return description.status == WorkflowExecutionStatus.RUNNING
+
+
+def refusal(error: WorkflowUpdateFailedError) -> errors.NautesError:
+    """Our own error behind a refused update."""
+    cause = error.cause
+    if isinstance(cause, ApplicationError) and cause.type and cause.details and isinstance(cause.details[0], dict):
+        kind = getattr(errors, cause.type, errors.Refused)
+        details = cause.details[0]
+        return kind(str(details.get("code", "")), str(details.get("message", "")))
+    return errors.Refused("update-refused", str(cause)[:500])

@@ -1,0 +1,183 @@
+"""The webhook receiver: size, signature, then parsing; answered only after Temporal has taken the signal.
+
+A webhook means "look again": its content is only used to know where. Repeats are dropped here by delivery id for speed, and
+by the workflows by event for good.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import time
+from collections import OrderedDict
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+from temporalio.common import Priority
+from temporalio.service import RPCError
+
+from api.problems import documented
+from api.state import Shared, State
+from contracts import ids
+from contracts.errors import NautesError, NotFound, Refused, Unauthenticated, Unavailable
+from contracts.gitlab import Push, push_event
+from contracts.products import ProductInput
+from contracts.secrets import SecretRef
+from contracts.tenant import TenantInput
+
+router = APIRouter(prefix="/api/v1/hooks", tags=["webhooks"])
+WINDOW = 300.0  # seconds a signed delivery may be old
+SECRET_KEPT = 60.0  # seconds a hook's secret is kept in memory
+DELIVERIES_KEPT = 10_000
+RATE, BURST = 20.0, 100.0  # deliveries per second and at once, per project
+KINDS = {"push": "push_events", "tag_push": "tag_push_events"}
+
+
+class Receiver:
+    """What the receiver remembers: secrets for a minute, recent deliveries, and a bucket per project."""
+
+    def __init__(self) -> None:
+        self._secrets: dict[int, tuple[float, str]] = {}
+        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._buckets: dict[int, tuple[float, float]] = {}
+
+    async def secret(self, shared: State, project_id: int) -> str:
+        """The secret of a project's hook, "" when there is none."""
+        known = self._secrets.get(project_id)
+        if known and known[0] > time.monotonic():
+            return known[1]
+        ref = SecretRef(engine="git", path=f"gitlab/repo-{project_id}/default/webhook")
+        try:
+            value = await asyncio.to_thread(shared.vault.value, ref, "token")
+        except NotFound:
+            value = ""
+        self._secrets[project_id] = (time.monotonic() + SECRET_KEPT, value)
+        return value
+
+    def forget(self, project_id: int) -> None:
+        """Ask Vault again: the secret did not fit."""
+        self._secrets.pop(project_id, None)
+
+    def first_time(self, delivery: str) -> bool:
+        """Whether a delivery id is new here."""
+        return not delivery or delivery not in self._seen
+
+    def remember(self, delivery: str) -> None:
+        """A delivery was taken."""
+        self._seen[delivery] = None
+        while len(self._seen) > DELIVERIES_KEPT:
+            self._seen.popitem(last=False)
+
+    def allow(self, project_id: int) -> bool:
+        """Take one token from the project's bucket."""
+        now = time.monotonic()
+        tokens, last = self._buckets.get(project_id, (BURST, now))
+        tokens = min(BURST, tokens + (now - last) * RATE)
+        self._buckets[project_id] = (max(0.0, tokens - 1), now)
+        return tokens >= 1
+
+
+receiver = Receiver()
+
+
+@router.post("/gitlab/{project_id}", status_code=202, responses=documented(401, 413, 422, 429, 503))
+async def gitlab(project_id: int, request: Request, shared: Shared) -> JSONResponse:
+    """A delivery of GitLab for one of our repositories."""
+    if not receiver.allow(project_id):
+        raise Unavailable("rate-limited", "too many deliveries for this project", retry_after=1)
+    body = await request.body()
+    await _authenticate(shared, project_id, request, body)
+    delivery = request.headers.get("idempotency-key") or request.headers.get("webhook-id") or ""
+    if not receiver.first_time(delivery):
+        return JSONResponse({"state": "duplicate"}, 200)
+    push = _push(project_id, body, delivery)
+    if push is None:
+        return JSONResponse({"state": "ignored"}, 202)
+    await _announce(shared, push)
+    receiver.remember(delivery)
+    return JSONResponse({"state": "accepted", "event": push.event}, 202)
+
+
+async def _authenticate(shared: State, project_id: int, request: Request, body: bytes) -> None:
+    for attempt in range(2):
+        secret = await receiver.secret(shared, project_id)
+        if secret and _signed(secret, request, body):
+            return
+        if attempt == 0:
+            receiver.forget(project_id)
+            if not request.headers.get("webhook-signature") and not request.headers.get("x-gitlab-token"):
+                break
+    raise Unauthenticated("webhook-signature", "the delivery is not signed with this repository's secret")
+
+
+def _signed(secret: str, request: Request, body: bytes) -> bool:
+    """Standard Webhooks where there is a signature, else GitLab's plain token; both in constant time."""
+    signatures = request.headers.get("webhook-signature")
+    if not signatures:
+        return hmac.compare_digest(request.headers.get("x-gitlab-token", "").encode(), secret.encode())
+    stamp = request.headers.get("webhook-timestamp", "")
+    if not stamp.isdigit() or abs(time.time() - int(stamp)) > WINDOW:
+        raise Unauthenticated("webhook-timestamp", "the delivery is too old or from the future")
+    try:
+        key = base64.b64decode(secret, validate=True)
+    except binascii.Error:
+        return False
+    signed = f"{request.headers.get('webhook-id', '')}.{stamp}.".encode() + body
+    expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest())
+    given = [each.partition(",") for each in signatures.split()]
+    return any(kind == "v1" and hmac.compare_digest(value.encode(), expected) for kind, _, value in given)
+
+
+def _push(project_id: int, body: bytes, delivery: str) -> Push | None:
+    """The push a payload tells of, None for other events."""
+    try:
+        payload: Any = json.loads(body)
+        kind = KINDS.get(payload.get("object_kind"))
+        if kind is None:
+            return None
+        named, path = int(payload["project_id"]), str(payload["project"]["path_with_namespace"])
+        ref, before, after = (str(payload[name]) for name in ("ref", "before", "after"))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Refused("webhook-payload", "the delivery is not what GitLab sends") from error
+    if named != project_id:
+        raise Refused("webhook-project", "the delivery is about another project")
+    return Push(
+        event=push_event(project_id, ref, before, after),
+        project_id=project_id,
+        repository=path,
+        ref=ref,
+        before=before,
+        after=after,
+        kind=kind,  # type: ignore[arg-type]
+        delivery=delivery,
+    )
+
+
+async def _announce(shared: State, push: Push) -> None:
+    """Hand the push to the single writer of its product (or to the tenant), durably."""
+    settings = shared.settings
+    product = push.repository.rpartition("/")[0]
+    start: TenantInput | ProductInput
+    if push.repository == f"{settings.tenant}/management":
+        hooks = f"{settings.api_url.rstrip('/')}/api/v1/hooks/gitlab"
+        kind, key, start = "Tenant", ids.TENANT, TenantInput(tenant=settings.tenant, hooks_url=hooks)
+    else:
+        kind, key, start = "Product", ids.product(product), ProductInput(path=product)
+    try:
+        await shared.temporal.start_workflow(
+            kind,
+            start,
+            id=key,
+            task_queue=ids.TASK_QUEUE,
+            start_signal="pushed",
+            start_signal_args=[push],
+            static_summary=key,
+            priority=Priority(fairness_key=product[:64]),
+        )
+    except (RPCError, NautesError) as error:
+        raise Unavailable("temporal-unavailable", "Temporal cannot take the event now") from error

@@ -1,0 +1,27 @@
+"""Why does it wait: the attempt, last error and next try of a workflow's pending effect, as Temporal knows them."""
+
+from __future__ import annotations
+
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from contracts.operations import Retry
+
+FIRST_FAILURE = 2  # the attempt from which an effect counts as retried
+
+
+async def pending(client: Client, workflow_id: str) -> Retry | None:
+    """The effect that is being retried, None when none is."""
+    try:
+        description = await client.get_workflow_handle(workflow_id).describe()
+    except RPCError:
+        return None
+    for each in description.raw_description.pending_activities:
+        if each.attempt >= FIRST_FAILURE and each.HasField("last_failure"):
+            return Retry(
+                step=each.activity_type.name,
+                attempt=each.attempt,
+                error=each.last_failure.message[:500],
+                next_try=each.scheduled_time.ToDatetime().strftime("%Y-%m-%dT%H:%M:%SZ"),
+            )
+    return None

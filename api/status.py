@@ -1,0 +1,132 @@
+"""Status and explanations: the tree of a product, and one line on why something is not ready. Reads workflows only."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+from temporalio.client import WorkflowUpdateFailedError
+
+from api.commands import refusal
+from api.identity import MAINTAINER, REPORTER
+from api.operations import query
+from api.paths import ProductName
+from api.pending import pending
+from api.problems import documented
+from api.state import Shared, State, Who
+from contracts import ids
+from contracts.status import ClusterStatus, DeploymentStatus, PipelineStatus, ProductStatus
+
+router = APIRouter(prefix="/api/v1", tags=["status"])
+PROBLEMS = documented(401, 403, 404, 422, 503)
+
+
+class ProductTree(BaseModel):
+    """A product with its runtimes; `ui` is where Temporal UI shows it."""
+
+    product: ProductStatus
+    deployments: list[DeploymentStatus] = []
+    pipelines: list[PipelineStatus] = []
+    ui: str = ""
+
+
+class Explanation(BaseModel):
+    """One line, and whether there is anything to explain."""
+
+    ready: bool
+    line: str
+    ui: str = ""
+
+
+@router.get("/products/{product}/status", responses=PROBLEMS)
+async def product_tree(product: ProductName, shared: Shared, who: Who) -> ProductTree:
+    """The product, its runtimes, their objects that are not as they should be."""
+    await shared.door.require(who, f"{product}/default.project", "projects", REPORTER)
+    status = await query(shared, ids.product(product), ProductStatus)
+    deployments = [each.workflow for each in status.runtimes if each.kind == "DeploymentRuntime"]
+    pipelines = [each.workflow for each in status.runtimes if each.kind == "ProjectPipelineRuntime"]
+    return ProductTree(
+        product=status,
+        deployments=list(await asyncio.gather(*(deployment(shared, each) for each in deployments))),
+        pipelines=list(await asyncio.gather(*(pipeline(shared, each) for each in pipelines))),
+        ui=_ui(shared, ids.product(product)),
+    )
+
+
+@router.get("/clusters/{cluster}/status", responses=PROBLEMS)
+async def cluster_status(cluster: str, shared: Shared, who: Who) -> ClusterStatus:
+    """A cluster, its components and who uses it."""
+    await shared.door.require(who, f"{shared.settings.tenant}/management", "projects", REPORTER)
+    return await query(shared, ids.cluster(cluster), ClusterStatus)
+
+
+async def deployment(shared: State, workflow_id: str) -> DeploymentStatus:
+    """A deployment runtime, with what it is retrying."""
+    status = await query(shared, workflow_id, DeploymentStatus)
+    return status.model_copy(update={"retry": await pending(shared.temporal, workflow_id)})
+
+
+async def pipeline(shared: State, workflow_id: str) -> PipelineStatus:
+    """A pipeline runtime, with what it is retrying."""
+    status = await query(shared, workflow_id, PipelineStatus)
+    return status.model_copy(update={"retry": await pending(shared.temporal, workflow_id)})
+
+
+@router.get("/explain/{kind}/{product}/{name}", responses=PROBLEMS)
+async def explain(
+    kind: Literal["deployment", "pipeline"], product: ProductName, name: str, shared: Shared, who: Who
+) -> Explanation:
+    """Why is it not ready: last error and next retry in one line."""
+    await shared.door.require(who, f"{product}/default.project", "projects", REPORTER)
+    key = f"{kind}/{product}/{name}"
+    if kind == "deployment":
+        return _line(await deployment(shared, key), "Converged", _ui(shared, key))
+    return _line(await pipeline(shared, key), "Ready", _ui(shared, key))
+
+
+def _line(status: DeploymentStatus | PipelineStatus, good: str, ui: str) -> Explanation:
+    """One line about a runtime; the first thing that stands in the way comes first."""
+    name = status.runtime
+    if status.retry:
+        retry = status.retry
+        text = f"{name} is {status.phase}: {retry.step} failed {retry.attempt - 1} times, last: {retry.error}; next try {retry.next_try}"
+        return Explanation(ready=False, line=text, ui=ui)
+    commit = status.commit[:12] if isinstance(status, DeploymentStatus) else ""
+    if status.phase == good:
+        return Explanation(ready=True, line=f"{name} is {good.lower()}{f' at {commit}' if commit else ''}", ui=ui)
+    why = status.message
+    if isinstance(status, DeploymentStatus) and status.phase == "Waiting" and status.unhealthy:
+        first = status.unhealthy[0]
+        why = f"{first.kind}/{first.name} is not healthy: {first.reason or first.status}"
+    return Explanation(ready=False, line=f"{name} is {status.phase}{f': {why}' if why else ''}", ui=ui)
+
+
+@router.post("/products/{product}/deploymentruntimes/{name}/{command}", responses=PROBLEMS)
+async def command_deployment(
+    product: ProductName,
+    name: str,
+    command: Literal["pause", "resume", "sync", "rollback"],
+    shared: Shared,
+    who: Who,
+    commit: str = "",
+) -> DeploymentStatus:
+    """Pause, resume, look now, or pin an earlier commit."""
+    await shared.door.require(who, f"{product}/default.project", "projects", MAINTAINER)
+    key = ids.deployment(product, name)
+    await query(shared, key, DeploymentStatus)
+    handle = shared.temporal.get_workflow_handle(key)
+    arguments = [commit] if command == "rollback" else []
+    try:
+        found: DeploymentStatus = await handle.execute_update(command, args=arguments, result_type=DeploymentStatus)
+    except WorkflowUpdateFailedError as error:
+        raise refusal(error) from error
+    return found
+
+
+def _ui(shared: State, workflow_id: str) -> str:
+    base, namespace = shared.settings.temporal_ui_url, shared.settings.temporal_namespace
+    if not base:
+        return ""
+    return f"{base}/namespaces/{namespace}/workflows/{workflow_id.replace('/', '%2F')}"

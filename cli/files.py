@@ -1,0 +1,63 @@
+"""Manifest files as one change set: read from files, directories, globs or standard input, findings mapped back to them."""
+
+from __future__ import annotations
+
+import glob
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.client import USAGE, CommandError
+from resources.findings import Finding
+from resources.manifest import parse
+
+SUFFIXES = (".yaml", ".yml", ".json")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file of a change set: its name, and the line of the whole at which it begins (from 0)."""
+
+    name: str
+    text: str
+    first: int
+
+
+def read(names: list[str]) -> list[Part]:
+    """Every manifest file the names stand for, in order. Raises `CommandError`."""
+    parts: list[Part] = []
+    line = 0
+    for name, text in [pair for each in names for pair in _texts(each)]:
+        parts.append(Part(name, text, line))
+        line += len(text.rstrip("\n").split("\n")) + 1
+    if not parts:
+        raise CommandError("no manifest files", USAGE)
+    return parts
+
+
+def whole(parts: list[Part]) -> bytes:
+    """One text of all parts, as documents."""
+    return ("\n---\n".join(part.text.rstrip("\n") for part in parts) + "\n").encode()
+
+
+def check(parts: list[Part]) -> None:
+    """Raise with every finding of the schema, before anything is sent."""
+    findings: list[Finding] = []
+    for part in parts:
+        findings += [each.model_copy(update={"resource": f"{part.name}"}) for each in parse(part.text, part.name)[1]]
+    if findings:
+        raise CommandError("the manifests are not valid", findings=[each.model_dump() for each in findings])
+
+
+def _texts(name: str) -> list[tuple[str, str]]:
+    if name == "-":
+        return [("standard input", sys.stdin.read())]
+    path = Path(name)
+    if path.is_dir():
+        found = sorted(each for each in path.rglob("*") if each.suffix in SUFFIXES)
+    else:
+        found = [Path(each) for each in sorted(glob.glob(name))] or [path]
+    try:
+        return [(str(each), each.read_text()) for each in found]
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"{name} cannot be read: {error}", USAGE) from None

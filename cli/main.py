@@ -1,0 +1,260 @@
+"""`nautes`: the command line. Talks to the API only; exit codes 0, 1 (refused or failed), 2 (usage)."""
+
+from __future__ import annotations
+
+import sys
+import time
+from importlib.metadata import version as installed
+from typing import Annotated, Any
+
+import typer
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from cli import files, show
+from cli.client import USAGE, Api, CommandError, connect
+from cli.demo import demo
+from cli.sandbox import sandbox
+
+app = typer.Typer(no_args_is_help=True, add_completion=True, help="Nautes on Temporal", pretty_exceptions_enable=False)
+app.add_typer(sandbox, name="sandbox", help="The embedded world on this machine.")
+app.command()(demo)
+
+Files = Annotated[list[str], typer.Option("-f", "--file", help="File, directory, glob, or - for standard input.")]
+Product = Annotated[str, typer.Option("-p", "--product", envvar="PRODUCT", help="Product (path of its group).")]
+Output = Annotated[str, typer.Option("-o", "--output", help="wide, json or yaml.")]
+Wait = Annotated[int, typer.Option(min=0, max=120, help="Seconds to wait for the end.")]
+KINDS = {
+    "clusters": ("cluster", "cls"),
+    "products": ("product", "prod", "prods"),
+    "environments": ("environment", "env", "envs"),
+    "projects": ("project", "pro", "pros", "proj"),
+    "coderepos": ("coderepo", "cr", "crs"),
+    "coderepobindings": ("coderepobinding", "crb", "crbs"),
+    "projectpipelineruntimes": ("projectpipelineruntime", "ppr", "pprs"),
+    "deploymentruntimes": ("deploymentruntime", "dr", "drs"),
+    "runs": ("run",),
+}
+_target: dict[str, str] = {"server": "", "token": ""}
+
+
+@app.callback()
+def common(
+    server: Annotated[str, typer.Option("-s", "--api-server", help="Address of the API [env: API_SERVER].")] = "",
+    token: Annotated[str, typer.Option("-t", "--token", help="GitLab token [env: GIT_TOKEN].")] = "",
+) -> None:
+    """Flags of every command."""
+    _target.update(server=server, token=token)
+
+
+def _api() -> Api:
+    return connect(_target["server"], _target["token"])
+
+
+@app.command()
+def apply(
+    file: Files,
+    wait: Wait = 60,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, change nothing.")] = False,
+    insecure: Annotated[
+        bool, typer.Option("-i", "--insecure", help="Skip the rules (recorded with your name).")
+    ] = False,
+) -> None:
+    """Apply manifests as one change."""
+    _change("apply", file, wait, dry_run, insecure)
+
+
+@app.command()
+def remove(
+    file: Files,
+    wait: Wait = 60,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, change nothing.")] = False,
+    insecure: Annotated[
+        bool, typer.Option("-i", "--insecure", help="Skip the rules (recorded with your name).")
+    ] = False,
+) -> None:
+    """Remove what manifests name, in reverse order."""
+    _change("remove", file, wait, dry_run, insecure)
+
+
+def _change(action: str, names: list[str], wait: int, dry_run: bool, insecure: bool) -> None:
+    parts = files.read(names)
+    files.check(parts)
+    flags: dict[str, Any] = {"dry_run": dry_run, "insecure_skip_check": insecure}
+    with _busy(f"{action} {len(parts)} files"):
+        answer = _api().post(f"/api/v1/{action}?wait={wait}", files.whole(parts), wait, **flags)
+    show.operations(answer)
+
+
+@app.command()
+def get(
+    kind: Annotated[str, typer.Argument(help="Kind, plural or short name; or runs.")],
+    names: Annotated[list[str] | None, typer.Argument(help="Only these.")] = None,
+    product: Product = "",
+    output: Output = "wide",
+) -> None:
+    """List resources, or runs."""
+    plural = next((each for each, others in KINDS.items() if kind.lower() in (each, *others)), None)
+    if plural is None:
+        raise CommandError(f"unknown kind {kind}; known: {', '.join(KINDS)}", USAGE)
+    if plural not in ("clusters", "products") and not product:
+        raise CommandError(f"{plural} belong to a product: use -p", USAGE)
+    base = "/api/v1" if plural in ("clusters", "products") else f"/api/v1/products/{_quoted(product)}"
+    answer = _api().get(f"{base}/{plural}")
+    items = answer if isinstance(answer, list) else answer["items"]
+    if plural == "runs":
+        items = [{"run": _run_id(each), **each} for each in items]
+    if names:
+        items = [each for each in items if each.get("name") in names or each.get("run") in names]
+    if output == "wide":
+        show.table(plural, items)
+    else:
+        show.data({"items": items}, output)
+
+
+@app.command()
+def describe(what: Annotated[str, typer.Argument(help="run/<id>")], output: Output = "yaml") -> None:
+    """Everything about one run."""
+    if not what.startswith("run/"):
+        raise CommandError("describe knows run/<id>", USAGE)
+    show.data(_api().get(f"/api/v1/runs/{what}"), "json" if output == "json" else "yaml")
+
+
+@app.command()
+def status(
+    product: Annotated[str, typer.Argument()] = "",
+    everything: Annotated[bool, typer.Option("--all", help="Also what is as declared.")] = False,
+    output: Output = "wide",
+) -> None:
+    """The tree of a product: environments, runtimes, objects; only what is not healthy unless --all."""
+    api = _api()
+    named = [product] if product else [each["name"] for each in api.get("/api/v1/products")["items"]]
+    trees = [api.get(f"/api/v1/products/{_quoted(each)}/status") for each in named]
+    if output != "wide":
+        show.data(trees[0] if product else trees, output)
+        return
+    for tree in trees:
+        show.product_tree(tree, everything=everything)
+        if tree["ui"]:
+            show.out.print(f"Temporal UI: {tree['ui']}")
+
+
+@app.command()
+def explain(what: Annotated[str, typer.Argument(help="deployment/<product>/<name>")], product: Product = "") -> None:
+    """Why is it not ready: one line."""
+    kind, path, name = _runtime(what, product)
+    show.out.print(_api().get(f"/api/v1/explain/{kind}/{_quoted(path)}/{name}")["line"])
+
+
+@app.command()
+def wait(
+    what: Annotated[str, typer.Argument(help="deployment/<name> or pipeline/<name>")],
+    product: Product = "",
+    condition: Annotated[str, typer.Option("--for", help="converged or ready.")] = "converged",
+    timeout: Annotated[float, typer.Option(help="Seconds.")] = 300.0,
+) -> None:
+    """Wait until a runtime is as declared."""
+    if condition not in ("converged", "ready"):
+        raise CommandError("--for is converged or ready", USAGE)
+    kind, path, name = _runtime(what, product)
+    api, deadline = _api(), time.monotonic() + timeout
+    with _busy(f"waiting for {what}"):
+        while True:
+            found = api.get(f"/api/v1/explain/{kind}/{_quoted(path)}/{name}")
+            if found["ready"]:
+                break
+            if time.monotonic() > deadline:
+                raise CommandError(found["line"])
+            time.sleep(0.3)
+    show.out.print(found["line"])
+
+
+@app.command()
+def cancel(operation: Annotated[str, typer.Argument(help="change/... or registration/...")]) -> None:
+    """Cancel an operation: what it did is undone."""
+    show.out.print(_api().post(f"/api/v1/operations/{operation}/cancel")["state"])
+
+
+def _command(name: str, what: str, product: str, **query: str) -> None:
+    kind, path, runtime = _runtime(what, product)
+    if kind != "deployment":
+        raise CommandError(f"{name} is for deployments", USAGE)
+    path = f"/api/v1/products/{_quoted(path)}/deploymentruntimes/{runtime}/{name}"
+    show.out.print(f"{runtime} is {_api().post(path, **query)['phase']}")
+
+
+@app.command()
+def pause(what: str, product: Product = "") -> None:
+    """Stop correcting a deployment; it goes on watching."""
+    _command("pause", what, product)
+
+
+@app.command()
+def resume(what: str, product: Product = "") -> None:
+    """Correct again, and follow the revision again."""
+    _command("resume", what, product)
+
+
+@app.command()
+def sync(what: str, product: Product = "") -> None:
+    """Look now."""
+    _command("sync", what, product)
+
+
+@app.command()
+def rollback(what: str, commit: str, product: Product = "") -> None:
+    """Pin an earlier commit until `resume`."""
+    _command("rollback", what, product, commit=commit)
+
+
+@app.command()
+def version() -> None:
+    """The version of this command."""
+    show.out.print(installed("nautes"))
+
+
+def _runtime(what: str, product: str) -> tuple[str, str, str]:
+    """(kind, product, name) of deployment/<product>/<name>, deployment/<name> or <name>."""
+    kind, _, rest = (
+        what.partition("/") if what.partition("/")[0] in ("deployment", "pipeline") else ("deployment", "", what)
+    )
+    path, _, name = rest.rpartition("/")
+    path = path or product
+    if not path or not name:
+        raise CommandError("name it as deployment/<product>/<name>, or use -p", USAGE)
+    return kind, path, name
+
+
+def _run_id(run: dict[str, Any]) -> str:
+    return f"run/{run['product']}/{run['runtime']}/{run['event']}-{run['trigger']}-{run['pipeline']}"
+
+
+def _quoted(path: str) -> str:
+    return path.replace("/", "%2F")
+
+
+def _busy(what: str) -> Progress:
+    """A spinner with the time on a terminal, nothing in a pipe."""
+    progress = Progress(
+        SpinnerColumn(),
+        TextColumn(what),
+        TimeElapsedColumn(),
+        console=show.err,
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
+    progress.add_task(what, total=None)
+    return progress
+
+
+def main() -> None:
+    """Entry point: errors go to standard error, with their exit code."""
+    try:
+        app()
+    except CommandError as error:
+        show.findings(error.findings)
+        show.err.print(f"nautes: {error}", markup=False)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

