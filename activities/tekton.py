@@ -17,7 +17,7 @@ from clients.kubernetes import Cluster, Clusters, Kind
 from contracts.errors import Conflict, NotFound, Refused
 from contracts.runtimes import RunOrder, RunRef, RunReport
 from contracts.vault import Done
-from convergence.manifests import parse
+from convergence.documents import Malformed, read
 
 RUN = Kind("tekton.dev/v1", "PipelineRun", "pipelineruns", namespaced=True)
 TASK_RUN = Kind("tekton.dev/v1", "TaskRun", "taskruns", namespaced=True)
@@ -56,11 +56,11 @@ class TektonActivities:
             files = self._git.files(repository, commit, path)
         except NotFound as error:
             raise Refused("pipeline-file", f"{repository} has no file {path} at {commit[:12]}") from error
-        found = parse([(each.path, each.content) for each in files])
-        if found.findings:
-            raise Refused("pipeline-file", f"{path}: {found.findings[0].message}")
-        items = [each for each in found.objects if each.get("kind") == "PipelineRun"]
-        if len(items) != 1 or len(found.objects) != 1:
+        try:
+            items = [each for file in files for each in read(file.content) if each is not None]
+        except Malformed as error:
+            raise Refused("pipeline-file", f"{path}: {error}") from error
+        if len(items) != 1 or not isinstance(items[0], dict) or items[0].get("kind") != RUN.kind:
             raise Refused("pipeline-file", f"{path} must hold exactly one PipelineRun")
         return dict(items[0])
 

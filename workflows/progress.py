@@ -9,6 +9,7 @@ from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
 with workflow.unsafe.imports_passed_through():
     from contracts import search
+    from contracts.status import DeploymentStatus
 
 
 def describe(
@@ -33,3 +34,13 @@ def _changes(wanted: dict[SearchAttributeKey[str], str]) -> Iterable[SearchAttri
     for key, value in wanted.items():
         if value and current.get(key) != value:
             yield key.value_set(value)
+
+
+def deployment(status: DeploymentStatus) -> str:
+    """A deployment's details: where it is, what was done, what is wrong."""
+    lines = [f"commit `{status.commit[:12]}` of `{status.revision}`" if status.commit else "", status.message]
+    if status.commit:
+        lines.append(f"{status.applied} applied, {status.unchanged} unchanged, {status.pruned} pruned")
+    lines += [f"- {each.kind}/{each.name}: {each.status} {each.reason}" for each in status.unhealthy[:20]]
+    lines += [f"- {each.kind}/{each.name} {each.action}: {each.reason}" for each in status.outcomes[:20] if each.reason]
+    return "\n\n".join(each for each in lines if each)

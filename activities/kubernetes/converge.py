@@ -150,8 +150,7 @@ class Converger:
         beat: Beat,
     ) -> list[Result]:
         """The inventory's parent first: it must name every kind before there is an object of it."""
-        kinds = {inventory.group_kind(item) for item in declared.wanted}
-        first, changes = parents.prepare(found, kinds, made.writes)
+        first, changes = parents.prepare(found, declared.wanted, made.writes)
         results = writer.apply(first, lambda _: None)
         if first:
             parents.write()
@@ -181,11 +180,10 @@ def _planned(made: Plan) -> Iterable[ObjectOutcome]:
     yield from (outcome(key, "pruned") for key in made.prune)
 
 
-def _left(found: Inventory, declared: _Declared, results: Iterable[Result]) -> set[str]:
-    """Group kinds of which there may be objects in the cluster now."""
+def _left(found: Inventory, declared: _Declared, results: Iterable[Result]) -> list[Object]:
+    """Of what there may be something in the cluster now."""
     gone = {each.key for each in results if each.outcome.action == "pruned"}
-    remaining = {inventory.group_kind(item) for key, item in found.live.items() if key not in gone}
-    return remaining | {inventory.group_kind(item) for item in declared.wanted}
+    return [*declared.wanted, *(item for key, item in found.live.items() if key not in gone)]
 
 
 def _report(

@@ -6,11 +6,13 @@ Used by converge.py. It is always written as the platform: the runtime's account
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from activities.kubernetes.inventory import Inventory
 from clients.kubernetes import Cluster
 from contracts.convergence import ConvergeOrder
 from contracts.errors import NotFound
+from convergence import inventory
 from convergence.inventory import PLATFORM_NAMESPACE, Parent
 from convergence.objects import Object
 from convergence.plan import Change
@@ -29,18 +31,17 @@ class Parents:
         self.writes = 0
 
     def prepare(
-        self, found: Inventory, kinds: Iterable[str], changes: Sequence[Change]
+        self, found: Inventory, wanted: Iterable[Object], changes: Sequence[Change]
     ) -> tuple[list[Change], list[Change]]:
-        """Make the parent name `kinds` and what there is already.
+        """Make the parent name all kinds and namespaces of what is wanted, and of what there is already.
 
         Answers (what must be applied before the parent can be written, the rest): an installation makes the platform's
         own namespace by the very order whose parent lies in it.
         """
         self._live = found.parent_live
-        known = found.parent.kinds if found.parent else frozenset()
-        others = found.parent.namespaces if found.parent else frozenset()
-        live = {f"{key.kind}.{key.group}" if key.group else key.kind for key in found.live}
-        self._wanted = Parent(self._owner, self.namespace, frozenset(kinds) | known | live, self._namespaces | others)
+        known = found.parent or Parent(self._owner, self.namespace)
+        named = self._naming([*wanted, *found.live.values()])
+        self._wanted = replace(named, kinds=named.kinds | known.kinds, namespaces=named.namespaces | known.namespaces)
         first = [each for each in changes if each.key == ("", "Namespace", "", self.namespace) and not each.version]
         if first:
             return first, [each for each in changes if each not in first]
@@ -57,7 +58,17 @@ class Parents:
         self.writes += 1
         self._live = self._cluster.apply(kind, self._wanted.as_object())
 
-    def settle(self, kinds: Iterable[str]) -> None:
-        """After pruning: only `kinds`, and only the namespaces of the order, are left to name."""
-        self._wanted = Parent(self._owner, self.namespace, frozenset(kinds), self._namespaces)
+    def settle(self, left: Iterable[Object]) -> None:
+        """After pruning: name only what may still be there."""
+        self._wanted = self._naming(left)
         self.write()
+
+    def _naming(self, objects: Iterable[Object]) -> Parent:
+        items = list(objects)
+        namespaces = {str(item["metadata"].get("namespace") or "") for item in items} - {""}
+        return Parent(
+            self._owner,
+            self.namespace,
+            frozenset(inventory.group_kind(item) for item in items),
+            self._namespaces | namespaces,
+        )

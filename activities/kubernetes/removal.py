@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from activities.kubernetes.apply import Writer
 from activities.kubernetes.health import report
@@ -50,8 +51,8 @@ class Remover:
         cluster = self._clusters.get(order.cluster)
         deadline = time.monotonic() + order.within
         pause = threading.Event()
+        found = self._take(cluster, order, beat)
         while True:
-            found = self._take(cluster, order, beat)
             if not found.live:
                 self._forget(cluster, found, order)
                 return OwnedReport()
@@ -59,9 +60,15 @@ class Remover:
             if time.monotonic() >= deadline:
                 return OwnedReport(remaining=_remaining(found))
             pause.wait(LOOK_EVERY)
+            found = self._take(cluster, order, beat, found)
 
-    def _take(self, cluster: Cluster, order: OwnedOrder, beat: Beat) -> Inventory:
-        return Look(cluster, order.owner, order.namespaces, beat).take(parent_namespaces(order.namespaces))
+    def _take(self, cluster: Cluster, order: OwnedOrder, beat: Beat, before: Inventory | None = None) -> Inventory:
+        """`before` is an earlier look: only kinds of which there was something then are looked at again."""
+        look = Look(cluster, order.owner, order.namespaces, beat)
+        if before is None:
+            return look.take(parent_namespaces(order.namespaces))
+        kinds = {before.kind(key) for key in before.live}
+        return replace(look.take(parent_namespaces(order.namespaces), kinds, everything=False), parent=before.parent)
 
     def _forget(self, cluster: Cluster, found: Inventory, order: OwnedOrder) -> None:
         kind = cluster.kind("v1", "Secret")

@@ -6,8 +6,7 @@ The cluster is the one KUBECONFIG names, else a control plane of our own.
 from __future__ import annotations
 
 import os
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from clients.git import GitCache
 from clients.kubernetes import Cluster, Clusters
 from tests.integration.convergence.control_plane import control_plane
 from tests.integration.convergence.git_server import PASSWORD, USER, GitServer
-from tests.integration.convergence.support import REF, Runtime, create
+from tests.integration.convergence.support import REF, Runtime, place
 
 
 @pytest.fixture(scope="session")
@@ -51,28 +50,5 @@ def git(git_server: GitServer, tmp_path: Path) -> GitCache:
 
 
 @pytest.fixture
-def place(clusters: Clusters, cluster: Cluster) -> Callable[[], Runtime]:
-    """Makes runtimes: each with a namespace of its own and an account that may do everything in it."""
-
-    def make() -> Runtime:
-        namespace = f"shop-{uuid.uuid4().hex[:8]}"
-        create(
-            cluster, "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
-        )
-        rbac = "rbac.authorization.k8s.io"
-        binding = {
-            "apiVersion": f"{rbac}/v1",
-            "kind": "RoleBinding",
-            "metadata": {"name": "product-7-web"},
-            "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": "cluster-admin"},
-            "subjects": [{"kind": "ServiceAccount", "name": "product-7-web", "namespace": namespace}],
-        }
-        create(cluster, f"/apis/{rbac}/v1/namespaces/{namespace}/rolebindings", binding)
-        return Runtime(clusters, cluster, namespace)
-
-    return make
-
-
-@pytest.fixture
-def runtime(place: Callable[[], Runtime]) -> Runtime:
-    return place()
+def runtime(clusters: Clusters, cluster: Cluster) -> Runtime:
+    return place(clusters, cluster)

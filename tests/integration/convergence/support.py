@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -79,6 +80,22 @@ class Runtime:
 
     def owned(self, within: float = 20.0) -> OwnedOrder:
         return OwnedOrder(cluster=REF, owner=self.owner, namespaces=[self.namespace], within=within)
+
+
+def place(clusters: Clusters, cluster: Cluster) -> Runtime:
+    """A runtime with a namespace of its own and an account that may do everything in it."""
+    namespace = f"shop-{uuid.uuid4().hex[:8]}"
+    create(cluster, "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    rbac = "rbac.authorization.k8s.io"
+    binding = {
+        "apiVersion": f"{rbac}/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "product-7-web"},
+        "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"kind": "ServiceAccount", "name": "product-7-web", "namespace": namespace}],
+    }
+    create(cluster, f"/apis/{rbac}/v1/namespaces/{namespace}/rolebindings", binding)
+    return Runtime(clusters, cluster, namespace)
 
 
 def create(cluster: Cluster, path: str, item: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
 from typing import Any
 
 import pytest
@@ -10,8 +10,8 @@ import pytest
 from activities.kubernetes import Converger
 from clients.kubernetes import Cluster, Clusters
 from contracts.convergence import ConvergeOrder
-from contracts.errors import Conflict, NotFound, Unavailable
-from tests.integration.convergence.support import REF, Runtime, about, config, create, told
+from contracts.errors import NotFound, Unavailable
+from tests.integration.convergence.support import REF, Runtime, about, config, create, place, told
 
 
 def test_what_is_declared_is_applied_once_and_then_left_alone(runtime: Runtime) -> None:
@@ -192,8 +192,6 @@ def test_a_missing_namespace_is_an_error_that_names_it(runtime: Runtime) -> None
 
 
 def test_an_unreachable_cluster_is_an_outage(kubeconfig: str) -> None:
-    import json
-
     config_of = json.loads(kubeconfig)
     config_of["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
     nowhere = Clusters(lambda ref: json.dumps(config_of), allow_loopback=True)
@@ -228,19 +226,9 @@ def test_an_object_that_another_made_meanwhile_is_taken_over(runtime: Runtime) -
     assert runtime.get("ConfigMap", "a")["data"] == {"k": "1"}
 
 
-def test_two_places_in_one_cluster_share_nothing(place: Callable[[], Runtime]) -> None:
-    one, other = place(), place()
+def test_two_places_in_one_cluster_share_nothing(clusters: Clusters, cluster: Cluster) -> None:
+    one, other = place(clusters, cluster), place(clusters, cluster)
     one.converge([config("a")])
     other.converge([config("a", "2")])
     other.converge([])
     assert one.get("ConfigMap", "a")["data"] == {"k": "1"}
-
-
-def test_conflict_is_not_an_outcome_of_taking_over(runtime: Runtime) -> None:
-    runtime.converge([config("a")])
-    runtime.edit("ConfigMap", "a", {"data": {"k": "theirs"}})
-    try:
-        report = runtime.converge([config("a", "ours")])
-    except Conflict:  # pragma: no cover
-        pytest.fail("applying must take over what others changed")
-    assert told(report) == {"a": "applied"}

@@ -1,0 +1,55 @@
+"""A network that adds a delay to each request: what a cluster far away feels like. Used by measurements in bench/."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import yaml
+
+
+@contextmanager
+def slow(kubeconfig: Path, delay: float) -> Iterator[Path]:
+    """A kubeconfig for the same cluster behind `delay` seconds; bytes are passed on as they are, TLS and all."""
+    config = yaml.safe_load(kubeconfig.read_text())
+    entry = config["clusters"][0]["cluster"]
+    target = urlsplit(entry["server"])
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    server = asyncio.run_coroutine_threadsafe(
+        _serve(str(target.hostname), int(target.port or 443), delay), loop
+    ).result()
+    entry["server"] = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    path = kubeconfig.with_name("kubeconfig-slow")
+    path.write_text(yaml.safe_dump(config))
+    path.chmod(0o600)
+    try:
+        yield path
+    finally:
+        loop.call_soon_threadsafe(server.close)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+
+
+async def _serve(host: str, port: int, delay: float) -> asyncio.Server:
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(host, port)
+        await asyncio.gather(_pass(reader, back, delay), _pass(there, writer, 0))
+
+    return await asyncio.start_server(connected, "127.0.0.1", 0)
+
+
+async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float) -> None:
+    with suppress(OSError):
+        while data := await reader.read(1 << 16):
+            if delay:
+                await asyncio.sleep(delay)
+            writer.write(data)
+            await writer.drain()
+    with suppress(OSError):
+        writer.close()
