@@ -1,6 +1,6 @@
 """`nautes demo`: the main process from an empty directory to an empty cluster, each step with its time.
 
-Registered by cli/main.py. Exits with 1 if any step did not hold.
+Called by cli/main.py.
 """
 
 from __future__ import annotations
@@ -8,34 +8,28 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from rich.console import Console
 from rich.table import Table
 
 from sandbox.journey import Journey, StepFailedError
+from sandbox.process import ServiceError
 from sandbox.world import World
 
 console = Console()
 
 
-def demo(
-    keep: Annotated[
-        bool, typer.Option("--keep", help="Leave everything running at the end, product included.")
-    ] = False,
-    directory: Annotated[Path, typer.Option(help="Where the sandbox lives.")] = Path(".sandbox"),
-) -> None:
-    """Carry out the main process on embedded servers and say how it went."""
+def play(directory: Path, *, keep: bool) -> int:
+    """Carry out the main process; the exit code says whether every step held."""
     world = World(directory)
     journey = Journey(world, say=_quiet)
     rows: list[tuple[str, float, str]] = []
     try:
         _play(world, journey, rows, keep)
-    except StepFailedError as error:
+    except (StepFailedError, ServiceError) as error:
         console.print(f"[red]did not hold:[/red] {error}", highlight=False)
         console.print(f"logs: {directory}", highlight=False)
-        raise typer.Exit(1) from error
+        return 1
     finally:
         journey.close()
         _summary(rows)
@@ -44,6 +38,7 @@ def demo(
     if keep:
         console.print(f"\nstill running; Temporal UI {world.temporal_ui_url}, API {world.api_url}", highlight=False)
         console.print("`nautes sandbox down` ends it, `nautes sandbox reset` forgets it", highlight=False)
+    return 0
 
 
 def _play(world: World, journey: Journey, rows: list[tuple[str, float, str]], keep: bool) -> None:

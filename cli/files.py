@@ -56,7 +56,7 @@ def _texts(name: str) -> list[tuple[str, str]]:
     if path.is_dir():
         found = sorted(each for each in path.rglob("*") if each.suffix in SUFFIXES)
     else:
-        found = [Path(each) for each in sorted(glob.glob(name))] or [path]
+        found = [Path(each) for each in sorted(glob.glob(name))] or [path]  # noqa: PTH207 - takes absolute patterns
     try:
         return [(str(each), each.read_text()) for each in found]
     except (OSError, UnicodeDecodeError) as error:

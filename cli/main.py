@@ -5,19 +5,18 @@ from __future__ import annotations
 import sys
 import time
 from importlib.metadata import version as installed
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cli import files, show
-from cli.client import USAGE, Api, CommandError, connect
-from cli.demo import demo
+from cli.client import SANDBOX, USAGE, Api, CommandError, connect
 from cli.sandbox import sandbox
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, help="Nautes on Temporal", pretty_exceptions_enable=False)
 app.add_typer(sandbox, name="sandbox", help="The embedded world on this machine.")
-app.command()(demo)
 
 Files = Annotated[list[str], typer.Option("-f", "--file", help="File, directory, glob, or - for standard input.")]
 Product = Annotated[str, typer.Option("-p", "--product", envvar="PRODUCT", help="Product (path of its group).")]
@@ -204,6 +203,19 @@ def sync(what: str, product: Product = "") -> None:
 def rollback(what: str, commit: str, product: Product = "") -> None:
     """Pin an earlier commit until `resume`."""
     _command("rollback", what, product, commit=commit)
+
+
+@app.command()
+def demo(
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave everything running at the end, product included.")
+    ] = False,
+    directory: Annotated[Path, typer.Option(help="Where the sandbox lives.")] = SANDBOX,
+) -> None:
+    """Carry out the main process on embedded servers and say how it went."""
+    from cli.demo import play  # brings the servers' modules, which no other command needs
+
+    raise typer.Exit(play(directory, keep=keep))
 
 
 @app.command()

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli import show
 from cli.client import SANDBOX, CommandError
-from sandbox.process import ServiceError
-from sandbox.world import World
+
+if TYPE_CHECKING:
+    from sandbox.world import World
 
 sandbox = typer.Typer(no_args_is_help=True)
 Directory = Annotated[Path, typer.Option(help="Where the sandbox lives.")]
+
+
+def _world(directory: Path, kubernetes: str = "auto") -> World:
+    from sandbox.world import World  # takes a second to load: only these commands need it
+
+    return World(directory, kubernetes=kubernetes)
 
 
 @sandbox.command()
@@ -22,7 +29,9 @@ def up(
     kubernetes: Annotated[str, typer.Option(help="auto, real or stand-in.")] = "auto",
 ) -> None:
     """Start what is not running. Twice changes nothing."""
-    world = World(directory, kubernetes=kubernetes)
+    from sandbox.process import ServiceError
+
+    world = _world(directory, kubernetes)
     try:
         world.up(lambda name, state: show.out.print(f"{name}: {state}"))
     except (ServiceError, FileNotFoundError) as error:
@@ -34,13 +43,13 @@ def up(
 @sandbox.command()
 def down(directory: Directory = SANDBOX) -> None:
     """End everything; data stays."""
-    World(directory).down()
+    _world(directory).down()
 
 
 @sandbox.command()
 def status(directory: Directory = SANDBOX) -> None:
     """What runs."""
-    found = World(directory).status()
+    found = _world(directory).status()
     for name, pid in found.items():
         show.out.print(f"{name:28} {f'running ({pid})' if pid else 'not running'}")
     if not all(found.values()):
@@ -50,13 +59,13 @@ def status(directory: Directory = SANDBOX) -> None:
 @sandbox.command()
 def reset(directory: Directory = SANDBOX) -> None:
     """End everything and forget all data."""
-    World(directory).reset()
+    _world(directory).reset()
 
 
 @sandbox.command()
 def logs(name: str, directory: Directory = SANDBOX, lines: int = 50) -> None:
     """The end of one process's log."""
-    path = World(directory).supervisor.log(name)
+    path = _world(directory).supervisor.log(name)
     if not path.exists():
         raise CommandError(f"there is no log of {name}")
     show.out.print("\n".join(path.read_text(errors="replace").splitlines()[-lines:]), markup=False)

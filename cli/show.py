@@ -12,7 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
-out = Console(highlight=False, soft_wrap=True)
+WIDE = None if sys.stdout.isatty() else 200  # columns; a pipe has no width to fit into
+out = Console(highlight=False, soft_wrap=True, width=WIDE)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 GOOD = {"Converged", "Ready", "Idle", "Succeeded", "Running", "Pending"}
 COLUMNS: dict[str, tuple[str, ...]] = {

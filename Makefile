@@ -1,0 +1,52 @@
+# Everyday commands; `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: help setup demo up down test check fault bench lock clean
+.DEFAULT_GOAL := help
+
+help: ## list these commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: $(STAMP) ## create .venv with everything, pinned by hash
+
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+demo: setup ## carry out the main process on embedded servers
+	$(BIN)/nautes demo
+
+up: setup ## start the sandbox and leave it running
+	$(BIN)/nautes sandbox up
+
+down: setup ## end the sandbox
+	$(BIN)/nautes sandbox down
+
+test: setup ## run the tests
+	$(PYTEST)
+
+check: setup ## lint, format, types, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fault: setup ## fail every call of the main process: before, after, and with the worker killed (under 30 minutes)
+	NAUTES_FAULTS=all $(PYTEST) tests/fault -s
+
+bench: setup ## measure; needs KUBEBUILDER_ASSETS
+	$(BIN)/python bench/converge.py
+	$(BIN)/python bench/push.py
+
+lock: setup ## pin all dependencies anew
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --no-header --no-annotate --no-emit-index-url -o requirements.lock
+
+clean: ## forget the virtual environment and the sandbox
+	rm -rf $(VENV) .sandbox
