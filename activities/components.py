@@ -78,4 +78,4 @@ def bundle(component: str) -> list[Object]:
     if not directory.is_dir():
         raise Refused("component-unknown", f"this build has no bundle for component {component}")
     files = [(each.name, each.read_bytes()) for each in directory.iterdir() if each.name.endswith(".yaml")]
-    return [item for _, item in sorted(((name, data) for name, data in files)) for item in parse([(_, item)]).objects]
+    return [item for file in sorted(files) for item in parse([file]).objects]

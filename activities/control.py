@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from temporalio import activity
 from temporalio.client import (
@@ -22,6 +22,7 @@ from temporalio.client import (
     ScheduleUpdate,
     ScheduleUpdateInput,
     WorkflowExecutionStatus,
+    WorkflowHandle,
     WorkflowUpdateFailedError,
 )
 from temporalio.common import Priority, WorkflowIDConflictPolicy
@@ -61,9 +62,9 @@ class ControlActivities:
         return await self._ask(order, "release", Released)
 
     async def _ask(self, order: ClaimOrder, update: str, answer: type[Answer]) -> Answer:
-        handle = self._client.get_workflow_handle(ids.cluster(order.cluster))
+        handle: WorkflowHandle[Any, Any] = self._client.get_workflow_handle(ids.cluster(order.cluster))
         try:
-            return await handle.execute_update(
+            found: Answer = await handle.execute_update(
                 update, order.claim, result_type=answer, rpc_timeout=timedelta(seconds=20)
             )
         except WorkflowUpdateFailedError as error:
@@ -72,6 +73,7 @@ class ControlActivities:
             if error.status == RPCStatusCode.NOT_FOUND:  # after a loss of memory the tenant is about to start it
                 raise errors.Unavailable("cluster-unknown", f"cluster {order.cluster} is not known (yet)") from error
             raise errors.Unavailable("temporal-unavailable", error.message) from error
+        return found
 
     @activity.defn(name="control.tell")
     async def tell(self, order: TellOrder) -> Told:

@@ -49,7 +49,7 @@ class DriftActivities:
         woken = [
             runtime
             for runtime, digest in found.items()
-            if runtime in order.fingerprints and order.fingerprints[runtime] != digest
+            if order.fingerprints.get(runtime) != digest  # never seen counts: it may have been edited before this look
         ]
         for runtime in woken:
             await self._nudge(runtime)
@@ -58,7 +58,8 @@ class DriftActivities:
     async def _claims(self, cluster: str) -> ClusterClaims:
         handle = self._client.get_workflow_handle(ids.cluster(cluster))
         try:
-            return await handle.query("claims", result_type=ClusterClaims)
+            found: ClusterClaims = await handle.query("claims", result_type=ClusterClaims)
+            return found
         except RPCError as error:
             if error.status == RPCStatusCode.NOT_FOUND:
                 return ClusterClaims()

@@ -133,7 +133,7 @@ class GitLabActivities:
 
     @activity.defn(name="gitlab.delete_group")
     def delete_group(self, path: str) -> Gone:
-        """Remove a group and all in it for good. Idempotent: nothing there is success."""
+        """Remove a group and all in it, a top-level one as far as GitLab lets us. Idempotent: nothing there is success."""
         found = self._gitlab.find(f"/groups/{quoted(path)}") or self._marked_group(path)
         if not found:
             return Gone(removed=False)
@@ -149,9 +149,13 @@ class GitLabActivities:
         found = self._gitlab.find(f"/{kind}/{found_id}")
         if found is None:
             return False
-        if "-deletion_scheduled-" not in str(found[path_key]):
+        marked = "-deletion_scheduled-" in str(found[path_key])
+        if not marked:
             self._gitlab.delete(f"/{kind}/{found_id}")
             found = self._gitlab.find(f"/{kind}/{found_id}")
+        # Only GitLab itself removes a top-level group, when its retention period ends; its path is free at once.
+        if kind == "groups" and found is not None and not found["parent_id"]:
+            return not marked
         if found is not None:
             self._gitlab.delete(f"/{kind}/{found_id}", permanently_remove="true", full_path=found[path_key])
         return True
@@ -161,7 +165,7 @@ class GitLabActivities:
         """Every group that has a `default.project`. Idempotent: it only looks."""
         listed = self._gitlab.pages("/projects", search=DECLARATION, simple="true")
         found = {str(each["path_with_namespace"]).rpartition("/")[0] for each in listed if each["path"] == DECLARATION}
-        return sorted(found)
+        return sorted(path for path in found if "-deletion_scheduled-" not in path)
 
     # Commits
 

@@ -360,7 +360,11 @@ def _watches(specs: Iterable[DeploymentSpec | PipelineSpec]) -> Iterable[Watch]:
 
 
 def _lines(tree: ProductTree) -> Iterable[RuntimeLine]:
-    for each in [*tree.all(DeploymentRuntime), *tree.all(ProjectPipelineRuntime)]:
+    runtimes: list[DeploymentRuntime | ProjectPipelineRuntime] = [
+        *tree.all(DeploymentRuntime),
+        *tree.all(ProjectPipelineRuntime),
+    ]
+    for each in runtimes:
         yield RuntimeLine(
             kind=each.kind, name=each.name, environment=each.destination.environment, workflow=_workflow(each)
         )

@@ -6,13 +6,13 @@ The per-kind routes (api/kinds.py) end here as well. Each document is authorized
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from api.commands import Operations, operation_id, respond, result, submit
 from api.identity import MAINTAINER, Caller
+from api.operations import Wait
 from api.problems import documented
 from api.state import Shared, State, Who
 from contracts.errors import Refused
@@ -27,7 +27,6 @@ from resources.product import Product
 
 router = APIRouter(prefix="/api/v1", tags=["changes"])
 PROBLEMS = documented(401, 403, 404, 409, 413, 422, 503)
-Wait = Annotated[float, Query(ge=0, le=120, description="seconds to wait for the end")]
 
 
 @router.post("/apply", response_model=Operations, responses=PROBLEMS)

@@ -64,7 +64,7 @@ async def submit(client: Client, command: ChangeRequest | ClusterRequest) -> str
     else:
         kind, key = "Cluster", ids.cluster(command.cluster)
         start, fair = ClusterInput(name=command.cluster), command.cluster  # type: ignore[assignment]
-    operation = WithStartWorkflowOperation(
+    operation: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
         kind,
         start,
         id=key,
@@ -115,7 +115,7 @@ async def _result(client: Client, operation: str) -> OperationResult:
 
 def respond(results: list[tuple[str, OperationResult | None]]) -> JSONResponse:
     """200 when all is done, 202 while something runs, 422 when something was refused."""
-    shown = [found or OperationResult(operation=key, state="done", message="running") for key, found in results]
+    shown = [found or OperationResult(operation=key, state="running") for key, found in results]
     refused = next((found for _, found in results if found and found.state != "done"), None)
     if refused:
         problem = Problem(
@@ -129,13 +129,7 @@ def respond(results: list[tuple[str, OperationResult | None]]) -> JSONResponse:
         )
         return answer(problem)
     pending = next((key for key, found in results if found is None), None)
-    body = {
-        "operations": [
-            each.model_dump(exclude={"sync", "registered"})
-            | ({"state": "running"} if each.message == "running" else {})
-            for each in shown
-        ]
-    }
+    body = {"operations": [each.model_dump(exclude={"sync", "registered"}) for each in shown]}
     if pending:
         return JSONResponse(body, 202, {"Location": f"/api/v1/operations/{pending}"})
     return JSONResponse(body, 200)

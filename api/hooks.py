@@ -153,7 +153,7 @@ def _push(project_id: int, body: bytes, delivery: str) -> Push | None:
         ref=ref,
         before=before,
         after=after,
-        kind=kind,  # type: ignore[arg-type]
+        kind=kind,
         delivery=delivery,
     )
 

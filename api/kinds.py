@@ -14,9 +14,10 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from pydantic.alias_generators import to_snake
 
-from api.changes import PROBLEMS, Wait, carry_out
+from api.changes import PROBLEMS, carry_out
 from api.commands import Operations
 from api.identity import REPORTER, Caller
+from api.operations import Wait
 from api.paths import ProductName
 from api.state import Shared, State, Who
 from clients.declarations import Declarations

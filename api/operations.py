@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 from temporalio.client import WorkflowQueryFailedError
 from temporalio.service import RPCError
@@ -18,17 +18,22 @@ from api.state import Shared, State, Who
 from contracts import ids
 from contracts.errors import NotFound, Unavailable
 from contracts.operations import OperationStatus
-from contracts.status import PipelineStatus, ProductStatus, RunStatus
+from contracts.status import ClusterStatus, PipelineStatus, ProductStatus, RunStatus
 
 Answer = TypeVar("Answer")
 router = APIRouter(prefix="/api/v1", tags=["operations"])
 PROBLEMS = documented(401, 403, 404, 503)
+Wait = Annotated[float, Query(ge=0, le=120, description="seconds to wait for the end")]
 
 
 @router.get("/operations/{operation:path}", responses=PROBLEMS)
-async def operation_status(operation: str, shared: Shared, who: Who) -> JSONResponse:
-    """How an operation stands (`state` running) or how it ended."""
+async def operation_status(operation: str, shared: Shared, who: Who, wait: Wait = 0) -> JSONResponse:
+    """How an operation ended; after `wait` seconds without an end, how it stands (`state` running)."""
     await _require(shared, who, operation, REPORTER)
+    if await _queued(shared, operation):
+        return JSONResponse({"operation": operation, "state": "running", "step": "queued"})
+    if wait and (ended := await result(shared.temporal, operation, wait)):
+        return JSONResponse(ended.model_dump(exclude={"sync", "registered"}))
     if await _running(shared, operation):
         status = await query(shared, operation, OperationStatus)
         status = status.model_copy(update={"retry": await pending(shared.temporal, operation)})
@@ -36,7 +41,7 @@ async def operation_status(operation: str, shared: Shared, who: Who) -> JSONResp
     found = await result(shared.temporal, operation, 5)
     if found is None:
         raise NotFound("operation-unknown", f"there is no operation {operation}")
-    return JSONResponse(found.model_dump())
+    return JSONResponse(found.model_dump(exclude={"sync", "registered"}))
 
 
 @router.post("/operations/{operation:path}/cancel", status_code=202, responses=PROBLEMS)
@@ -91,10 +96,21 @@ async def query(shared: State, workflow_id: str, answer: type[Answer]) -> Answer
     return found
 
 
+async def _queued(shared: State, operation: str) -> bool:
+    """Whether its turn has not come: nothing runs under its id yet, but its owner knows of it."""
+    if await running(shared.temporal, operation) is not None:
+        return False
+    kind, _, rest = operation.partition("/")
+    name = rest.rpartition("/")[0]
+    if kind == "registration":
+        return operation in (await query(shared, ids.cluster(name), ClusterStatus)).queued
+    return operation in (await product_status(shared, name)).queued
+
+
 async def _running(shared: State, operation: str) -> bool:
     found = await running(shared.temporal, operation)
     if found is None:
-        raise NotFound("operation-unknown", f"there is no operation {operation}, or it is still queued")
+        raise NotFound("operation-unknown", f"there is no operation {operation}")
     return found
 
 

@@ -91,8 +91,8 @@ def _line(status: DeploymentStatus | PipelineStatus, good: str, ui: str) -> Expl
     name = status.runtime
     if status.retry:
         retry = status.retry
-        text = f"{name} is {status.phase}: {retry.step} failed {retry.attempt - 1} times, last: {retry.error}; next try {retry.next_try}"
-        return Explanation(ready=False, line=text, ui=ui)
+        failed = f"{retry.step} failed {retry.attempt - 1} times, last: {retry.error}"
+        return Explanation(ready=False, line=f"{name} is {status.phase}: {failed}; next try {retry.next_try}", ui=ui)
     commit = status.commit[:12] if isinstance(status, DeploymentStatus) else ""
     if status.phase == good:
         return Explanation(ready=True, line=f"{name} is {good.lower()}{f' at {commit}' if commit else ''}", ui=ui)

@@ -36,14 +36,14 @@ class Api:
     server: str
     token: str
 
-    def get(self, path: str, **query: Any) -> Any:
-        """GET; the decoded answer."""
-        return self._send("GET", path, query)
+    def get(self, path: str, patience: float = 0, **query: Any) -> Any:
+        """GET; the decoded answer. `patience` is how many seconds longer than usual the server may take."""
+        return self._send("GET", path, query, wait=patience)
 
-    def post(self, path: str, content: bytes = b"", wait: float = 0, **query: Any) -> Any:
+    def post(self, path: str, content: bytes = b"", patience: float = 0, **query: Any) -> Any:
         """POST; a server that cannot now is asked again with the same idempotency key."""
         headers = {"Idempotency-Key": secrets.token_hex(16), "Content-Type": "application/yaml"}
-        return self._send("POST", path, query, content, headers, wait)
+        return self._send("POST", path, query, content, headers, patience)
 
     def _send(
         self,

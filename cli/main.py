@@ -21,7 +21,7 @@ app.add_typer(sandbox, name="sandbox", help="The embedded world on this machine.
 Files = Annotated[list[str], typer.Option("-f", "--file", help="File, directory, glob, or - for standard input.")]
 Product = Annotated[str, typer.Option("-p", "--product", envvar="PRODUCT", help="Product (path of its group).")]
 Output = Annotated[str, typer.Option("-o", "--output", help="wide, json or yaml.")]
-Wait = Annotated[int, typer.Option(min=0, max=120, help="Seconds to wait for the end.")]
+Wait = Annotated[int, typer.Option(min=0, help="Seconds to wait for the end; 0 only queues.")]
 KINDS = {
     "clusters": ("cluster", "cls"),
     "products": ("product", "prod", "prods"),
@@ -33,6 +33,7 @@ KINDS = {
     "deploymentruntimes": ("deploymentruntime", "dr", "drs"),
     "runs": ("run",),
 }
+POLL = 30  # seconds one request may wait for an end
 _target: dict[str, str] = {"server": "", "token": ""}
 
 
@@ -52,7 +53,7 @@ def _api() -> Api:
 @app.command()
 def apply(
     file: Files,
-    wait: Wait = 60,
+    wait: Wait = 600,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, change nothing.")] = False,
     insecure: Annotated[
         bool, typer.Option("-i", "--insecure", help="Skip the rules (recorded with your name).")
@@ -65,7 +66,7 @@ def apply(
 @app.command()
 def remove(
     file: Files,
-    wait: Wait = 60,
+    wait: Wait = 600,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, change nothing.")] = False,
     insecure: Annotated[
         bool, typer.Option("-i", "--insecure", help="Skip the rules (recorded with your name).")
@@ -79,9 +80,27 @@ def _change(action: str, names: list[str], wait: int, dry_run: bool, insecure: b
     parts = files.read(names)
     files.check(parts)
     flags: dict[str, Any] = {"dry_run": dry_run, "insecure_skip_check": insecure}
+    api, deadline = _api(), time.monotonic() + wait
     with _busy(f"{action} {len(parts)} files"):
-        answer = _api().post(f"/api/v1/{action}?wait={wait}", files.whole(parts), wait, **flags)
+        first = min(wait, POLL)
+        answer = api.post(f"/api/v1/{action}", files.whole(parts), first, wait=first, **flags)
+        answer["operations"] = [_followed(api, each, deadline) for each in answer["operations"]]
     show.operations(answer)
+    running = [each["operation"] for each in answer["operations"] if each["state"] == "running"]
+    if wait and running:
+        raise CommandError(f"not at its end after {wait} s: {', '.join(running)}")
+
+
+def _followed(api: Api, operation: dict[str, Any], deadline: float) -> dict[str, Any]:
+    """The operation at its end, or as it is at the deadline. Raises `CommandError` when it was refused."""
+    found = operation
+    while found["state"] == "running" and (left := deadline - time.monotonic()) > 0:
+        wait = min(left, POLL)
+        found = {**operation, **api.get(f"/api/v1/operations/{operation['operation']}", wait, wait=wait)}
+    if found["state"] not in ("running", "done"):
+        undone = f"; undone: {', '.join(found['undone'])}" if found["undone"] else ""
+        raise CommandError(f"{found['message']}{undone}", findings=found["findings"])
+    return found
 
 
 @app.command()
@@ -173,7 +192,7 @@ def cancel(operation: Annotated[str, typer.Argument(help="change/... or registra
     show.out.print(_api().post(f"/api/v1/operations/{operation}/cancel")["state"])
 
 
-def _command(name: str, what: str, product: str, **query: str) -> None:
+def _command(name: str, what: str, product: str, **query: Any) -> None:
     kind, path, runtime = _runtime(what, product)
     if kind != "deployment":
         raise CommandError(f"{name} is for deployments", USAGE)

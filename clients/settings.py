@@ -8,7 +8,6 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -33,8 +32,6 @@ class Settings(BaseSettings):
     allow_loopback: bool = False  # clusters on loopback and plain http: the sandbox sets it
     sweep_seconds: float = 30.0  # between two looks for pushes no webhook told of
     drift_seconds: float = 60.0  # between two looks for drift in one cluster
-    retry_initial_seconds: float = Field(default=1.0, gt=0)  # first back-off of an outage
-    retry_maximum_seconds: float = Field(default=60.0, gt=0)
     body_limit: int = 1 << 20  # bytes of a request
     request_seconds: float = 10.0  # one HTTP call to an outside system
 

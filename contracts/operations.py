@@ -11,7 +11,7 @@ from contracts.secrets import SecretRef
 from resources.findings import Finding
 
 Action = Literal["apply", "remove"]
-State = Literal["done", "refused", "cancelled"]
+State = Literal["running", "done", "refused", "cancelled"]
 Manifest = dict[str, Any]  # a user manifest: {"kind": ..., "spec": {...}}, without secrets
 
 

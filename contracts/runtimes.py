@@ -85,7 +85,10 @@ class DeploymentState(Payload):
 
     spec: DeploymentSpec | None = None
     grant: Grant | None = None  # what was claimed last
-    claimed: DeploymentSpec | None = None  # the specification whose place was prepared last
+    claimed: DeploymentSpec | None = (
+        None  # the specification whose namespaces were claimed last: what removal gives back
+    )
+    prepared: DeploymentSpec | None = None  # the specification whose place is complete
     status: DeploymentStatus | None = None
     pinned: str = ""  # commit pinned by rollback
     paused: bool = False

@@ -10,15 +10,6 @@ from contracts.operations import Retry
 from resources.findings import Finding
 
 
-class Condition(Payload):
-    """One line of a Kubernetes-like condition list."""
-
-    type: str
-    status: bool
-    reason: str = ""
-    message: str = ""
-
-
 class ClusterStatus(Payload):
     """A registered cluster. Phases: Registering, Ready, Refused, Removing."""
 
@@ -26,10 +17,10 @@ class ClusterStatus(Payload):
     phase: str
     usage: str = ""
     worker_type: str = ""
-    conditions: list[Condition] = []
     components: list[str] = []
     claims: dict[str, list[str]] = Field(default_factory=dict)  # runtime ("deployment/<product>/<name>") -> namespaces
     operation: str = ""
+    queued: list[str] = []  # operations whose turn has not come
     message: str = ""
 
 

@@ -1,7 +1,7 @@
 """In which order kinds are applied and pruned. Called by the convergence activity.
 
-Namespaces and definitions first, then what workloads read, then workloads, then what points at them. Within a wave the
-order does not matter.
+Namespaces and definitions first, then accounts, then what workloads read, then workloads, then what points at them.
+Within a wave the order does not matter.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from convergence.objects import group_of
 
-FOUNDATIONS, CONFIGURATION, WORKLOADS, REST = range(4)
+FOUNDATIONS, ACCOUNTS, CONFIGURATION, WORKLOADS, REST = range(5)
 
 _WAVES: dict[tuple[str, str], int] = {
     **dict.fromkeys(
@@ -25,9 +25,10 @@ _WAVES: dict[tuple[str, str], int] = {
         ],
         FOUNDATIONS,
     ),
+    # Before their token Secrets: the token controller deletes a Secret whose account is not there yet.
+    ("", "ServiceAccount"): ACCOUNTS,
     **dict.fromkeys(
         [
-            ("", "ServiceAccount"),
             ("", "ConfigMap"),
             ("", "Secret"),
             ("", "Service"),

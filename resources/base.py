@@ -16,8 +16,11 @@ LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 SUBDOMAIN = r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$"
 PATH_PART = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,253}$"
 RESERVED_PATHS = frozenset(
-    "- admin api assets dashboard explore favicon.ico files groups health_check help import jwt login oauth profile "
-    "projects public robots.txt search sitemap snippets unsubscribes uploads users v2".split()
+    (
+        *("-", "admin", "api", "assets", "dashboard", "explore", "favicon.ico", "files", "groups", "health_check"),
+        *("help", "import", "jwt", "login", "oauth", "profile", "projects", "public", "robots.txt", "search"),
+        *("sitemap", "snippets", "unsubscribes", "uploads", "users", "v2"),
+    )
 )
 RESERVED_REPOSITORIES = frozenset({"default.project", "badges", "blame", "blob", "commits", "raw", "tree", "wikis"})
 

@@ -9,11 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import math
+
 import yaml
 
 from resources.findings import Finding
 
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+TEXTS = ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value")  # dates and "=": texts to all who write manifests
+QUOTED = 100  # characters of a text that a message quotes
 Position = tuple[int, int]  # line and column, from 1
 
 
@@ -49,7 +53,7 @@ def documents(
 ) -> tuple[list[Document], list[Finding]]:
     """Every document of `text`; findings for what could not be read. JSON is YAML and is taken too."""
     limits = limits or Limits()
-    if len(text) > limits.size:
+    if _larger(text, limits.size):
         return [], [_finding("yaml-size", f"{source or 'the text'} is larger than {limits.size} bytes", 1, 1)]
     if isinstance(text, bytes):
         try:
@@ -73,9 +77,25 @@ def documents(
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         findings.append(_finding("yaml-syntax", error.problem or "not YAML", line, column))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        findings.append(_finding("yaml-syntax", str(error).splitlines()[0][:200] or "not YAML", 1, 1))
+    except (yaml.YAMLError, ValueError) as error:
+        findings.append(_finding("yaml-syntax", (str(error).splitlines() or [""])[0][:200] or "not YAML", 1, 1))
     return found, findings
+
+
+def shortened(text: str) -> str:
+    """A text of somebody's manifest as a message may quote it."""
+    return repr(text if len(text) <= QUOTED else f"{text[:QUOTED]}...")
+
+
+def _larger(text: str | bytes, size: int) -> bool:
+    if len(text) > size or isinstance(text, bytes):
+        return len(text) > size
+    return len(text.encode("utf-8", "surrogatepass")) > size
+
+
+def pointer_of(*parts: str) -> str:
+    """The JSON pointer of these parts (RFC 6901)."""
+    return "".join(f"/{each.replace('~', '~0').replace('/', '~1')}" for each in parts)
 
 
 class _TooMuchError(Exception):
@@ -93,6 +113,7 @@ def _compose(text: str, limits: Limits) -> Iterator[yaml.Node]:
     depth = nodes = aliases = 0
     for event in yaml.parse(text, Loader=LOADER):
         mark = event.start_mark
+        assert mark is not None  # noqa: S101 - every event of a parser has one
         if isinstance(event, yaml.AliasEvent):
             aliases += 1
             if aliases > limits.aliases:
@@ -114,7 +135,7 @@ def _compose(text: str, limits: Limits) -> Iterator[yaml.Node]:
 
 
 def _document(node: yaml.Node, source: str, limits: Limits) -> tuple[Document | None, list[Finding]]:
-    reader = _Reader(limits.nodes)
+    reader = _Reader(limits)
     data = reader.read(node, "")
     line = node.start_mark.line + 1
     if data is None and not reader.findings:
@@ -123,27 +144,30 @@ def _document(node: yaml.Node, source: str, limits: Limits) -> tuple[Document | 
 
 
 class _Reader:
-    """Builds plain data from nodes, noting positions and duplicate keys. `budget` bounds what aliases may unfold to."""
+    """Builds plain data from nodes, noting positions and duplicate keys. The limits hold for what aliases unfold to."""
 
-    def __init__(self, budget: int) -> None:
+    def __init__(self, limits: Limits) -> None:
         self.positions: dict[str, Position] = {}
         self.findings: list[Finding] = []
-        self._budget = budget
+        self._budget = limits.nodes
+        self._depth = limits.depth
         self._scalars = LOADER("")
 
-    def read(self, node: yaml.Node, pointer: str) -> Any:
+    def read(self, node: yaml.Node, pointer: str, depth: int = 0) -> Any:
         mark = node.start_mark
         self.positions.setdefault(pointer, (mark.line + 1, mark.column + 1))
         self._budget -= 1
         if self._budget < 0:
             raise _TooMuchError(_finding("yaml-aliases", "aliases unfold to too much", mark.line + 1, mark.column + 1))
+        if depth > self._depth:  # an alias may also refer to what it is in
+            raise _TooMuchError(_finding("yaml-depth", "aliases nest too deep", mark.line + 1, mark.column + 1))
         if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, pointer)
+            return self._mapping(node, pointer, depth)
         if isinstance(node, yaml.SequenceNode):
-            return [self.read(each, f"{pointer}/{index}") for index, each in enumerate(node.value)]
+            return [self.read(each, f"{pointer}/{index}", depth + 1) for index, each in enumerate(node.value)]
         return self._scalar(node, pointer)
 
-    def _mapping(self, node: yaml.MappingNode, pointer: str) -> dict[str, Any]:
+    def _mapping(self, node: yaml.MappingNode, pointer: str, depth: int) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key_node, value_node in node.value:
             mark = key_node.start_mark
@@ -152,22 +176,27 @@ class _Reader:
             if key is None:
                 self.findings.append(_finding("yaml-key", "a key must be a plain text", line, column, pointer))
                 continue
-            below = f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
+            below = pointer + pointer_of(key)
             if key in found:
-                self.findings.append(
-                    _finding("yaml-duplicate-key", f"the key {key!r} stands here twice", line, column, below)
-                )
+                text = f"the key {shortened(key)} stands here twice"
+                self.findings.append(_finding("yaml-duplicate-key", text, line, column, below))
             self.positions[below] = (line, column)
-            found[key] = self.read(value_node, below)
+            found[key] = self.read(value_node, below, depth + 1)
         return found
 
     def _scalar(self, node: yaml.Node, pointer: str) -> Any:
+        """The value of a scalar. PyYAML raises all sorts of errors for texts that do not fit their tag."""
+        if node.tag in TEXTS:
+            return node.value
         try:
             value = self._scalars.construct_object(node)
-        except (yaml.YAMLError, ValueError) as error:
-            mark = node.start_mark
-            text = str(error).splitlines()[0][:200]
-            self.findings.append(_finding("yaml-value", text, mark.line + 1, mark.column + 1, pointer))
-            return None
-        # Dates are texts to everyone who writes manifests.
-        return value if isinstance(value, str | int | float | bool | None) else str(node.value)
+        except (yaml.YAMLError, ValueError, LookupError, AttributeError, ArithmeticError):
+            value = ...
+        text = f"this is no value of the type {shortened(node.tag.removeprefix('tag:yaml.org,2002:'))}"
+        if isinstance(value, int | float) and not (math.isfinite(value) and abs(value) < 1 << 64):
+            value, text = ..., "a number must be finite and fit into 64 bits"
+        if isinstance(value, str | int | float | bool | None):
+            return value
+        mark = node.start_mark
+        self.findings.append(_finding("yaml-value", text, mark.line + 1, mark.column + 1, pointer))
+        return None

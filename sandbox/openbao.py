@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -152,7 +153,7 @@ def _requests(logins: Credentials) -> str:
     return "\n".join(blocks)
 
 
-def _request(name: str, operation: str, path: str, data: dict[str, object]) -> str:
+def _request(name: str, operation: str, path: str, data: Mapping[str, object]) -> str:
     lines = "\n".join(f"      {key} = {json.dumps(value)}" for key, value in data.items())
     return f"""  request "{name}" {{
     operation = "{operation}"

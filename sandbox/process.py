@@ -5,6 +5,7 @@ Used by sandbox/world.py; every server module gives a `Service`.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -186,10 +187,8 @@ def _signal(pid: int, number: signal.Signals) -> None:
 def _gone_within(pid: int, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        try:
-            os.waitpid(pid, os.WNOHANG)  # ours if this very process started it; else it is reaped elsewhere
-        except ChildProcessError:
-            pass
+        with contextlib.suppress(ChildProcessError):  # not ours: whoever started it reaps it
+            os.waitpid(pid, os.WNOHANG)
         if not _start_time(pid) and not _dying(pid):
             return True
         time.sleep(LOOK_EVERY)

@@ -12,6 +12,7 @@ import os
 import secrets
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -54,6 +55,7 @@ class World:
         self._free_ports = free_ports
         self.extra = dict(environment or {})
         self.supervisor = Supervisor(self.directory / "run")
+        self._say: Progress = _quiet
 
     # Addresses
 
@@ -217,7 +219,7 @@ class World:
 
     def up(self, progress: Progress | None = None, *, platform: bool = True) -> None:
         """Start what is not running; wait until all of it serves. Twice changes nothing."""
-        self._say = progress or (lambda _name, _state: None)
+        self._say = progress or _quiet
         with self._locked():
             chains = self._chains()
             with ThreadPoolExecutor(len(chains)) as pool:
@@ -227,9 +229,6 @@ class World:
             if platform:
                 self._start([self.worker()])
                 self._start([self.api()])
-
-    def _say(self, name: str, state: str) -> None:
-        """Replaced while `up` runs."""
 
     def _start(self, chain: list[Service]) -> None:
         for service in chain:
@@ -275,8 +274,8 @@ class World:
         self.up()
 
     def calls(self) -> dict[str, int]:
-        """Calls made so far: to GitLab by kind, to Vault and to Kubernetes by what their own logs and metrics count."""
-        return {**self._gitlab_calls(), **self._vault_calls()}
+        """Calls made so far: to GitLab by kind, to Vault and to Kubernetes as their own audit logs have them."""
+        return {**self._gitlab_calls(), **self._vault_calls(), **self._kubernetes_calls()}
 
     def _gitlab_calls(self) -> dict[str, int]:
         try:
@@ -294,6 +293,16 @@ class World:
         lines = log.read_text(errors="replace").splitlines()
         return {"Vault": sum('"type":"request"' in line for line in lines)}
 
+    def _kubernetes_calls(self) -> dict[str, int]:
+        """The platform's own, known by its user agent: controllers, nodes and people call the API server too."""
+        counted: Counter[str] = Counter()
+        for log in self.directory.glob("kubernetes/*/audit*.log"):
+            for line in log.read_text(errors="replace").splitlines():
+                if '"userAgent":"nautes"' in line:
+                    read = any(f'"verb":"{verb}"' in line for verb in ("get", "list", "watch"))
+                    counted["Kubernetes reads" if read else "Kubernetes writes"] += 1
+        return dict(counted)
+
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Two `up` at once do not fight."""
@@ -301,3 +310,7 @@ class World:
         with (self.directory / ".lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _quiet(_name: str, _state: str) -> None:
+    """Nobody asked to be told."""

@@ -111,6 +111,7 @@ class ClusterWorkflow:
             components=self._state.components,
             claims={key: each.namespaces for key, each in self._claims.items()},
             operation=self._running,
+            queued=[ids.registration(self._name, each.operation) for each in self._queue[1 if self._running else 0 :]],
             message=self._state.message,
         )
 

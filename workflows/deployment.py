@@ -157,16 +157,17 @@ class DeploymentWorkflow:
 
     async def _prepare(self, spec: DeploymentSpec) -> None:
         """Claim the namespaces and prepare the place, unless that was done for this very specification."""
-        prepared = self._state.claimed
+        prepared, claimed = self._state.prepared, self._state.claimed
         if prepared and self._state.grant and spec.model_copy(update={"commit": prepared.commit}) == prepared:
             return
         self._change(phase="Claiming", cluster=spec.cluster, revision=spec.revision, started=effects.now(), message="")
-        if prepared and self._state.grant and orders.moved(prepared, spec):
-            await self._leave(prepared, self._state.grant)
+        if claimed and self._state.grant and orders.moved(claimed, spec):
+            await self._leave(claimed, self._state.grant)
         order = ClaimOrder(cluster=spec.cluster, claim=orders.claim(spec, self._id))
         grant = await perform(ControlActivities.claim, order, f"Claim {', '.join(spec.namespaces)} of {spec.cluster}")
-        self._set(grant=grant, claimed=spec)
+        self._set(grant=grant, claimed=spec, prepared=None)
         await prepare(spec, grant)
+        self._set(prepared=spec)
 
     async def _remove(self) -> None:
         """Prune the objects, give back Vault role and namespaces. An unreachable cluster leaves this pending."""
@@ -183,7 +184,7 @@ class DeploymentWorkflow:
             KubernetesActivities.delete_owned, owned, "Delete the runtime's objects", within=600, heartbeat=30
         )
         await give_back(spec, grant, self._id)
-        self._set(claimed=None, grant=None)
+        self._set(claimed=None, prepared=None, grant=None)
 
     # State
 

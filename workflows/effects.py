@@ -7,9 +7,9 @@ error and next try); a refusal comes back as the `NautesError` that the activity
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
@@ -18,6 +18,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 with workflow.unsafe.imports_passed_through():
     from contracts import errors
     from contracts.errors import NautesError
+    from resources.findings import Finding
 
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
@@ -35,15 +36,39 @@ DEFAULT = 3
 SWEEP = 5
 
 
+@overload
 async def perform(
-    effect: Callable[[Any, Argument], Result] | Callable[[Any, Argument], Awaitable[Result]],
+    effect: Callable[[Any, Argument], Coroutine[Any, Any, Result]],
+    argument: Argument,
+    summary: str,
+    *,
+    within: float = ...,
+    heartbeat: float | None = ...,
+    finish_on_cancel: bool = ...,
+) -> Result: ...
+
+
+@overload
+async def perform(
+    effect: Callable[[Any, Argument], Result],
+    argument: Argument,
+    summary: str,
+    *,
+    within: float = ...,
+    heartbeat: float | None = ...,
+    finish_on_cancel: bool = ...,
+) -> Result: ...
+
+
+async def perform(
+    effect: Callable[[Any, Argument], Any],
     argument: Argument,
     summary: str,
     *,
     within: float = 60.0,
     heartbeat: float | None = None,
     finish_on_cancel: bool = False,
-) -> Result:
+) -> Any:
     """Run one activity until it succeeds or is refused.
 
     `within` seconds bound one attempt, `heartbeat` seconds its silence; `finish_on_cancel` waits for a cancelled
@@ -52,7 +77,7 @@ async def perform(
     kind = workflow.ActivityCancellationType
     try:
         return await workflow.execute_activity_method(
-            effect,  # type: ignore[arg-type]
+            effect,
             argument,
             start_to_close_timeout=timedelta(seconds=within),
             heartbeat_timeout=timedelta(seconds=heartbeat) if heartbeat else None,
@@ -83,7 +108,7 @@ def _rebuild(kind: type[NautesError], details: dict[str, Any], message: str) -> 
     code, text = str(details.get("code", kind.__name__.lower())), str(details.get("message", message))
     if issubclass(kind, errors.Unavailable):
         return kind(code, text)
-    return kind(code, text, findings=[errors.Finding.model_validate(each) for each in details.get("findings", [])])
+    return kind(code, text, findings=[Finding.model_validate(each) for each in details.get("findings", [])])
 
 
 def as_failure(error: NautesError) -> ApplicationError:

@@ -103,7 +103,7 @@ class RegistrationWorkflow:
             }
         )
         action = "created" if created else "unchanged" if known and not self._done else "changed"
-        return Outcome(resource=f"Cluster/{self._name}", action=action)  # type: ignore[arg-type]
+        return Outcome(resource=f"Cluster/{self._name}", action=action)
 
     async def _check(self) -> None:
         self._show("Checking")

@@ -52,7 +52,7 @@ def group(request: Request, key: str, level: int = 0) -> Row:
     if found is None:
         raise not_found("Group")
     has = group_level(request.store, request.user, found["id"])
-    if not (has or found["visibility"] == "public" or _sees_inside(request, found)):
+    if not (has or open_to(request.user, found) or _sees_inside(request, found)):
         raise not_found("Group")
     if has < level:
         raise forbidden() if request.user else unauthorized()
@@ -89,13 +89,18 @@ def project(request: Request, key: str, level: int = 0) -> Row:
 
 def visible(store: Store, user: Row | None, project_row: Row) -> bool:
     """Whether somebody may know of a project."""
-    return project_row["visibility"] == "public" or project_level(store, user, project_row) > 0
+    return open_to(user, project_row) or project_level(store, user, project_row) > 0
+
+
+def open_to(user: Row | None, row: Row) -> bool:
+    """Whether a group or project is open to somebody who is no member: public to all, internal to who is signed in."""
+    return row["visibility"] == "public" or (row["visibility"] == "internal" and user is not None)
 
 
 def code(request: Request, key: str) -> Row:
     """The project whose code is read: a private one needs Reporter."""
     found = project(request, key)
-    if found["visibility"] != "public" and project_level(request.store, request.user, found) < REPORTER:
+    if not open_to(request.user, found) and project_level(request.store, request.user, found) < REPORTER:
         raise forbidden()
     return found
 

@@ -56,7 +56,7 @@ def groups(request: Request) -> Reply:
 
 
 def _sees(request: Request, row: Row) -> bool:
-    return row["visibility"] == "public" or access.group_level(request.store, request.user, row["id"]) > 0
+    return access.open_to(request.user, row) or access.group_level(request.store, request.user, row["id"]) > 0
 
 
 @route("POST", "/groups")
@@ -113,13 +113,26 @@ def update_group(request: Request, id: str) -> Row:
 @route("DELETE", "/groups/:id")
 def delete_group(request: Request, id: str) -> Reply:
     found = access.group(request, id, access.OWNER)
-    if not truth(request.body.get("permanently_remove")) and "-deletion_scheduled-" not in found["path"]:
-        _rename(request, found, f"{found['path']}-deletion_scheduled-{found['id']}")
+    if truth(request.body.get("permanently_remove")):
+        _check_permanent(request, found)
+        _remove(request, found)
         return Reply(ACCEPTED, 202)
-    if truth(request.body.get("permanently_remove")) and request.body.get("full_path") != found["path"]:
-        raise bad("`full_path` is incorrect. You must enter the complete path for the subgroup.")
-    _remove(request, found)
+    if found["marked"]:
+        raise bad("Group has been already marked for deletion")
+    _rename(request, found, f"{found['path']}-deletion_scheduled-{found['id']}")
+    name = f"{found['name']}-deletion_scheduled-{found['id']}"
+    request.store.update("namespaces", found["id"], name=name, marked=now()[:10])
     return Reply(ACCEPTED, 202)
+
+
+def _check_permanent(request: Request, found: Row) -> None:
+    """GitLab removes a top-level group only when its retention period is over; nobody can ask for it sooner."""
+    if found["parent_id"] is None:
+        raise bad("`permanently_remove` option is only available for subgroups.")
+    if not found["marked"]:
+        raise bad("Group must be marked for deletion first.")
+    if request.body.get("full_path") != found["path"]:
+        raise bad("`full_path` is incorrect. You must enter the complete path for the subgroup.")
 
 
 def _rename(request: Request, found: Row, path: str) -> None:

@@ -188,7 +188,8 @@ def resend(request: Request, id: str, hook_id: str, event_id: str) -> Reply:
     event = request.store.one("select * from deliveries where id = ? and hook_id = ?", event_id, row["id"])
     if event is None:
         raise not_found()
-    sent = request.server.webhooks.deliver(row["id"], event["trigger"], json.loads(event["body"]))
+    key = json.loads(event["headers"])["Idempotency-Key"]
+    sent = request.server.webhooks.deliver(row["id"], event["trigger"], json.loads(event["body"]), key)
     return Reply({"response_status": sent["status"] if sent else None}, 201)
 
 
@@ -278,6 +279,8 @@ def one_key(request: Request, id: str, key_id: str) -> Row:
 def update_key(request: Request, id: str, key_id: str) -> Row:
     found = access.project(request, id, access.MAINTAINER)
     row = _key(request, found, key_id)
+    if not request.given("title", "can_push"):
+        raise Problem(400, {"error": "title, can_push are missing, at least one parameter must be provided"})
     if "title" in request.body:
         request.store.update("keys", row["id"], title=request.body["title"])
     if "can_push" in request.body:

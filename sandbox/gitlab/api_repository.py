@@ -155,7 +155,7 @@ def tree(request: Request, id: str) -> Reply:
 @route("GET", "/projects/:id/repository/blobs/:sha/raw")
 def raw_blob(request: Request, id: str, sha: str) -> Reply:
     blob = _repository(request, access.code(request, id)).get(sha)
-    if blob is None or blob.type_str != "blob":
+    if not isinstance(blob, pygit2.Blob):
         raise not_found("Blob")
     return Reply(bytes(blob.data))
 

@@ -87,6 +87,8 @@ class Request:
 
     def page(self, rows: list[Any], show: Callable[[Any], Any]) -> Reply:
         """One page of a list, with GitLab's headers."""
+        if self.query.get("pagination") == "keyset":
+            raise Problem(501, {"message": "not implemented by the stand-in: keyset pagination"})
         size = max(1, min(100, _int(self.query.get("per_page"), 20)))
         number = max(1, _int(self.query.get("page"), 1))
         total, pages = len(rows), max(1, -(-len(rows) // size))

@@ -8,7 +8,7 @@ from typing import Any
 import pygit2
 
 from sandbox.gitlab.http import Request, Row
-from sandbox.gitlab.store import listed
+from sandbox.gitlab.store import listed, now
 
 HOOK_EVENTS = (
     "push_events",
@@ -85,7 +85,7 @@ def group(request: Request, row: Row) -> Row:
         "avatar_url": None,
         "project_creation_level": "developer",
         "subgroup_creation_level": "maintainer",
-        "marked_for_deletion_on": None,
+        "marked_for_deletion_on": row["marked"],
     }
 
 
@@ -147,7 +147,8 @@ def member(request: Request, row: Row) -> Row:
 def hook(row: Row) -> Row:
     """A project hook; its tokens are never returned."""
     events = set(listed(row["events"]))
-    status = "disabled" if row["disabled"] else "temporarily_disabled" if row["disabled_until"] else "executable"
+    backing_off = row["disabled_until"] is not None and row["disabled_until"] >= now()
+    status = "disabled" if row["disabled"] else "temporarily_disabled" if backing_off else "executable"
     return {
         "id": row["id"],
         "url": row["url"],

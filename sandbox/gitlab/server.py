@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.gitlab import access, api_groups, api_projects, api_repository, api_users, smart_http
+from sandbox.gitlab.faults import Faults
 from sandbox.gitlab.http import PREFIX, Problem, Reply, Request, Row, parameters
 from sandbox.gitlab.repo import Repositories, collect_garbage
 from sandbox.gitlab.store import Store, now
@@ -40,6 +41,7 @@ class Server:
         self.repositories = Repositories(data / "repositories")
         self.webhooks = Webhooks(self)
         self.calls: Counter[str] = Counter()
+        self.faults = Faults()
         self._git = smart_http.SmartHttp(self, data / "hooks")
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="api")
         self._commits: Counter[int] = Counter()
@@ -127,6 +129,16 @@ class Server:
         self.count("reads" if method in ("GET", "HEAD") else "writes")
         below = path[len(PREFIX) :]
         self._identify(request, below)
+        fault = self.faults.next(request.user)
+        if fault and not fault.after:
+            raise fault.problem
+        reply = self._dispatch(request, below)
+        if fault:
+            raise fault.problem
+        return reply
+
+    def _dispatch(self, request: Request, below: str) -> Reply:
+        method = request.method
         for router in ROUTERS:
             found = router.find(method, below)
             if found:
@@ -135,7 +147,7 @@ class Server:
                     raise access.unauthorized()
                 result = handler(request, **values)
                 return result if isinstance(result, Reply) else Reply(result)
-        return Reply({"message": f"not implemented by the stand-in: {method} {path}"}, 501)
+        return Reply({"message": f"not implemented by the stand-in: {method} {request.path}"}, 501)
 
     def _identify(self, request: Request, path: str) -> None:
         headers = request.headers
@@ -156,21 +168,26 @@ class Server:
         self._identify(request, request.path)
         access.admin(request)
         if request.path.endswith("/faults") and request.method == "POST":
-            mode = request.body.get("webhooks", "deliver")
-            if mode not in ("deliver", "pause", "drop"):
-                raise Problem(400, {"error": "webhooks is deliver, pause or drop"})
-            self.webhooks.set_mode(mode)
-            return Reply({"webhooks": mode})
+            return self._set_faults(request.body)
         if request.path.endswith("/calls"):
             return Reply({kind: self.calls[kind] for kind in ("reads", "writes", "git")})
         return Reply({"error": "404 Not Found"}, 404)
+
+    def _set_faults(self, wanted: dict[str, Any]) -> Reply:
+        if "calls" in wanted:
+            return Reply(self.faults.set(dict(wanted["calls"])))
+        mode = wanted.get("webhooks", "deliver")
+        if mode not in ("deliver", "pause", "drop"):
+            raise Problem(400, {"error": "webhooks is deliver, pause or drop"})
+        self.webhooks.set_mode(mode)
+        return Reply({"webhooks": mode})
 
 
 async def _read(receive: Any) -> bytes:
     body = b""
     while True:
         message = await receive()
-        body += message.get("body", b"")
+        body += bytes(message.get("body", b""))
         if len(body) > BODY_LIMIT:
             raise Problem(413, {"message": "413 Request Entity Too Large"})
         if message["type"] == "http.disconnect" or not message.get("more_body"):

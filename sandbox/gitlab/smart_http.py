@@ -96,7 +96,7 @@ class SmartHttp:
                 return (401, DENIED), None, None
             if level < access.DEVELOPER:
                 return (403, b"You are not allowed to push code to this project.\n"), None, None
-        elif project["visibility"] != "public" and level < access.REPORTER:
+        elif not access.open_to(user, project) and level < access.REPORTER:
             return (403, b"You are not allowed to download code from this project.\n"), None, None
         return None, user, project
 
@@ -210,7 +210,8 @@ async def _commands(body: AsyncIterator[bytes], headers: dict[str, str]) -> tupl
 
 def _parse(buffer: bytes) -> list[Update] | None:
     """Commands of pkt-lines up to the flush, None while they are not all there. A lone flush is git's probe."""
-    position, found = 0, []
+    position = 0
+    found: list[Update] = []
     while len(buffer) >= position + 4:
         length = int(buffer[position : position + 4], 16)
         if length == 0:

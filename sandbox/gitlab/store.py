@@ -17,7 +17,7 @@ create table if not exists users (id integer primary key, username text unique c
 create table if not exists tokens (id integer primary key, user_id integer, name text, digest text unique, scopes text,
   expires_at text, revoked integer default 0, created_at text, project_id integer, access_level integer);
 create table if not exists namespaces (id integer primary key, path text unique collate nocase, name text, parent_id integer,
-  visibility text, description text, created_at text);
+  visibility text, description text, created_at text, marked text);
 create table if not exists projects (id integer primary key, namespace_id integer, path text, full_path text unique
   collate nocase, name text, visibility text, description text, default_branch text, creator_id integer, created_at text,
   last_activity_at text, marked text);
@@ -53,6 +53,9 @@ class Store:
         self._connection.execute("pragma journal_mode=wal")
         self._connection.execute("pragma synchronous=normal")
         self._connection.executescript(SCHEMA)
+        columns = {row["name"] for row in self._connection.execute("pragma table_info(namespaces)")}
+        if "marked" not in columns:  # a database of before there was this column
+            self._connection.execute("alter table namespaces add column marked text")
 
     def all(self, sql: str, *values: Any) -> list[dict[str, Any]]:
         """Every row."""

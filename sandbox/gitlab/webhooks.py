@@ -15,6 +15,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -68,7 +69,7 @@ class Webhooks:
             of_kind = [each for each in updates if each.tag == (kind == "tag")]
             if 0 < len(of_kind) <= MANY_REFS:
                 for update in of_kind:
-                    self._fire(project, trigger, lambda u=update, e=event: self._payload(project, user, u, e))  # type: ignore[misc]
+                    self._fire(project, trigger, partial(self._payload, project, user, update, event))
 
     def set_mode(self, mode: str) -> None:
         """Change how deliveries are treated; going back to deliver sends what was paused."""
@@ -89,14 +90,17 @@ class Webhooks:
             if mode == "deliver":
                 self._pool.submit(self.deliver, hook["id"], trigger, payload())
 
-    def deliver(self, hook_id: int, trigger: str, payload: Row) -> Row | None:
-        """Send one delivery and log it; returns the log entry, None when the hook is gone."""
+    def deliver(self, hook_id: int, trigger: str, payload: Row, key: str = "") -> Row | None:
+        """Send one delivery and log it; returns the log entry, None when the hook is gone.
+
+        `key` is the Idempotency-Key of the delivery that is sent again; a new one gets a new key.
+        """
         store = self._server.store
         hook = store.one("select * from hooks where id = ?", hook_id)
         if hook is None:
             return None
         body = json.dumps(payload).encode()
-        headers = self._headers(hook, trigger, body)
+        headers = self._headers(hook, trigger, body, key or str(uuid.uuid4()))
         began = time.monotonic()
         status, answer = self._send(hook["url"], body, headers)
         shown = {name: "[REDACTED]" if name == "X-Gitlab-Token" else value for name, value in headers.items()}
@@ -124,8 +128,7 @@ class Webhooks:
             return "internal error", type(error).__name__
         return str(answer.status_code), answer.text[:BODY_KEPT]
 
-    def _headers(self, hook: Row, trigger: str, body: bytes) -> dict[str, str]:
-        key = str(uuid.uuid4())
+    def _headers(self, hook: Row, trigger: str, body: bytes, key: str) -> dict[str, str]:
         headers = {
             "Content-Type": "application/json",
             "User-Agent": f"GitLab/{self._server.version}",
@@ -194,6 +197,7 @@ class Webhooks:
         commits = [] if update.tag else _commits(repository, update)
         namespace = self._server.store.one("select * from namespaces where id = ?", project["namespace_id"])
         ssh = f"git@{urlsplit(base).hostname}:{path}.git"
+        assert namespace is not None  # noqa: S101 - a project has one
         level = {"private": 0, "internal": 10, "public": 20}[project["visibility"]]
         urls = {"homepage": f"{base}/{path}", "url": ssh, "git_ssh_url": ssh, "git_http_url": f"{base}/{path}.git"}
         return {

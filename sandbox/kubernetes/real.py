@@ -15,6 +15,15 @@ from sandbox.process import Service, is_listening
 
 CIDR = "10.0.0.0/24"
 ISSUER = "https://kubernetes.default.svc.cluster.local"
+AUDIT = """# Who called, so that calls can be counted; never bodies.
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived, ResponseStarted]
+rules:
+  - level: None
+    users: [system:apiserver, system:kube-controller-manager]
+  - level: Metadata
+"""
 
 
 def cluster(name: str, directory: Path, ports: list[int], assets: Assets) -> Cluster:
@@ -40,6 +49,8 @@ def _etcd(name: str, directory: Path, ports: list[int], assets: Assets) -> Servi
 
 
 def _apiserver(name: str, directory: Path, ports: list[int], assets: Assets, kubeconfig: Path) -> Service:
+    policy = directory / "audit.yaml"
+    policy.write_text(AUDIT)
     command = [
         str(assets.apiserver),
         f"--etcd-servers=http://127.0.0.1:{ports[1]}",
@@ -58,6 +69,10 @@ def _apiserver(name: str, directory: Path, ports: list[int], assets: Assets, kub
         "--endpoint-reconciler-type=none",
         "--allow-privileged=true",
         "--profiling=false",
+        f"--audit-policy-file={policy}",
+        f"--audit-log-path={directory / 'audit.log'}",
+        "--audit-log-maxsize=100",  # MB; then one older file is kept
+        "--audit-log-maxbackup=1",
         "--disable-admission-plugins=" + ("" if assets.controller_manager else "ServiceAccount"),
         "--max-requests-inflight=1000",
         "--max-mutating-requests-inflight=500",
