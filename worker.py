@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,7 @@ from activities.git import GitActivities
 from activities.gitlab import GitLabActivities
 from activities.kubernetes import KubernetesActivities
 from activities.products import ProductActivities
+from activities.pulse import PulseInterceptor
 from activities.repositories import RepositoryActivities
 from activities.runtimes import RuntimeActivities
 from activities.tekton import TektonActivities
@@ -42,6 +44,7 @@ from clients.temporal import connect
 from clients.vault import Vault
 from contracts import ids
 from contracts.tenant import TenantInput
+from contracts.timing import TIMING
 from workflows.change import ChangeWorkflow
 from workflows.cluster import ClusterWorkflow
 from workflows.deployment import DeploymentWorkflow
@@ -52,6 +55,7 @@ from workflows.run import PipelineRunWorkflow
 from workflows.sweeps import BranchSweepWorkflow, DriftSweepWorkflow
 from workflows.tenant import TenantWorkflow
 
+HEARD_WITHIN = 0.5  # seconds: heartbeats are sent no less often, so a cancellation is heard soon
 THREADS = 40  # activities at once; each may block on the network
 WORKFLOWS: Sequence[type] = (
     TenantWorkflow,
@@ -103,9 +107,13 @@ def hooks_url(settings: Settings) -> str:
     return f"{settings.api_url.rstrip('/')}/api/v1/hooks/gitlab"
 
 
+def runner() -> SandboxedWorkflowRunner:
+    """How workflow code runs: shut off from everything but the packages named above. Replays use it as well."""
+    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))
+
+
 def worker(settings: Settings, client: Client, *, max_cached_workflows: int = 1000) -> Worker:
     """The worker on the platform's task queue."""
-    restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
     return Worker(
         client,
         task_queue=ids.TASK_QUEUE,
@@ -114,8 +122,9 @@ def worker(settings: Settings, client: Client, *, max_cached_workflows: int = 10
         activity_executor=ThreadPoolExecutor(THREADS, thread_name_prefix="activity"),
         max_concurrent_activities=THREADS,
         max_cached_workflows=max_cached_workflows,
-        workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
-        interceptors=[ErrorInterceptor()],
+        workflow_runner=runner(),
+        interceptors=[ErrorInterceptor(), PulseInterceptor()],
+        max_heartbeat_throttle_interval=timedelta(seconds=HEARD_WITHIN),
         workflow_failure_exception_types=[pydantic.ValidationError],
         graceful_shutdown_timeout=timedelta(seconds=10),
     )
@@ -123,6 +132,7 @@ def worker(settings: Settings, client: Client, *, max_cached_workflows: int = 10
 
 async def run(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT."""
+    TIMING.heartbeat, TIMING.retry_maximum = settings.heartbeat_seconds, settings.retry_maximum_seconds
     client = await connect(settings)
     stopped = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
@@ -136,7 +146,7 @@ async def run(settings: Settings) -> None:
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             static_summary=f"Tenant {settings.tenant}",
         )
-        logging.getLogger("nautes").info("worker is ready")
+        logging.getLogger("nautes").info("worker %d is ready", os.getpid())
         await stopped.wait()
 
 

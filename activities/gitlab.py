@@ -54,6 +54,7 @@ class GitLabActivities:
         else:
             made = self._correct(f"/groups/{found['id']}", found, order)
         self._ensure_owner(found["id"], order.owner, adopted=made != "created")
+        self._ensure_member(found["id"])
         return GroupState(id=found["id"], path=found["full_path"], made=made)
 
     def _create_group(self, order: GroupOrder) -> Any:
@@ -85,6 +86,12 @@ class GitLabActivities:
                 return  # already a product: the door has asked for the rights a change needs
             raise Forbidden("group-foreign", f"the group is there already and {owner.username} is not its Owner")
         self._gitlab.post(f"/groups/{group_id}/members", user_id=owner.id, access_level=OWNER)
+
+    def _ensure_member(self, group_id: int) -> None:
+        """The platform belongs to the group itself: the feed tells of pushes to no project it is not a member of."""
+        own = self._gitlab.get("/user")["id"]
+        if self._gitlab.find(f"/groups/{group_id}/members/all/{own}") is None:
+            self._gitlab.post(f"/groups/{group_id}/members", user_id=own, access_level=OWNER)
 
     def _path(self, group_id: int) -> str:
         return str(self._gitlab.get(f"/groups/{group_id}")["full_path"])

@@ -5,7 +5,6 @@ Called by the deployment and pipeline workflows. A namespace of somebody else is
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from temporalio import activity
@@ -22,7 +21,7 @@ NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
 ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts", namespaced=True)
 BINDING = Kind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings", namespaced=True)
 KINDS = {each.kind: each for each in (NAMESPACE, ACCOUNT, BINDING)}
-LOOK_EVERY = 0.1  # seconds between two looks whether a namespace is gone
+WATCH_SECONDS = 5  # of one watch for the end of a namespace
 
 
 class RuntimeActivities:
@@ -59,10 +58,27 @@ class RuntimeActivities:
             if live is not None and _belongs(live) == order.product_id:
                 cluster.delete(NAMESPACE, "", name)
                 changed = True
-        while [name for name in order.namespaces if _ours(cluster, name, order.product_id)]:
+        while not _gone(cluster, order, pulse):
             pulse()
-            time.sleep(LOOK_EVERY)
         return Done(changed=changed)
+
+
+def _gone(cluster: Cluster, order: ClearOrder, pulse: Pulse) -> bool:
+    """Look once, then watch for a while: True when none of the product's namespaces that are to go is left."""
+    selector = f"{runtimes.BELONGS_TO}={order.product_id}"
+    listing = cluster.list(NAMESPACE, selector=selector)
+    left = {item["metadata"]["name"] for item in listing.items} & set(order.namespaces)
+    if not left:
+        return True
+    for event, item in cluster.watch(
+        NAMESPACE, namespace="", selector=selector, version=listing.version, seconds=WATCH_SECONDS
+    ):
+        pulse()
+        if event == "DELETED":
+            left.discard(item["metadata"]["name"])
+        if not left:
+            return True
+    return False
 
 
 def _check_ours(cluster: Cluster, name: str, product_id: str) -> None:
@@ -73,11 +89,6 @@ def _check_ours(cluster: Cluster, name: str, product_id: str) -> None:
         raise Refused("namespace-foreign", f"namespace {name} is there already and does not belong to this product")
     if live["metadata"].get("deletionTimestamp"):
         raise Unavailable("namespace-terminating", f"namespace {name} is still being deleted")
-
-
-def _ours(cluster: Cluster, name: str, product_id: str) -> bool:
-    live = _find(cluster, name)
-    return live is not None and _belongs(live) == product_id
 
 
 def _find(cluster: Cluster, name: str) -> dict[str, Any] | None:

@@ -22,7 +22,7 @@ from convergence.documents import Malformed, read
 RUN = Kind("tekton.dev/v1", "PipelineRun", "pipelineruns", namespaced=True)
 TASK_RUN = Kind("tekton.dev/v1", "TaskRun", "taskruns", namespaced=True)
 LABEL = "nautes.io/run"
-WATCH_SECONDS = 20  # of one watch; a broken one is begun anew
+WATCH_SECONDS = 5  # of one watch; a broken one is begun anew
 PAUSE = 0.2  # seconds between two watches that ended early
 
 

@@ -63,10 +63,10 @@ class Listing:
 
 
 class Cluster:
-    """Safe for many threads. `timeout` is seconds per request."""
+    """Safe for many threads. `timeout` is seconds per request, `agent` our name in the cluster's audit log."""
 
-    def __init__(self, config: Kubeconfig, *, timeout: float = 15.0) -> None:
-        self.connection = Connection(config, timeout=timeout)
+    def __init__(self, config: Kubeconfig, *, timeout: float = 15.0, agent: str = "nautes") -> None:
+        self.connection = Connection(config, timeout=timeout, agent=agent)
         self.server = config.server
         self.call = self.connection.call
         self._discovered: dict[str, dict[str, Kind]] = {}

@@ -28,13 +28,16 @@ CONNECTIONS = 16  # requests in flight to one cluster; more do not help on a nea
 
 
 class Connection:
-    """Safe for many threads. `timeout` is seconds per request; `requests` counts them by method, for tests and bench."""
+    """Safe for many threads. `timeout` is seconds per request; `requests` counts them by method, for tests and bench.
 
-    def __init__(self, config: Kubeconfig, *, timeout: float = 15.0) -> None:
+    `agent` is who we are in the cluster's audit log.
+    """
+
+    def __init__(self, config: Kubeconfig, *, timeout: float = 15.0, agent: str = "nautes") -> None:
         self.server = config.server
         self.requests: Counter[str] = Counter()
         self._timeout = timeout
-        self._headers = {"Accept": "application/json", "User-Agent": "nautes"}
+        self._headers = {"Accept": "application/json", "User-Agent": agent}
         if config.token:
             self._headers["Authorization"] = f"Bearer {config.token}"
         # Straight to the host's pool: working out which pool a URL belongs to costs as much as sending the request.

@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     allow_loopback: bool = False  # clusters on loopback and plain http: the sandbox sets it
     sweep_seconds: float = 30.0  # between two looks for pushes no webhook told of
     drift_seconds: float = 60.0  # between two looks for drift in one cluster
+    heartbeat_seconds: float = 10.0  # silence after which an activity's worker counts as dead
+    retry_maximum_seconds: float = 30.0  # longest back-off while an outside system cannot be reached
     body_limit: int = 1 << 20  # bytes of a request
     request_seconds: float = 10.0  # one HTTP call to an outside system
 

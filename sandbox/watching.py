@@ -22,7 +22,7 @@ PAUSE = 0.5  # seconds before a broken look is begun anew
 
 def client(kubeconfig: Path) -> Cluster:
     """The cluster as its administrator."""
-    return Cluster(check_kubeconfig(kubeconfig.read_text(), allow_loopback=True))
+    return Cluster(check_kubeconfig(kubeconfig.read_text(), allow_loopback=True), agent="nautes-sandbox")
 
 
 def follow(cluster: Cluster, kind: Kind, seen: Callable[[Object], None]) -> None:

@@ -170,7 +170,7 @@ class ChangeWorkflow:
         sync = await self._tell()
         for runtime in plan.gone_runtimes:
             self._show(f"Waiting for the end of {runtime}")
-            await perform(ControlActivities.await_end, runtime, f"End of {runtime}", within=3600, heartbeat=15)
+            await perform(ControlActivities.await_end, runtime, f"End of {runtime}", within=3600, only_looks=True)
             self._note("kubernetes", "deleted", runtime)
         for name in plan.gone_repositories:
             await self._delete_repository(name)

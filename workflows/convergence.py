@@ -48,8 +48,6 @@ class Convergence:
             orders.convergence(spec, grant, commit),
             f"Converge {commit[:12]}",
             within=900,
-            heartbeat=30,
-            finish_on_cancel=True,
         )
         self._publish(report, fetch=fetched - began)
         await self._until_healthy(spec, grant, report)
@@ -74,7 +72,7 @@ class Convergence:
         while not first.healthy:
             self._change(phase="Waiting", unhealthy=first.unhealthy)
             first = await perform(
-                KubernetesActivities.await_health, order, "Wait for health", within=HEALTH_WITHIN + 60, heartbeat=30
+                KubernetesActivities.await_health, order, "Wait for health", within=HEALTH_WITHIN + 60, only_looks=True
             )
         refused = [each for each in report.outcomes if each.action in ("refused", "failed")]
         self._change(

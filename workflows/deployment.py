@@ -180,9 +180,7 @@ class DeploymentWorkflow:
     async def _leave(self, spec: DeploymentSpec, grant: Grant) -> None:
         """Prune the inventory, then give the place back: in this order, so that nothing is orphaned."""
         owned = orders.owned(spec, grant)
-        await perform(
-            KubernetesActivities.delete_owned, owned, "Delete the runtime's objects", within=600, heartbeat=30
-        )
+        await perform(KubernetesActivities.delete_owned, owned, "Delete the runtime's objects", within=600)
         await give_back(spec, grant, self._id)
         self._set(claimed=None, prepared=None, grant=None)
 

@@ -18,14 +18,13 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 with workflow.unsafe.imports_passed_through():
     from contracts import errors
     from contracts.errors import NautesError
+    from contracts.timing import TIMING
     from resources.findings import Finding
 
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 
-OUTAGE = RetryPolicy(
-    initial_interval=timedelta(milliseconds=200), backoff_coefficient=2, maximum_interval=timedelta(seconds=30)
-)
+FIRST_RETRY = timedelta(milliseconds=200)
 HANDLED_KEPT = 500  # ids already handled that a long-lived workflow carries over continue-as-new
 EVENTS_KEPT = 4_000  # events after which a long-lived workflow continues as new even if the server does not ask
 
@@ -43,8 +42,7 @@ async def perform(
     summary: str,
     *,
     within: float = ...,
-    heartbeat: float | None = ...,
-    finish_on_cancel: bool = ...,
+    only_looks: bool = ...,
 ) -> Result: ...
 
 
@@ -55,8 +53,7 @@ async def perform(
     summary: str,
     *,
     within: float = ...,
-    heartbeat: float | None = ...,
-    finish_on_cancel: bool = ...,
+    only_looks: bool = ...,
 ) -> Result: ...
 
 
@@ -66,24 +63,27 @@ async def perform(
     summary: str,
     *,
     within: float = 60.0,
-    heartbeat: float | None = None,
-    finish_on_cancel: bool = False,
+    only_looks: bool = False,
 ) -> Any:
     """Run one activity until it succeeds or is refused.
 
-    `within` seconds bound one attempt, `heartbeat` seconds its silence; `finish_on_cancel` waits for a cancelled
-    attempt to stop, so that what follows cannot overlap with it. Raises the `NautesError` of a final refusal.
+    `within` seconds bound one attempt. A cancelled attempt is waited for until it has stopped, so that what follows (an
+    undo, a newer commit) cannot overlap with it; one that `only_looks` is left at once. Raises the `NautesError` of a
+    final refusal.
     """
     kind = workflow.ActivityCancellationType
+    longest = timedelta(seconds=TIMING.retry_maximum)
     try:
         return await workflow.execute_activity_method(
             effect,
             argument,
             start_to_close_timeout=timedelta(seconds=within),
-            heartbeat_timeout=timedelta(seconds=heartbeat) if heartbeat else None,
-            retry_policy=OUTAGE,
+            heartbeat_timeout=timedelta(seconds=TIMING.heartbeat),
+            retry_policy=RetryPolicy(
+                initial_interval=min(FIRST_RETRY, longest), backoff_coefficient=2, maximum_interval=longest
+            ),
             summary=summary,
-            cancellation_type=kind.WAIT_CANCELLATION_COMPLETED if finish_on_cancel else kind.TRY_CANCEL,
+            cancellation_type=kind.TRY_CANCEL if only_looks else kind.WAIT_CANCELLATION_COMPLETED,
         )
     except ActivityError as error:
         refusal = refused(error)

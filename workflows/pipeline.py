@@ -160,9 +160,7 @@ class PipelineWorkflow:
         spec, grant = self._state.prepared or self._state.spec, self._state.grant
         if spec and grant:
             runs = list(self._status.runs)
-            await perform(
-                ControlActivities.cancel_runs, runs, "Cancel runs that are under way", within=600, heartbeat=30
-            )
+            await perform(ControlActivities.cancel_runs, runs, "Cancel runs that are under way", within=600)
             await give_back(spec, grant, self._id)
         self._set(prepared=None, grant=None)
         self._change(phase="Removed")

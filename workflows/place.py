@@ -22,7 +22,7 @@ async def prepare(spec: orders.Spec, grant: Grant) -> None:
     place = PlaceOrder(
         grant=grant, product_id=spec.product_id, namespaces=orders.namespaces(spec), account=orders.account(spec)
     )
-    await perform(RuntimeActivities.prepare, place, f"Place in {grant.cluster}", within=120, heartbeat=30)
+    await perform(RuntimeActivities.prepare, place, f"Place in {grant.cluster}", within=120)
     await perform(VaultActivities.ensure_runtime_role, orders.vault_role(spec, grant), "Vault role of the account")
 
 
@@ -32,4 +32,4 @@ async def give_back(spec: orders.Spec, grant: Grant, workflow_id: str) -> None:
     order = ClaimOrder(cluster=grant.cluster, claim=orders.claim(spec, workflow_id))
     released = await perform(ControlActivities.release, order, "Give back the namespaces")
     clear = ClearOrder(grant=grant, product_id=spec.product_id, namespaces=released.namespaces)
-    await perform(RuntimeActivities.clear, clear, "Delete namespaces nobody else uses", within=900, heartbeat=30)
+    await perform(RuntimeActivities.clear, clear, "Delete namespaces nobody else uses", within=900)

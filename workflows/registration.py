@@ -164,11 +164,9 @@ class RegistrationWorkflow:
         if component not in self._state.components and not self._state.kubeconfig:
             self._undo.before(
                 f"component {component}",
-                lambda: perform(
-                    ComponentActivities.remove, order, f"Undo: component {component}", within=300, heartbeat=30
-                ),
+                lambda: perform(ComponentActivities.remove, order, f"Undo: component {component}", within=300),
             )
-        report = await perform(ComponentActivities.install, order, f"Component {component}", within=600, heartbeat=30)
+        report = await perform(ComponentActivities.install, order, f"Component {component}", within=600)
         if report.writes:
             self._note("kubernetes", "change", f"component {component} ({report.writes} objects)")
 
@@ -186,7 +184,7 @@ class RegistrationWorkflow:
         for component, namespace in installed:
             self._show(f"Remove component {component}")
             order = ComponentOrder(cluster=self._name, kubeconfig=kubeconfig, component=component, namespace=namespace)
-            await perform(ComponentActivities.remove, order, f"Remove component {component}", within=600, heartbeat=30)
+            await perform(ComponentActivities.remove, order, f"Remove component {component}", within=600)
             self._note("kubernetes", "delete", f"component {component}")
         self._show("Vault")
         await perform(VaultActivities.drop_cluster, self._name, "Kubeconfig, policies and auth mount")

@@ -82,7 +82,7 @@ class PipelineRunWorkflow:
         await perform(TektonActivities.create_run, order, f"PipelineRun {self._name}")
         await self._publish(RunReport(phase="Running", started=effects.now()))
         return await perform(
-            TektonActivities.await_run, self._ref(), "Follow the PipelineRun", within=RUN_WITHIN, heartbeat=30
+            TektonActivities.await_run, self._ref(), "Follow the PipelineRun", within=RUN_WITHIN, only_looks=True
         )
 
     async def _cancel(self) -> RunReport:

@@ -40,4 +40,4 @@ class DriftSweepWorkflow:
         known = workflow.has_last_completion_result()
         last = workflow.get_last_completion_result(DriftReport) if known else None
         order = DriftOrder(cluster=cluster, fingerprints=last.fingerprints if last else {})
-        return await perform(DriftActivities.sweep, order, "Look for drift", within=120, heartbeat=30)
+        return await perform(DriftActivities.sweep, order, "Look for drift", within=120)

@@ -18,7 +18,7 @@ from contracts.convergence import OUTCOMES_LIMIT, ObjectHealth, OwnedOrder, Owne
 from contracts.errors import Forbidden, NotFound
 from convergence.objects import metadata
 
-LOOK_EVERY = 0.5  # seconds between two looks at what is still going
+LOOK_FIRST, LOOK_LAST = 0.2, 2.0  # seconds between two looks at what is still going; they grow
 
 Beat = Callable[..., None]
 
@@ -50,7 +50,7 @@ class Remover:
         """Until nothing is left or `within` seconds are over; what is left then. The parent goes last."""
         cluster = self._clusters.get(order.cluster)
         deadline = time.monotonic() + order.within
-        pause = threading.Event()
+        pause, seconds = threading.Event(), LOOK_FIRST
         found = self._take(cluster, order, beat)
         while True:
             if not found.live:
@@ -59,7 +59,8 @@ class Remover:
             beat(f"{len(found.live)} objects are still there")
             if time.monotonic() >= deadline:
                 return OwnedReport(remaining=_remaining(found))
-            pause.wait(LOOK_EVERY)
+            pause.wait(seconds)
+            seconds = min(LOOK_LAST, seconds * 1.5)
             found = self._take(cluster, order, beat, found)
 
     def _take(self, cluster: Cluster, order: OwnedOrder, beat: Beat, before: Inventory | None = None) -> Inventory:

@@ -1,0 +1,35 @@
+"""Which embedded worlds the tests run in: with real API servers where there are binaries, and with the stand-in everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.kubernetes import assets
+from sandbox.world import World
+
+
+def flavours() -> list[Any]:
+    """Parameters of a fixture, one per flavour; all tests of one flavour run in one process, where its world is."""
+    names = ["real", "stand-in"] if assets.find() else ["stand-in"]
+    return [pytest.param(name, marks=pytest.mark.xdist_group(f"world-{name}")) for name in names]
+
+
+def best_flavour() -> str:
+    """Real where there are binaries."""
+    return "real" if assets.find() else "stand-in"
+
+
+@contextmanager
+def running(directory: Path, flavour: str, **settings: str) -> Iterator[World]:
+    """A world on free ports, ended and forgotten at the end; `settings` are the platform's (NAUTES_*)."""
+    world = World(directory, kubernetes=flavour, free_ports=True, environment=settings)
+    try:
+        world.up()
+        yield world
+    finally:
+        world.reset()
