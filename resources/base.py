@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_camel
 
 API_VERSION = "nautes.resource.nautes.io/v1alpha1"
 LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
-SUBDOMAIN = r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$"
+SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 PATH_PART = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,253}$"
 RESERVED_PATHS = frozenset(
     (
@@ -39,9 +39,13 @@ def _label(value: str) -> str:
     return value
 
 
+def _label_or_nothing(value: str) -> str:
+    return _label(value) if value else value
+
+
 def _subdomain(value: str) -> str:
-    if not re.fullmatch(SUBDOMAIN, value):
-        raise ValueError(f"must match {SUBDOMAIN} (lower-case letters, digits, '-' and '.')")
+    if len(value) > 253 or not re.fullmatch(SUBDOMAIN, value):
+        raise ValueError(f"must match {SUBDOMAIN} (lower-case letters, digits, '-' and '.', at most 253)")
     return value
 
 
@@ -71,6 +75,7 @@ def _repository(value: str) -> str:
 
 
 Label = Annotated[str, AfterValidator(_label)]
+OptionalLabel = Annotated[str, AfterValidator(_label_or_nothing)]
 Subdomain = Annotated[str, AfterValidator(_subdomain)]
 ProductPath = Annotated[str, AfterValidator(_product)]
 RepositoryName = Annotated[str, AfterValidator(_repository)]

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, field_serializer
 
-from resources.base import Label, Model, Required, Resource, Text
+from resources.base import Label, Model, OptionalLabel, Required, Resource, Text
 
 
 def _http(value: str) -> str:
@@ -21,7 +21,7 @@ class Component(Model):
     """A component of a cluster: what fills a slot, and where it lives."""
 
     name: Required
-    namespace: Text = ""
+    namespace: OptionalLabel = ""
     additions: dict[str, str] | None = None
 
 

@@ -5,11 +5,10 @@ Used by resources/manifest.py for what people send and by resources/stored.py fo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
-
-import math
 
 import yaml
 
@@ -17,6 +16,7 @@ from resources.findings import Finding
 
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 TEXTS = ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value")  # dates and "=": texts to all who write manifests
+BREAKS = frozenset("\x85\u2028\u2029")
 QUOTED = 100  # characters of a text that a message quotes
 Position = tuple[int, int]  # line and column, from 1
 
@@ -82,6 +82,11 @@ def documents(
     return found, findings
 
 
+def text_of(data: Any) -> str:
+    """YAML that reads back as the same data; mappings are sorted, so that equal data are equal texts."""
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=True, allow_unicode=True)
+
+
 def shortened(text: str) -> str:
     """A text of somebody's manifest as a message may quote it."""
     return repr(text if len(text) <= QUOTED else f"{text[:QUOTED]}...")
@@ -96,6 +101,17 @@ def _larger(text: str | bytes, size: int) -> bool:
 def pointer_of(*parts: str) -> str:
     """The JSON pointer of these parts (RFC 6901)."""
     return "".join(f"/{each.replace('~', '~0').replace('/', '~1')}" for each in parts)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what YAML 1.1 takes for line breaks: PyYAML writes them bare and reads a space."""
+
+    def represent_text(self, text: str) -> yaml.Node:
+        """A text, quoted where it must be."""
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style='"' if BREAKS & set(text) else None)
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
 
 
 class _TooMuchError(Exception):
@@ -143,6 +159,13 @@ def _document(node: yaml.Node, source: str, limits: Limits) -> tuple[Document | 
     return Document(data, source, line, reader.positions), reader.findings
 
 
+def _is_plain(value: Any) -> bool:
+    """Whether JSON and our messages can carry a value: integers up to 64 bits, no infinity."""
+    if isinstance(value, int):
+        return value.bit_length() <= 64
+    return value is None or isinstance(value, str) or (isinstance(value, float) and math.isfinite(value))
+
+
 class _Reader:
     """Builds plain data from nodes, noting positions and duplicate keys. The limits hold for what aliases unfold to."""
 
@@ -185,18 +208,15 @@ class _Reader:
         return found
 
     def _scalar(self, node: yaml.Node, pointer: str) -> Any:
-        """The value of a scalar. PyYAML raises all sorts of errors for texts that do not fit their tag."""
         if node.tag in TEXTS:
             return node.value
         try:
             value = self._scalars.construct_object(node)
         except (yaml.YAMLError, ValueError, LookupError, AttributeError, ArithmeticError):
-            value = ...
-        text = f"this is no value of the type {shortened(node.tag.removeprefix('tag:yaml.org,2002:'))}"
-        if isinstance(value, int | float) and not (math.isfinite(value) and abs(value) < 1 << 64):
-            value, text = ..., "a number must be finite and fit into 64 bits"
-        if isinstance(value, str | int | float | bool | None):
+            value = ...  # PyYAML raises all of these for a text that does not fit its tag
+        if _is_plain(value):
             return value
         mark = node.start_mark
+        text = f"this is no value of the type {shortened(node.tag.removeprefix('tag:yaml.org,2002:'))}"
         self.findings.append(_finding("yaml-value", text, mark.line + 1, mark.column + 1, pointer))
         return None

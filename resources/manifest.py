@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from pydantic import ValidationError
 
 from resources.base import API_VERSION, Resource
-from resources.documents import Document, Limits, documents
+from resources.documents import Document, Limits, documents, pointer_of, shortened
 from resources.findings import Finding
 from resources.kinds import KINDS
 
 TOP = ("apiVersion", "kind", "metadata", "spec")
+MAX_NAME = 255  # characters of a name or field that are looked at in order to say what is wrong with it
+FINDINGS = 100  # that are told of one text: a hostile one has tens of thousands, and nobody reads them
 
 
 def parse(text: str | bytes, source: str = "", limits: Limits | None = None) -> tuple[list[Resource], list[Finding]]:
@@ -25,6 +28,8 @@ def parse(text: str | bytes, source: str = "", limits: Limits | None = None) -> 
     read, findings = documents(text, source, limits)
     first: dict[tuple[str, str], int] = {}
     for document in read:
+        if len(findings) > FINDINGS:
+            break
         resource, wrong = _resource(document)
         findings += wrong
         if resource is None:
@@ -44,6 +49,8 @@ def parse(text: str | bytes, source: str = "", limits: Limits | None = None) -> 
             )
         first.setdefault(identity, document.line)
         found.append(resource)
+    if len(findings) > FINDINGS:
+        findings[FINDINGS:] = [Finding(rule="schema-findings", message=f"more is wrong than these {FINDINGS} findings")]
     return found, findings
 
 
@@ -65,16 +72,17 @@ def _resource(document: Document) -> tuple[Resource | None, list[Finding]]:
     data = document.data
     if not isinstance(data, dict):
         return None, [_at(document, "", "schema-document", "a document must be a mapping with kind and spec")]
+    unknown = (key for key in data if key not in TOP)
     findings = [
-        _at(document, f"/{key}", "schema-unknown-field", f"unknown field {key!r}", _closest(key, TOP))
-        for key in data
-        if key not in TOP
+        _at(document, pointer_of(key), "schema-unknown-field", f"unknown field {shortened(key)}", _closest(key, TOP))
+        for key in islice(unknown, FINDINGS)
     ]
     kind = data.get("kind")
     model = KINDS.get(kind) if isinstance(kind, str) else None
     if model is None:
-        text = f"unknown kind {kind!r}" if kind else "kind is missing"
-        return None, [*findings, _at(document, "/kind", "schema-unknown-kind", text, _closest(str(kind), KINDS))]
+        word = kind if isinstance(kind, str) else ""
+        text = f"unknown kind {shortened(word)}" if word else "kind must be a text" if kind else "kind is missing"
+        return None, [*findings, _at(document, "/kind", "schema-unknown-kind", text, _closest(word, KINDS))]
     version = data.get("apiVersion", API_VERSION)
     if version != API_VERSION:
         findings.append(_at(document, "/apiVersion", "schema-api-version", f"apiVersion must be {API_VERSION}"))
@@ -84,22 +92,23 @@ def _resource(document: Document) -> tuple[Resource | None, list[Finding]]:
     try:
         resource = model.model_validate(spec)
     except ValidationError as error:
-        name = f"{kind}/{spec.get('name', '')}"
-        return None, findings + [_from_pydantic(document, each, name, model) for each in error.errors()]
+        name = f"{kind}/{spec['name'][:MAX_NAME]}" if isinstance(spec.get("name"), str) else str(kind)
+        found = islice(error.errors(include_url=False), FINDINGS)
+        return None, findings + [_from_pydantic(document, each, name, model) for each in found]
     return (None if findings else resource), findings
 
 
 def _from_pydantic(document: Document, error: Any, name: str, model: type[Resource]) -> Finding:
     location = [str(each) for each in error["loc"] if each not in ("before", "after")]
-    pointer = "/spec" + "".join(f"/{each}" for each in location)
+    pointer = pointer_of("spec", *location)
     field = location[-1] if location else "spec"
     if error["type"] == "extra_forbidden":
         hint = _closest(field, _fields(model, location[:-1]))
-        return _at(document, pointer, "schema-unknown-field", f"unknown field {field!r}", hint, name)
+        return _at(document, pointer, "schema-unknown-field", f"unknown field {shortened(field)}", hint, name)
     if error["type"] == "missing":
         return _at(document, pointer, "schema-missing-field", f"{field} is missing", "", name)
     message = str(error["msg"]).removeprefix("Value error, ")
-    return _at(document, pointer, "schema-value", f"{field}: {message}", "", name)
+    return _at(document, pointer, "schema-value", f"{field[:MAX_NAME]}: {message}", "", name)
 
 
 def _fields(model: type[Any], location: list[str]) -> list[str]:
@@ -131,5 +140,5 @@ def _at(document: Document, pointer: str, rule: str, message: str, hint: str = "
 
 
 def _closest(word: str, known: Any) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1)
+    close = difflib.get_close_matches(word[:MAX_NAME], list(known), n=1)
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(known))}" if known else ""

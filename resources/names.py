@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+STORED_REPOSITORY = r"repo-[0-9]{1,18}"
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,13 @@ class Names:
         return f"product-{self.products[path]}"
 
     def repository_id(self, name: str) -> str:
-        """ "repo-<project id>". Raises `KeyError` for an unknown repository."""
+        """ "repo-<project id>". Raises `KeyError` for an unknown repository.
+
+        A stored name that `repository` could not translate stays what it is: one reference that leads nowhere must not
+        keep the rest of a product from being written.
+        """
+        if name not in self.repositories and re.fullmatch(STORED_REPOSITORY, name):
+            return name
         return f"repo-{self.repositories[name]}"
 
     def product(self, stored: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import AliasChoices, Field
 
-from resources.base import Label, Model, ProductPath, Required, Resource, Subdomain, Text
+from resources.base import Label, Model, OptionalLabel, ProductPath, Required, Resource, Subdomain, Text
 
 
 class ManifestSource(Model):
@@ -35,7 +35,7 @@ class DeploymentRuntime(Resource):
         alias="manifestSource", validation_alias=AliasChoices("manifestSource", "manifestsource", "manifest_source")
     )
     destination: DeploymentDestination
-    account: Text = ""
+    account: OptionalLabel = ""
 
     @property
     def namespaces(self) -> list[str]:
@@ -94,7 +94,7 @@ class PipelineDestination(Model):
     """Where runs live; no namespace = one named like the runtime."""
 
     environment: Required
-    namespace: Text = ""
+    namespace: OptionalLabel = ""
 
 
 class AdditionalGit(Model):
@@ -142,7 +142,7 @@ class ProjectPipelineRuntime(Resource):
     isolation: Literal["shared", "exclusive"] = "shared"
     additional_resources: AdditionalResources | None = None
     hooks: Hooks | None = None
-    account: Text = ""
+    account: OptionalLabel = ""
 
     @property
     def namespace(self) -> str:

@@ -5,22 +5,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import yaml
-
 from resources.base import API_VERSION, Resource
 from resources.cluster import Cluster
-from resources.documents import documents
+from resources.documents import documents, text_of
 from resources.findings import Finding
 from resources.manifest import resource_of
-from resources.names import Names
+from resources.names import STORED_REPOSITORY, Names
 from resources.product import CodeRepo
 from resources.tree import ProductTree
 
 KUSTOMIZATION = "production/kustomization.yaml"
 CLUSTERS = "nautes/overlays/production/clusters"
+CLUSTER_KUSTOMIZATION = f"{CLUSTERS}/kustomization.yaml"
 KUSTOMIZE_VERSION = "kustomize.config.k8s.io/v1beta1"
 
 Rename = Callable[[str], str]
@@ -39,7 +39,7 @@ def store(resource: Resource, names: Names) -> tuple[str, str]:
         spec["product"] = spec.pop("productName")
     _rename(spec, names.product_id, names.repository_id)
     data = {"apiVersion": API_VERSION, "kind": resource.kind, "metadata": {"name": metadata_name}, "spec": spec}
-    return _path(resource, names), yaml.safe_dump(data, sort_keys=True, allow_unicode=True)
+    return _path(resource, names), text_of(data)
 
 
 def product_files(tree: ProductTree, names: Names) -> dict[str, str]:
@@ -54,14 +54,14 @@ def cluster_files(clusters: Iterable[Cluster]) -> dict[str, str]:
     for each in clusters:
         spec = each.without_secrets()[0].model_dump(mode="json", by_alias=True, exclude_none=True)
         data = {"apiVersion": API_VERSION, "kind": "Cluster", "metadata": {"name": spec.pop("name")}, "spec": spec}
-        files[f"{CLUSTERS}/{each.name}.yaml"] = yaml.safe_dump(data, sort_keys=True, allow_unicode=True)
-    return {**files, f"{CLUSTERS}/kustomization.yaml": kustomization(f"{each.name}.yaml" for each in clusters)}
+        files[f"{CLUSTERS}/{each.name}.yaml"] = text_of(data)
+    return {**files, CLUSTER_KUSTOMIZATION: kustomization(f"{each.name}.yaml" for each in clusters)}
 
 
 def kustomization(resources: Iterable[str]) -> str:
     """The list of files that Argo CD of the original system reads."""
     data = {"apiVersion": KUSTOMIZE_VERSION, "kind": "Kustomization", "resources": sorted(resources)}
-    return yaml.safe_dump(data, sort_keys=True)
+    return text_of(data)
 
 
 def read_product(path: str, group_id: int, commit: str, files: Mapping[str, str]) -> tuple[ProductTree, Names]:
@@ -70,7 +70,7 @@ def read_product(path: str, group_id: int, commit: str, files: Mapping[str, str]
     repositories = {
         str(data["spec"].get("repoName", "")): int(data["metadata"]["name"].removeprefix("repo-"))
         for _, data in raw
-        if data["kind"] == "CodeRepo" and data["metadata"]["name"].removeprefix("repo-").isdigit()
+        if data["kind"] == "CodeRepo" and re.fullmatch(STORED_REPOSITORY, data["metadata"]["name"])
     }
     names = Names(products={path: group_id}, repositories=repositories)
     found = []
@@ -84,7 +84,7 @@ def read_product(path: str, group_id: int, commit: str, files: Mapping[str, str]
 
 def read_clusters(files: Mapping[str, str]) -> tuple[list[Cluster], list[Finding]]:
     """The clusters a commit of the tenant repository holds."""
-    raw, findings = _objects(files, lambda path: path.startswith(f"{CLUSTERS}/") and "kustomization" not in path)
+    raw, findings = _objects(files, _is_cluster)
     found = []
     for file, data in raw:
         try:
@@ -139,6 +139,10 @@ def _is_declaration(path: str) -> bool:
     return path.split("/")[0] in ("envs", "projects", "code-repos", "runtimes") and path.endswith((".yaml", ".yml"))
 
 
+def _is_cluster(path: str) -> bool:
+    return path.startswith(f"{CLUSTERS}/") and path.endswith((".yaml", ".yml")) and path != CLUSTER_KUSTOMIZATION
+
+
 def _path(resource: Resource, names: Names) -> str:
     kind, name = resource.kind, resource.name
     if kind == "Environment":
@@ -165,8 +169,13 @@ def _rename(spec: dict[str, Any], product: Rename, repository: Rename) -> None:
         (spec, "codeRepo", repository),
         (spec, "pipelineSource", repository),
         (spec.get("manifestSource"), "codeRepo", repository),
-        ((spec.get("additionalResources") or {}).get("git"), "codeRepo", repository),
-        *((each.get("gitlab"), "repoName", repository) for each in spec.get("eventSources") or []),
+        *((git, "codeRepo", repository) for git in _inside([spec.get("additionalResources")], "git")),
+        *((source, "repoName", repository) for source in _inside(spec.get("eventSources"), "gitlab")),
     ):
-        if holder and holder.get(key):
+        if isinstance(holder, dict) and isinstance(holder.get(key), str) and holder[key]:
             holder[key] = rename(holder[key])
+
+
+def _inside(values: Any, key: str) -> list[Any]:
+    """`key` of each value of a list; what somebody wrote by hand may have any shape."""
+    return [each.get(key) for each in values if isinstance(each, dict)] if isinstance(values, list) else []

@@ -11,6 +11,19 @@ from resources.cluster import Cluster, Component, Components
 from resources.findings import Finding
 from rules.catalogue import BY_NAME, REQUIRED, available, default_for
 
+# Every rule about clusters by its id, with what it demands: the hint where nothing better is known.
+RULES: dict[str, str] = {
+    "cluster-name": "kustomization.yaml is a file of the layout; give the cluster another name",
+    "cluster-host": "a host has clusterType physical and no workerType",
+    "cluster-worker-type": "set workerType to deployment or pipeline",
+    "cluster-host-of-physical": "leave hostCluster empty, or set clusterType to virtual",
+    "cluster-host-unknown": "register the host first and name it in hostCluster",
+    "cluster-component-unknown": "name a component of the catalogue in its own slot",
+    "cluster-component-bundle": "name a component this build has a bundle for",
+    "cluster-component-missing": "fill the slots that clusters of this category need",
+    "cluster-reserved-namespace": "name namespaces of the cluster's components only",
+    "cluster-frozen": "remove the runtimes from the cluster first, or register another cluster",
+}
 FROZEN = ("cluster_kind", "cluster_type", "usage", "worker_type", "host_cluster")
 
 
@@ -50,10 +63,12 @@ def check(
 
 
 def _finding(rule: str, cluster: Cluster, message: str, pointer: str = "", hint: str = "") -> Finding:
-    return Finding(rule=rule, message=message, pointer=pointer, hint=hint, resource=cluster.key)
+    return Finding(rule=rule, message=message, pointer=pointer, hint=hint or RULES[rule], resource=cluster.key)
 
 
 def _shape(cluster: Cluster, others: Mapping[str, Cluster]) -> Iterable[Finding]:
+    if cluster.name == "kustomization":
+        yield _finding("cluster-name", cluster, "a cluster cannot be named kustomization", "/spec/name")
     if cluster.usage == "host" and (cluster.cluster_type != "physical" or cluster.worker_type):
         yield _finding("cluster-host", cluster, "a host is physical and has no worker type", "/spec/usage")
     if cluster.usage == "worker" and not cluster.worker_type:

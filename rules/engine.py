@@ -59,7 +59,9 @@ def rule(id_: str, *kinds: type[Resource], summary: str) -> Callable[[Check], Ch
 
 
 def finding(rule_id: str, resource: Resource, message: str, *, pointer: str = "", hint: str = "") -> Finding:
-    """A finding about one resource."""
+    """A finding about one resource; where nothing better is known, the hint is what the rule demands."""
+    known = RULES.get(rule_id)
+    hint = hint or (known.summary if known else "")
     return Finding(rule=rule_id, message=message, pointer=pointer, hint=hint, resource=resource.key)
 
 

@@ -6,11 +6,13 @@ decided by the cluster's workflow.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 
 from resources.base import Resource
 from resources.findings import Finding
+from resources.names import STORED_REPOSITORY
 from resources.patterns import PatternError, compiled
 from resources.product import CodeRepo, CodeRepoBinding, Environment, Product, Project
 from resources.runtime import DeploymentRuntime, ProjectPipelineRuntime
@@ -32,6 +34,7 @@ EVENTS = frozenset(
         "tag_push",
     )
 )
+FROZEN_HINT = "remove it and declare it anew under another name, or keep what it was"
 Runtime = DeploymentRuntime | ProjectPipelineRuntime
 Findings = Iterable[Finding]
 
@@ -95,6 +98,22 @@ def repository_events(repository: CodeRepo, world: World) -> Findings:
 def project_name(project: Project, world: World) -> Findings:
     if project.name in ("envs", "projects", "runtimes", "code-repos", "artifact-repos", "production"):
         yield finding("project-name", project, f"{project.name} is a folder of the layout; choose another name")
+
+
+@rule(
+    "layout-path",
+    CodeRepoBinding,
+    ProjectPipelineRuntime,
+    summary="two resources never share a file: a pipeline runtime is not named like its project, a binding not repo-<id>",
+)
+def layout_path(resource: CodeRepoBinding | ProjectPipelineRuntime, world: World) -> Findings:
+    if isinstance(resource, ProjectPipelineRuntime):
+        taken, of = resource.name == resource.project, f"Project/{resource.project}"
+    else:
+        taken, of = re.fullmatch(STORED_REPOSITORY, resource.name) is not None, f"CodeRepo/{resource.coderepo}"
+    if taken:
+        text = f"the file of {resource.key} would be that of {of}; choose another name"
+        yield finding("layout-path", resource, text, pointer="/spec/name")
 
 
 def _cluster_findings(rule_id: str, runtime: Runtime, world: World, worker_type: str) -> Findings:
@@ -246,10 +265,10 @@ def frozen(old: Resource, new: Resource, world: World) -> Findings:
     """What may not change between two versions of a resource (3.6 of the reference)."""
     if isinstance(old, ProjectPipelineRuntime) and isinstance(new, ProjectPipelineRuntime):
         if old.project != new.project:
-            yield finding("frozen", new, "project may not change", pointer="/spec/project")
+            yield finding("frozen", new, "project may not change", pointer="/spec/project", hint=FROZEN_HINT)
     elif isinstance(old, CodeRepoBinding) and isinstance(new, CodeRepoBinding):
         if old.coderepo != new.coderepo:
-            yield finding("frozen", new, "coderepo may not change", pointer="/spec/coderepo")
+            yield finding("frozen", new, "coderepo may not change", pointer="/spec/coderepo", hint=FROZEN_HINT)
     elif isinstance(old, Environment) and isinstance(new, Environment) and old.cluster != new.cluster:
         users = [
             each.key
@@ -258,4 +277,4 @@ def frozen(old: Resource, new: Resource, world: World) -> Findings:
         ]
         if users:
             text = f"cluster may not change while {', '.join(sorted(users))} run there"
-            yield finding("frozen", new, text, pointer="/spec/cluster")
+            yield finding("frozen", new, text, pointer="/spec/cluster", hint=FROZEN_HINT)

@@ -1,0 +1,100 @@
+"""A product that breaks no rule, and how a case changes it: the ground of every test of rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from resources.cluster import Cluster
+from resources.manifest import resource_of
+from resources.tree import ProductTree
+from rules.clusters import with_defaults
+from rules.engine import World
+
+PRODUCT = "shop"
+
+
+def resource(kind: str, name: str, **spec: Any) -> Any:
+    """A resource of the product `shop`."""
+    owner = {} if kind in ("Cluster", "Product") else {"product": PRODUCT}
+    return resource_of({"kind": kind, "spec": {"name": name, **owner, **spec}})
+
+
+def cluster(name: str, worker_type: str = "deployment", **spec: Any) -> Cluster:
+    """A worker cluster as it is after registration."""
+    fields = {"apiServer": "https://k8s.example.com", "clusterType": "physical", "usage": "worker"}
+    return with_defaults(resource("Cluster", name, **{**fields, "workerType": worker_type, **spec}))
+
+
+def environment(name: str = "test", cluster_name: str = "run") -> Any:
+    return resource("Environment", name, cluster=cluster_name, envType="test")
+
+
+def repository(name: str = "deploy", project: str = "web", **spec: Any) -> Any:
+    return resource("CodeRepo", name, project=project, **spec)
+
+
+def binding(name: str = "open", coderepo: str = "deploy", projects: Sequence[str] = ()) -> Any:
+    return resource("CodeRepoBinding", name, coderepo=coderepo, permissions="readonly", projects=list(projects))
+
+
+def deployment(name: str = "live", **spec: Any) -> Any:
+    source = {"codeRepo": "deploy", "targetRevision": "main", "path": "production"}
+    fields = {"manifestSource": source, "destination": {"environment": "test"}, "projectsRef": ["web"]}
+    return resource("DeploymentRuntime", name, **{**fields, **spec})
+
+
+def pipeline(name: str = "build", **spec: Any) -> Any:
+    fields = {
+        "project": "web",
+        "pipelineSource": "pipelines",
+        "pipelines": [{"name": "main", "path": "build.yaml"}],
+        "destination": {"environment": "build"},
+        "eventSources": [events("push")],
+        "pipelineTriggers": [{"eventSource": "push", "pipeline": "main"}],
+    }
+    return resource("ProjectPipelineRuntime", name, **{**fields, **spec})
+
+
+def events(name: str = "push", **gitlab: Any) -> dict[str, Any]:
+    """An event source of a pipeline runtime."""
+    return {"name": name, "gitlab": {"repoName": "deploy", "revision": "main", "events": ["push_events"], **gitlab}}
+
+
+CLUSTERS = {each.name: each for each in (cluster("run"), cluster("make", "pipeline"), cluster("other"))}
+GOOD = World(
+    ProductTree.of(
+        PRODUCT,
+        "c1",
+        [
+            environment(),
+            environment("build", "make"),
+            resource("Project", "web"),
+            resource("Project", "app"),
+            repository(),
+            repository("pipelines"),
+            deployment(),
+            pipeline(),
+        ],
+    ),
+    CLUSTERS,
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One failing and one passing change of the good product; `blamed` is the key the finding is about."""
+
+    breaks: Sequence[Any]
+    passes: Sequence[Any]
+    blamed: str
+    says: str
+    without: Sequence[str] = ()  # keys taken away in the failing change
+    clusters: Sequence[Cluster] = ()  # replaced in both
+
+
+def after(case: Case, applied: Sequence[Any], removed: Sequence[str] = ()) -> World:
+    """The good product after a change."""
+    clusters = {**GOOD.clusters, **{each.name: each for each in case.clusters}}
+    return World(GOOD.tree.apply(applied).remove(removed), clusters)
