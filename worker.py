@@ -127,6 +127,8 @@ def worker(settings: Settings, client: Client, *, max_cached_workflows: int = 10
         max_heartbeat_throttle_interval=timedelta(seconds=HEARD_WITHIN),
         workflow_failure_exception_types=[pydantic.ValidationError],
         graceful_shutdown_timeout=timedelta(seconds=10),
+        # A dead worker's cached workflows are picked up by another one this soon.
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=settings.heartbeat_seconds / 4),
     )
 
 

@@ -49,7 +49,8 @@ class _Beating(ActivityInboundInterceptor):
     async def _beat(self, seconds: float) -> None:
         while True:
             await asyncio.sleep(seconds)
-            activity.heartbeat(*self._last.details)
+            # Not activity.heartbeat(): for an activity on a thread that waits for the very loop this runs on.
+            self._last.heartbeat(*self._last.details)
 
 
 class _Remembering(ActivityOutboundInterceptor):

@@ -14,7 +14,7 @@ from temporalio import activity
 from blueprints import vault as names
 from clients.kubernetes import Clusters
 from clients.vault import Vault
-from contracts.errors import NotFound, Refused, Unavailable
+from contracts.errors import Forbidden, NotFound, Refused, Unavailable
 from contracts.gitlab import Gone
 from contracts.secrets import SecretRef
 from contracts.vault import (
@@ -27,6 +27,7 @@ from contracts.vault import (
     RuntimeRole,
 )
 
+LOGIN_ATTEMPTS = 8  # refusals of a login until it counts as refused
 PROBE_ROLE = "nautes-login-probe"
 REVIEWER = ("vault", "vault-auth")  # namespace and name of the account that reviews tokens
 
@@ -139,6 +140,11 @@ class VaultActivities:
             }
             jwt = str(self._clusters.get(order.kubeconfig).create(path, request)["status"]["token"])
             self._vault.login_kubernetes(order.cluster, PROBE_ROLE, jwt)
+        except Forbidden as error:
+            # Vault says "permission denied" as well when it cannot reach the cluster to have the token reviewed.
+            if activity.info().attempt < LOGIN_ATTEMPTS:
+                raise Unavailable("vault-login", error.message) from error
+            raise
         finally:
             self._vault.remove(role)
         return Done(changed=False)

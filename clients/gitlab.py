@@ -36,14 +36,19 @@ class GitLab:
         client = getattr(self._local, "client", None)
         if client is None:
             session = requests.Session()
-            session.hooks["response"].append(self._same_host)
+            session.hooks["response"].append(self._judge)
             client = gitlab.Gitlab(
                 self._url, private_token=self._token, timeout=self._timeout, session=session, keep_base_url=True
             )
             self._local.client = client
         return client
 
-    def _same_host(self, response: requests.Response, *_: Any, **__: Any) -> None:
+    def _judge(self, response: requests.Response, *_: Any, **__: Any) -> None:
+        """Before python-gitlab sees an answer: it would sleep in here on a 429 and follow any redirect."""
+        if response.status_code == 429:
+            wish = response.headers.get("Retry-After", "")
+            delay = float(wish) if wish.isascii() and wish.isdigit() else None
+            raise Unavailable("gitlab-rate-limited", "GitLab asks us to come later", retry_after=delay)
         target = response.headers.get("Location", "")
         if response.is_redirect and urlsplit(target).netloc not in ("", urlsplit(self._url).netloc):
             raise Refused("gitlab-redirect", "GitLab redirects to another host")

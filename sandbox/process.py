@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from pathlib import Path
 
 GRACE = 10.0  # seconds between TERM and KILL
 LOG_LIMIT = 10 << 20  # bytes of a log before it is rotated at the next start
+QUIET_PORTS = (15_000, 30_000)
 LOOK_EVERY = 0.02  # seconds between two looks whether a process is ready
 
 
@@ -137,9 +139,26 @@ def is_listening(port: int) -> bool:
 
 def free_port() -> int:
     """A loopback port that is free now."""
+    return free_ports(1)[0]
+
+
+def free_ports(count: int) -> list[int]:
+    """Neighbouring loopback ports that are free now, out of the range the system gives to outgoing connections."""
+    chance = random.SystemRandom()
+    while True:
+        first = chance.randrange(*QUIET_PORTS)
+        ports = list(range(first, first + count))
+        if all(_is_free(port) for port in ports):
+            return ports
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _require_free(port: int, name: str) -> None:

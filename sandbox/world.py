@@ -23,7 +23,7 @@ import httpx
 
 from sandbox import gitlab, node, openbao, tekton, temporal
 from sandbox.kubernetes import Cluster, assets, real
-from sandbox.process import Service, Supervisor, free_port
+from sandbox.process import Service, Supervisor, free_ports
 
 PORT_BASE = 7700
 CLUSTERS = ("deploy", "pipeline")
@@ -68,10 +68,8 @@ class World:
         if kept.exists():
             return {name: int(port) for name, port in json.loads(kept.read_text()).items()}
         base = int(os.environ.get("NAUTES_SANDBOX_PORT_BASE", PORT_BASE))
-        chosen = {name: free_port() if self._free_ports else base + number for number, name in enumerate(PORTS)}
-        if self._free_ports:
-            # OpenBao listens for its cluster one port above: the two must be neighbours.
-            chosen["openbao-cluster"] = chosen["openbao"] + 1
+        numbers = free_ports(len(PORTS)) if self._free_ports else range(base, base + len(PORTS))
+        chosen = dict(zip(PORTS, numbers, strict=True))  # OpenBao's two are neighbours: it takes the next for its cluster
         kept.write_text(json.dumps(chosen, indent=1))
         return chosen
 

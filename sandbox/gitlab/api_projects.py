@@ -222,13 +222,7 @@ def _hook_values(request: Request, url: str, events: list[str]) -> Row:
     for name in present.HOOK_EVENTS:
         if name in request.body:
             (wanted.add if truth(request.body[name]) else wanted.discard)(name)
-    values: Row = {
-        "url": url,
-        "events": json.dumps(sorted(wanted)),
-        "failures": 0,
-        "disabled_until": None,
-        "disabled": 0,
-    }
+    values: Row = {"url": url, "events": json.dumps(sorted(wanted))}
     values |= request.given("token", "signing_token")
     if "push_events_branch_filter" in request.body:
         values["branch_filter"] = request.body["push_events_branch_filter"]

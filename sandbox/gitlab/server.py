@@ -132,10 +132,11 @@ class Server:
         fault = self.faults.next(request.user)
         if fault and not fault.after:
             raise fault.problem
-        reply = self._dispatch(request, below)
-        if fault:
-            raise fault.problem
-        return reply
+        try:
+            return self._dispatch(request, below)
+        finally:
+            if fault:
+                raise fault.problem
 
     def _dispatch(self, request: Request, below: str) -> Reply:
         method = request.method

@@ -153,6 +153,8 @@ class Webhooks:
 
     def _judge(self, hook: Row, status: str) -> None:
         good = status.isdigit() and 200 <= int(status) < 400
+        if not good and not _executable(hook):
+            return  # a test delivery that fails while the hook is disabled is not counted
         failures = 0 if good else hook["failures"] + 1
         until = None
         if failures >= BACK_OFF_FROM:
@@ -206,7 +208,8 @@ class Webhooks:
             "before": update.before,
             "after": update.after,
             "ref": update.ref,
-            "ref_protected": False,
+            "ref_protected": not update.tag
+            and self._server.protection(project, update.ref.removeprefix("refs/heads/")) is not None,
             "checkout_sha": None if update.after == ZERO else update.after,
             "message": None,
             "user_id": user["id"],

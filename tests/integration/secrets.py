@@ -52,7 +52,7 @@ def within(text: str, known: dict[str, str]) -> list[str]:
 
 def in_vault(hands: Hands) -> dict[str, dict[str, str]]:
     """Everything in the tenant's engines: path -> values."""
-    client = _vault(hands)
+    client = vault(hands)
     found: dict[str, dict[str, str]] = {}
     for engine in ("git", "cluster", "tenant", "pki"):
         for path in _walk(client, engine, ""):
@@ -68,7 +68,8 @@ def left_in_vault(hands: Hands) -> list[str]:
     return [path for path in in_vault(hands) if path.startswith("git/") and f"/repo-{management}/" not in path]
 
 
-def _vault(hands: Hands) -> httpx.Client:
+def vault(hands: Hands) -> httpx.Client:
+    """Logged in as the platform."""
     login = openbao.credentials(hands.world.directory / "openbao").platform
     body = {"role_id": login.role_id, "secret_id": login.secret_id_file.read_text().strip()}
     answer = httpx.post(f"{hands.world.vault_url}/v1/auth/approle/login", json=body)

@@ -1,0 +1,109 @@
+"""A world in which every call to GitLab, Vault and the clusters passes a proxy, and a dead worker is started again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from sandbox.journey import Journey
+from sandbox.process import ServiceError
+from sandbox.world import CLUSTERS, World
+from tests.fault.plan import Plan, Signature
+from tests.fault.proxy import FaultProxy
+
+# Short, so that a case takes a second: what is tested is what happens, not how long an outage lasts.
+TIMES = {
+    "NAUTES_HEARTBEAT_SECONDS": "1.5",
+    "NAUTES_RETRY_MAXIMUM_SECONDS": "0.2",
+    "NAUTES_SWEEP_SECONDS": "1",
+    "NAUTES_DRIFT_SECONDS": "1",
+}
+PATIENCE = 240.0  # seconds a step may take while call after call fails
+
+Settled = Callable[[Journey], dict[str, object]]
+
+
+class Faulty:
+    """`run` carries out the main process while calls fail; it raises when a step does not hold."""
+
+    def __init__(self, directory: Path, flavour: str) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.plan = Plan(kill=self._kill)
+        self.world = World(directory, kubernetes=flavour, free_ports=True)
+        gitlab = FaultProxy("gitlab", self.world.gitlab_url, self.plan).start()
+        vault = FaultProxy("vault", self.world.vault_url, self.plan).start()
+        self._proxies = [gitlab, vault]
+        for name in CLUSTERS:
+            cluster = self.world.clusters[name]
+            proxy = FaultProxy(f"kubernetes-{name}", cluster.server, self.plan, cluster.kubeconfig.parent).start()
+            self.world.before[name] = proxy.url
+            self._proxies.append(proxy)
+        self.world.extra = {**TIMES, "NAUTES_GITLAB_URL": gitlab.url, "NAUTES_VAULT_ADDR": vault.url}
+        self.kills = 0
+        self._ended = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, daemon=True, name="keeper")
+
+    def start(self) -> Faulty:
+        """Everything runs; from here on the worker is kept alive."""
+        self.world.up()
+        self._keeper.start()
+        return self
+
+    def stop(self) -> None:
+        """End everything and forget it."""
+        self._ended.set()
+        self._keeper.join(30)
+        self.world.reset()
+        for proxy in self._proxies:
+            proxy.stop()
+
+    def run(
+        self, mode: str, wanted: set[Signature], gap: int, look: Settled
+    ) -> tuple[dict[str, object], dict[str, object]]:
+        """The main process from the registration of clusters to their removal; what `look` sees in its middle and at its end."""
+        journey = Journey(self.world, say=lambda _: None, patience=PATIENCE)
+        self.plan.begin(mode, wanted, gap)
+        try:
+            for step in (
+                journey.install,
+                journey.register_clusters,
+                journey.initialize_product,
+                journey.deploy,
+                journey.prune,
+                journey.refuse_foreign,
+                journey.run_pipeline,
+                journey.break_build,
+                journey.view,
+            ):
+                step()
+            middle = self._settled(journey, look)
+            journey.destroy()
+            journey.unregister()
+            return middle, self._settled(journey, look)
+        finally:
+            self.plan.mode = ""
+            journey.close()
+
+    def _settled(self, journey: Journey, look: Settled) -> dict[str, object]:
+        """What is seen once two looks see the same: a sweep may still be at work."""
+        seen: list[dict[str, object]] = []
+
+        def same() -> bool:
+            seen.append(look(journey))
+            return len(seen) > 1 and seen[-1] == seen[-2]
+
+        journey.until(same, "the state settles")
+        return seen[-1]
+
+    def _kill(self) -> None:
+        self.kills += 1
+        self.world.kill("worker")
+
+    def _keep(self) -> None:
+        while not self._ended.wait(0.02):
+            if self.world.supervisor.pid("worker") is None:
+                try:
+                    self.world.supervisor.start(self.world.worker())
+                except ServiceError:
+                    continue  # killed again while it started

@@ -1,0 +1,257 @@
+"""Groups, repositories, statuses and the feed: a second try writes nothing, and a failed call leaves nothing behind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from activities.gitlab import GitLabActivities
+from contracts.errors import Forbidden, NotFound
+from contracts.gitlab import GroupOrder, Project, RepositoryOrder, StatusOrder
+from tests.contract.gitlab.support import OWNER, Clone, quoted, unique, until
+from tests.integration.activities.support import NOTHING, Systems, survives
+
+
+def _order(systems: Systems, path: str = "", **more: Any) -> GroupOrder:
+    path = path or unique("shop")
+    values = {"name": "The Shop", "visibility": "private", "description": "All we sell", "owner": systems.person}
+    return GroupOrder.model_validate({"path": path, **values, **more})
+
+
+def _group(systems: Systems, order: GroupOrder) -> Any:
+    """A group as people see it, without what differs between two of the same."""
+    root = systems.make.root
+    found = root.seen(f"/groups/{quoted(order.path)}")
+    members = root.seen(f"/groups/{found['id']}/members")
+    levels = sorted((each["id"] == order.owner.id, each["access_level"]) for each in members)
+    return {key: found[key] for key in ("name", "visibility", "description")}, levels
+
+
+def test_a_group_is_made_as_declared_and_owned_by_who_asked(
+    systems: Systems, gitlab_activities: GitLabActivities
+) -> None:
+    order = _order(systems)
+    assert gitlab_activities.ensure_group(order).made == "created"
+    fields, levels = _group(systems, order)
+    assert fields == {"name": "The Shop", "visibility": "private", "description": "All we sell"}
+    assert (True, OWNER) in levels
+    assert systems.written_by(lambda: gitlab_activities.ensure_group(order)) == NOTHING
+    assert gitlab_activities.ensure_group(order).made == "unchanged"
+
+
+def test_a_group_that_differs_is_corrected_with_one_write(
+    systems: Systems, gitlab_activities: GitLabActivities
+) -> None:
+    order = _order(systems)
+    state = gitlab_activities.ensure_group(order)
+    systems.make.root.put(f"/groups/{state.id}", description="Something else")
+    results = []
+    written = systems.written_by(lambda: results.append(gitlab_activities.ensure_group(order)))
+    assert (written, results[0].made) == ((1, []), "changed")
+    assert _group(systems, order)[0]["description"] == "All we sell"
+
+
+def test_a_nested_group_is_made_in_its_parent_and_missing_parents_are_told(
+    systems: Systems, gitlab_activities: GitLabActivities
+) -> None:
+    parent = systems.make.group()
+    order = _order(systems, f"{parent['path']}/{unique('shop')}")
+    assert gitlab_activities.ensure_group(order).path == order.path
+    with pytest.raises(NotFound):
+        gitlab_activities.ensure_group(_order(systems, f"{unique('nobody')}/shop"))
+
+
+def test_a_group_of_others_is_not_taken(systems: Systems, gitlab_activities: GitLabActivities) -> None:
+    other = systems.make.user()
+    path = unique("theirs")
+    group = other.api.made("/groups", name=path, path=path)
+    with pytest.raises(Forbidden, match="group-foreign"):
+        gitlab_activities.ensure_group(_order(systems, path, name=path))
+    assert systems.make.root.get(f"/groups/{group['id']}/members/{systems.person.id}").status_code == 404
+
+
+def test_a_group_survives_a_failure_at_every_call(systems: Systems, gitlab_activities: GitLabActivities) -> None:
+    failed = survives(
+        systems,
+        lambda: _order(systems),
+        gitlab_activities.ensure_group,
+        lambda order: _group(systems, order),
+        within=("gitlab",),
+    )
+    assert failed >= 6
+
+
+def _repository(systems: Systems, initialize: bool = True) -> RepositoryOrder:
+    group = systems.make.group()["path"]
+    return RepositoryOrder(group=group, path="default.project", name="Declared", description="d", initialize=initialize)
+
+
+def _project(systems: Systems, order: RepositoryOrder) -> Any:
+    root = systems.make.root
+    listed = root.seen(f"/groups/{quoted(order.group)}/projects")
+    commits = [root.seen(f"/projects/{each['id']}/repository/commits") for each in listed]
+    return [(each["path"], each["name"], each["description"]) for each in listed], [len(each) for each in commits]
+
+
+def test_a_repository_is_made_once_and_corrected(systems: Systems, gitlab_activities: GitLabActivities) -> None:
+    order = _repository(systems)
+    state = gitlab_activities.ensure_repository(order)
+    assert (state.made, state.path) == ("created", f"{order.group}/default.project")
+    assert _project(systems, order) == ([("default.project", "Declared", "d")], [1])
+    assert systems.written_by(lambda: gitlab_activities.ensure_repository(order)) == NOTHING
+    systems.make.root.put(f"/projects/{state.id}", name="By hand")
+    assert gitlab_activities.ensure_repository(order).made == "changed"
+    assert _project(systems, order)[0] == [("default.project", "Declared", "d")]
+
+
+def test_a_repository_survives_a_failure_at_every_call(systems: Systems, gitlab_activities: GitLabActivities) -> None:
+    failed = survives(
+        systems,
+        lambda: _repository(systems),
+        gitlab_activities.ensure_repository,
+        lambda order: _project(systems, order),
+        within=("gitlab",),
+    )
+    assert failed >= 4
+
+
+def test_the_tenant_repository_is_made_once_even_if_a_call_fails(
+    systems: Systems, gitlab_activities: GitLabActivities
+) -> None:
+    def look(name: str) -> Any:
+        path = systems.make.root.seen(f"/projects/{quoted(f'{name}/management')}")
+        return len(systems.make.root.seen(f"/projects/{path['id']}/repository/commits"))
+
+    ensure = gitlab_activities.ensure_tenant_repository
+    assert survives(systems, lambda: unique("tenant"), ensure, look, within=("gitlab",)) >= 6
+
+
+# Removal
+
+
+def test_a_repository_goes_for_good_and_nothing_there_is_success(
+    systems: Systems, gitlab_activities: GitLabActivities
+) -> None:
+    row = systems.make.project()
+    order = Project(project_id=row["id"], path=row["path_with_namespace"])
+    assert gitlab_activities.delete_repository(order).removed is True
+    assert systems.make.root.get(f"/projects/{row['id']}").status_code == 404
+    assert systems.written_by(lambda: gitlab_activities.delete_repository(order)) == NOTHING
+    assert gitlab_activities.delete_repository(order).removed is False
+
+
+def test_the_removal_of_a_repository_survives_a_failure_at_every_call(
+    systems: Systems, gitlab_activities: GitLabActivities
+) -> None:
+    def arrange() -> Project:
+        row = systems.make.project()
+        return Project(project_id=row["id"], path=row["path_with_namespace"])
+
+    def look(order: Project) -> int:
+        return systems.make.root.get(f"/projects/{order.project_id}").status_code
+
+    assert survives(systems, arrange, gitlab_activities.delete_repository, look, within=("gitlab",)) >= 8
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_the_removal_of_a_group_frees_its_path_and_survives_a_failure_at_every_call(
+    systems: Systems, gitlab_activities: GitLabActivities, nested: bool
+) -> None:
+    def arrange() -> str:
+        group = systems.make.group(**({"parent_id": systems.make.group()["id"]} if nested else {}))
+        systems.make.project(namespace_id=group["id"], path="default.project", name="default.project")
+        return str(group["full_path"])
+
+    def look(path: str) -> Any:
+        found = systems.make.root.get(f"/groups/{quoted(path)}").status_code
+        return found, path in gitlab_activities.product_paths(0)
+
+    assert survives(systems, arrange, gitlab_activities.delete_group, look, within=("gitlab",)) >= 6
+
+
+def test_a_removed_product_is_no_product_and_can_be_made_anew(
+    systems: Systems, gitlab_activities: GitLabActivities
+) -> None:
+    order = _order(systems)
+    gitlab_activities.ensure_group(order)
+    gitlab_activities.ensure_repository(RepositoryOrder(group=order.path, path="default.project", name="d"))
+    assert order.path in gitlab_activities.product_paths(0)
+    assert gitlab_activities.delete_group(order.path).removed is True
+    assert not [each for each in gitlab_activities.product_paths(0) if each.startswith(order.path)]
+    assert gitlab_activities.delete_group(order.path).removed is False
+    assert gitlab_activities.ensure_group(order).made == "created"
+
+
+# Statuses and the feed
+
+
+def _status(systems: Systems, **more: Any) -> StatusOrder:
+    row = systems.make.project(readme=True)
+    commit = systems.make.root.seen(f"/projects/{row['id']}/repository/branches/main")["commit"]["id"]
+    values = {"name": "build", "state": "success", "description": "done", "ref": "main"}
+    return StatusOrder.model_validate({"project_id": row["id"], "commit": commit, **values, **more})
+
+
+def _statuses(systems: Systems, order: StatusOrder) -> Any:
+    path = f"/projects/{order.project_id}/repository/commits/{order.commit}/statuses"
+    return [(each["name"], each["status"]) for each in systems.make.root.seen(path, all=True)]
+
+
+def test_a_status_is_set_once_and_a_later_one_is_not_taken_back(
+    systems: Systems, gitlab_activities: GitLabActivities
+) -> None:
+    order = _status(systems, state="running")
+    assert gitlab_activities.set_commit_status(order).changed is True
+    assert systems.written_by(lambda: gitlab_activities.set_commit_status(order)) == NOTHING
+    assert gitlab_activities.set_commit_status(order.model_copy(update={"state": "pending"})).changed is False
+    assert _statuses(systems, order) == [("build", "running")]
+
+
+def test_a_status_survives_a_failure_at_every_call(systems: Systems, gitlab_activities: GitLabActivities) -> None:
+    failed = survives(
+        systems,
+        lambda: _status(systems),
+        gitlab_activities.set_commit_status,
+        lambda order: _statuses(systems, order),
+        within=("gitlab",),
+    )
+    assert failed == 4
+
+
+def test_the_feed_gives_each_push_once_oldest_first(
+    systems: Systems, gitlab_activities: GitLabActivities, tmp_path: Any
+) -> None:
+    order = RepositoryOrder(group=_owned(systems, gitlab_activities), path="code", name="code", initialize=True)
+    state = gitlab_activities.ensure_repository(order)
+    row = systems.make.root.seen(f"/projects/{state.id}")
+    start = gitlab_activities.recent_pushes(0)
+    assert start.pushes == []
+    commits = [systems.make.commit(row)["id"] for _ in range(2)]
+    page = gitlab_activities.recent_pushes(start.cursor)
+    assert [(each.ref, each.after) for each in page.pushes] == [("refs/heads/main", each) for each in commits]
+    assert {each.repository for each in page.pushes} == {state.path}
+    assert gitlab_activities.recent_pushes(page.cursor).pushes == []
+    clone = Clone(row, systems.make.root, tmp_path / "clone")
+    assert clone.git("push", "--quiet", "origin", *(f"main:b{number}" for number in range(5))).returncode == 0
+    many = until(lambda: gitlab_activities.recent_pushes(page.cursor).pushes, "the push is in the feed")
+    assert {each.ref for each in many} == {"refs/heads/main", *(f"refs/heads/b{number}" for number in range(5))}
+
+
+def _owned(systems: Systems, gitlab_activities: GitLabActivities) -> str:
+    order = _order(systems)
+    gitlab_activities.ensure_group(order)
+    return order.path
+
+
+def test_the_feed_tells_of_pushes_in_a_group_that_was_there_before_the_platform(
+    systems: Systems, gitlab_activities: GitLabActivities
+) -> None:
+    path = unique("adopted")
+    made = systems.make.root.made("/groups", name=path, path=path)
+    systems.make.root.made(f"/groups/{made['id']}/members", user_id=systems.person.id, access_level=OWNER)
+    gitlab_activities.ensure_group(_order(systems, path, name=path))
+    state = gitlab_activities.ensure_repository(RepositoryOrder(group=path, path="code", name="c", initialize=True))
+    start = gitlab_activities.recent_pushes(0)
+    commit = systems.make.commit({"id": state.id})["id"]
+    assert [each.after for each in gitlab_activities.recent_pushes(start.cursor).pushes] == [commit]

@@ -1,0 +1,197 @@
+"""Deploy keys and webhooks: the secret is in Vault and nowhere else, and what GitLab has matches it whatever failed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from activities.repositories import RepositoryActivities
+from blueprints import vault as names
+from contracts.gitlab import HookOrder, KeysOrder, KeysState
+from contracts.secrets import SecretRef
+from contracts.vault import RepositorySecrets
+from tests.contract.gitlab.support import Receiver
+from tests.integration.activities.support import NOTHING, Systems, survives
+
+EVENTS = ["push_events", "tag_push_events"]
+
+
+def _keys_order(systems: Systems, *permissions: str) -> KeysOrder:
+    row = systems.make.project()
+    wanted = list(permissions) or ["readonly", "readwrite"]
+    return KeysOrder.model_validate({"project_id": row["id"], "permissions": wanted})
+
+
+def _secret(systems: Systems, path: str) -> dict[str, Any] | None:
+    return systems.bao.look.read(SecretRef(engine="git", path=path))
+
+
+def _keys(systems: Systems, order: KeysOrder) -> Any:
+    """Keys as GitLab has them, each with whether Vault has its other half, its number and its policy."""
+    vault, found = systems.bao.look, []
+    for key in systems.make.root.seen(f"/projects/{order.project_id}/deploy_keys"):
+        permission = str(key["title"]).rpartition("-")[2]
+        kept = _secret(systems, names.key_path(order.project_id, permission)) or {}
+        policy = vault.get(f"sys/policies/acl/{names.key_policy(order.project_id, permission)}") or {}
+        same = kept.get("fingerprint", "").split()[:2] == key["key"].split()[:2]
+        found.append((permission, key["can_push"], same, kept.get("id") == str(key["id"]), bool(policy)))
+    return sorted(found)
+
+
+def test_each_permission_gets_a_key_whose_private_half_is_in_vault_only(
+    systems: Systems, repositories: RepositoryActivities
+) -> None:
+    order = _keys_order(systems)
+    state = repositories.ensure_keys(order)
+    assert state.made == "created"
+    assert _keys(systems, order) == [("readonly", False, True, True, True), ("readwrite", True, True, True, True)]
+    private = [str((_secret(systems, each.path) or {})["deploykey"]) for each in state.secrets]
+    assert all(each.startswith("-----BEGIN OPENSSH PRIVATE KEY-----") for each in private)
+    for secret in [line for each in private for line in each.splitlines()[1:-1]]:
+        assert secret not in state.model_dump_json()
+        assert not _files_with(systems.stand_in.data, secret)
+        assert not _files_with(systems.bao.directory, secret)  # encrypted, and not in the audit log
+
+
+def _files_with(directory: Path, text: str) -> list[Path]:
+    return [each for each in directory.rglob("*") if each.is_file() and text.encode() in each.read_bytes()]
+
+
+def test_keys_that_agree_are_not_written_again(systems: Systems, repositories: RepositoryActivities) -> None:
+    order = _keys_order(systems)
+    repositories.ensure_keys(order)
+    results: list[KeysState] = []
+    assert systems.written_by(lambda: results.append(repositories.ensure_keys(order))) == NOTHING
+    assert results[0].made == "unchanged"
+
+
+def test_keys_are_put_back_as_declared(systems: Systems, repositories: RepositoryActivities) -> None:
+    order = _keys_order(systems)
+    repositories.ensure_keys(order)
+    wanted, root, base = _keys(systems, order), systems.make.root, f"/projects/{order.project_id}/deploy_keys"
+    first, second = root.seen(base)
+    root.put(f"{base}/{first['id']}", can_push=not first["can_push"])
+    root.delete(f"{base}/{second['id']}")
+    assert _keys(systems, order) != wanted
+    repositories.ensure_keys(order)
+    assert _keys(systems, order) == wanted
+
+
+def test_a_key_whose_secret_is_lost_is_replaced(systems: Systems, repositories: RepositoryActivities) -> None:
+    order = _keys_order(systems)
+    repositories.ensure_keys(order)
+    wanted, path = _keys(systems, order), names.key_path(order.project_id, "readonly")
+    before = _secret(systems, path)
+    systems.bao.look.delete("git", path)
+    repositories.ensure_keys(order)
+    assert _keys(systems, order) == wanted
+    assert _secret(systems, path) != before
+
+
+def test_keys_survive_a_failure_at_every_call(systems: Systems, repositories: RepositoryActivities) -> None:
+    failed = survives(
+        systems,
+        lambda: _keys_order(systems, "readwrite"),
+        repositories.ensure_keys,
+        lambda order: _keys(systems, order),
+    )
+    assert failed >= 12
+
+
+# Webhooks
+
+
+def _hook_order(systems: Systems, receiver: Receiver) -> HookOrder:
+    return HookOrder(project_id=systems.make.project(readme=True)["id"], url=receiver.url, events=EVENTS)
+
+
+def _hooks(systems: Systems, order: HookOrder, receiver: Receiver) -> Any:
+    """Hooks as GitLab has them, each with whether what it sends carries the secret in Vault."""
+    base, found = f"/projects/{order.project_id}/hooks", []
+    kept = _secret(systems, names.hook_path(order.project_id)) or {}
+    for hook in systems.make.root.seen(base):
+        seen = len(receiver.got)
+        systems.make.root.made(f"{base}/{hook['id']}/test/push_events")
+        headers = receiver.wait(seen + 1)[-1].headers
+        signed = "webhook-signature" in headers and headers["x-gitlab-token"] == kept.get("token")
+        events = [name for name in hook if name.endswith("_events") and hook[name]]
+        found.append((hook["url"], events, signed, kept.get("hook") == str(hook["id"])))
+    return found
+
+
+def test_a_hook_sends_the_secret_that_vault_keeps(
+    systems: Systems, repositories: RepositoryActivities, receiver: Receiver
+) -> None:
+    order = _hook_order(systems, receiver)
+    assert repositories.ensure_hook(order).made == "created"
+    assert _hooks(systems, order, receiver) == [(receiver.url, EVENTS, True, True)]
+    assert systems.written_by(lambda: repositories.ensure_hook(order)) == NOTHING
+    assert repositories.ensure_hook(order).made == "unchanged"
+
+
+def test_a_hook_is_put_back_as_declared_and_others_are_left_alone(
+    systems: Systems, repositories: RepositoryActivities, receiver: Receiver
+) -> None:
+    order, root = _hook_order(systems, receiver), systems.make.root
+    base = f"/projects/{order.project_id}/hooks"
+    theirs = root.made(base, url="http://127.0.0.1:9/theirs", push_events=False, issues_events=True)
+    ours = repositories.ensure_hook(order)
+    root.put(f"{base}/{ours.id}", url=receiver.url, push_events=False)
+    assert repositories.ensure_hook(order).made == "changed"
+    assert root.seen(f"{base}/{ours.id}")["push_events"] is True
+    root.delete(f"{base}/{ours.id}")
+    assert repositories.ensure_hook(order).made == "created"
+    assert root.seen(f"{base}/{theirs['id']}") == theirs
+
+
+def test_a_hook_survives_a_failure_at_every_call(
+    systems: Systems, repositories: RepositoryActivities, receiver: Receiver
+) -> None:
+    failed = survives(
+        systems,
+        lambda: _hook_order(systems, receiver),
+        repositories.ensure_hook,
+        lambda order: _hooks(systems, order, receiver),
+    )
+    assert failed >= 8
+
+
+# Removal
+
+
+def _filled(systems: Systems, repositories: RepositoryActivities, *permissions: str) -> RepositorySecrets:
+    order = _keys_order(systems, *permissions)
+    repositories.ensure_keys(order)
+    repositories.ensure_hook(HookOrder(project_id=order.project_id, url="http://127.0.0.1:9/x", events=EVENTS))
+    return RepositorySecrets(project_id=order.project_id)
+
+
+def _left(systems: Systems, order: RepositorySecrets) -> list[str]:
+    vault, number = systems.bao.look, order.project_id
+    paths = [names.hook_path(number), *(names.key_path(number, each) for each in ("readonly", "readwrite"))]
+    policies = [f"sys/policies/acl/{names.key_policy(number, each)}" for each in ("readonly", "readwrite")]
+    return [each for each in paths if _secret(systems, each)] + [each for each in policies if vault.get(each)]
+
+
+def test_all_secrets_of_a_repository_go_and_nothing_there_is_success(
+    systems: Systems, repositories: RepositoryActivities
+) -> None:
+    order = _filled(systems, repositories)
+    assert len(_left(systems, order)) == 5
+    assert repositories.drop_secrets(order).removed is True
+    assert _left(systems, order) == []
+    assert systems.written_by(lambda: repositories.drop_secrets(order)) == NOTHING
+    assert repositories.drop_secrets(order).removed is False
+
+
+def test_the_removal_of_secrets_survives_a_failure_at_every_call(
+    systems: Systems, repositories: RepositoryActivities
+) -> None:
+    failed = survives(
+        systems,
+        lambda: _filled(systems, repositories, "readwrite"),
+        repositories.drop_secrets,
+        lambda order: _left(systems, order),
+        within=("vault",),
+    )
+    assert failed >= 16
