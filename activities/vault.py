@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from temporalio import activity
 
+from activities.patience import waited
 from blueprints import vault as names
 from clients.kubernetes import Clusters
 from clients.vault import Vault
@@ -27,7 +28,7 @@ from contracts.vault import (
     RuntimeRole,
 )
 
-LOGIN_ATTEMPTS = 8  # refusals of a login until it counts as refused
+LOGIN_PATIENCE = 20.0  # seconds until a refused login counts as refused
 PROBE_ROLE = "nautes-login-probe"
 REVIEWER = ("vault", "vault-auth")  # namespace and name of the account that reviews tokens
 
@@ -142,7 +143,7 @@ class VaultActivities:
             self._vault.login_kubernetes(order.cluster, PROBE_ROLE, jwt)
         except Forbidden as error:
             # Vault says "permission denied" as well when it cannot reach the cluster to have the token reviewed.
-            if activity.info().attempt < LOGIN_ATTEMPTS:
+            if waited() < LOGIN_PATIENCE:
                 raise Unavailable("vault-login", error.message) from error
             raise
         finally:

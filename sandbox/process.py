@@ -67,6 +67,10 @@ class Supervisor:
                 _gone_within(pid, grace)
         self._pid_file(name).unlink(missing_ok=True)
 
+    def adopt(self, name: str, pid: int) -> None:
+        """Take over a process that somebody else started, under this name."""
+        self._pid_file(name).write_text(f"{pid} {_start_time(pid)}")
+
     def pid(self, name: str) -> int | None:
         """Process id if it runs and is ours; a reused id is not."""
         try:
@@ -101,7 +105,7 @@ class Supervisor:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self._pid_file(service.name).write_text(f"{process.pid} {_start_time(process.pid)}")
+        self.adopt(service.name, process.pid)
         return process
 
     def _wait(self, service: Service, process: subprocess.Popen[bytes] | None) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from temporalio import activity
-
+from activities.patience import waited
 from clients.kubernetes import Cluster, Clusters
 from contracts.convergence import ProbeOrder, ProbeReport
 from contracts.errors import Forbidden, Refused, Unavailable
 
-PATIENCE = 4  # attempts after which a cluster that cannot be reached is refused instead of waited for
+PATIENCE = 8.0  # seconds after which a cluster that cannot be reached is refused instead of waited for
 OLDEST = (1, 20)
 # What the platform does in a cluster, as (verb, group, resource): asked for one by one unless everything is allowed.
 NEEDED: Sequence[tuple[str, str, str]] = (
@@ -36,13 +35,13 @@ class Probe:
         self._clusters = clusters
 
     def look(self, order: ProbeOrder) -> ProbeReport:
-        """Raises Refused (unreachable after some attempts, too old), Forbidden (names the missing right), Unavailable."""
+        """Raises Refused (unreachable for some seconds, too old), Forbidden (names the missing right), Unavailable."""
         try:
             cluster = self._clusters.get(order.cluster)
             version = cluster.call("GET", "/version")
             self._rights(cluster)
         except Unavailable as error:
-            if activity.in_activity() and activity.info().attempt < PATIENCE:
+            if waited() < PATIENCE:
                 raise
             raise Refused("cluster-unreachable", error.message) from None
         if (_number(version.get("major")), _number(version.get("minor"))) < OLDEST:

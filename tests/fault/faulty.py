@@ -7,15 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sandbox.journey import Journey
-from sandbox.process import ServiceError
 from sandbox.world import CLUSTERS, World
+from tests.fault.nursery import Nursery
 from tests.fault.plan import Plan, Signature
 from tests.fault.proxy import FaultProxy
 
 # Short, so that a case takes a second: what is tested is what happens, not how long an outage lasts.
 TIMES = {
-    "NAUTES_HEARTBEAT_SECONDS": "1.5",
-    "NAUTES_RETRY_MAXIMUM_SECONDS": "0.2",
+    "NAUTES_HEARTBEAT_SECONDS": "0.8",
+    "NAUTES_RETRY_MAXIMUM_SECONDS": "0.05",
     "NAUTES_SWEEP_SECONDS": "1",
     "NAUTES_DRIFT_SECONDS": "1",
 }
@@ -46,7 +46,10 @@ class Faulty:
 
     def start(self) -> Faulty:
         """Everything runs; from here on the worker is kept alive."""
-        self.world.up()
+        self.world.up(platform=False)
+        self._nursery = Nursery(self.world.environment(), self.world.supervisor.log("worker"))
+        self._renew()
+        self.world.up()  # finds the worker running
         self._keeper.start()
         return self
 
@@ -54,6 +57,7 @@ class Faulty:
         """End everything and forget it."""
         self._ended.set()
         self._keeper.join(30)
+        self._nursery.close()
         self.world.reset()
         for proxy in self._proxies:
             proxy.stop()
@@ -103,7 +107,7 @@ class Faulty:
     def _keep(self) -> None:
         while not self._ended.wait(0.02):
             if self.world.supervisor.pid("worker") is None:
-                try:
-                    self.world.supervisor.start(self.world.worker())
-                except ServiceError:
-                    continue  # killed again while it started
+                self._renew()
+
+    def _renew(self) -> None:
+        self.world.supervisor.adopt("worker", self._nursery.new())

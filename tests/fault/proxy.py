@@ -83,7 +83,9 @@ class FaultProxy:
             self.plan.leave(signature)
 
     async def _forward(self, request: web.Request, *, cut: bool) -> web.StreamResponse:
-        headers = [(name, value) for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP | UNPACKED]
+        headers = [
+            (name, value) for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP | UNPACKED
+        ]
         body: Any = await request.read() if request.can_read_body else None
         target = URL(self.upstream + request.raw_path, encoded=True)
         async with self._client.request(
