@@ -6,7 +6,9 @@ Called by cli/main.py.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -16,14 +18,29 @@ from sandbox.journey import Journey, StepFailedError
 from sandbox.process import ServiceError
 from sandbox.world import World
 
+SYSTEMS = ("GitLab", "Git", "Vault", "Kubernetes")
 console = Console()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One step: how long it took, how many calls it made ("<system> reads", "<system> writes")."""
+
+    title: str
+    seconds: float
+    counted: Mapping[str, int]
+
+    def calls(self, system: str) -> str:
+        """Reads and writes of one system."""
+        reads, writes = (self.counted.get(f"{system} {kind}", 0) for kind in ("reads", "writes"))
+        return f"{reads}/{writes}" if reads or writes else "-"
 
 
 def play(directory: Path, *, keep: bool) -> int:
     """Carry out the main process; the exit code says whether every step held."""
     world = World(directory)
     journey = Journey(world, say=_quiet)
-    rows: list[tuple[str, float, str]] = []
+    rows: list[Row] = []
     try:
         _play(world, journey, rows, keep)
     except (StepFailedError, ServiceError) as error:
@@ -41,7 +58,7 @@ def play(directory: Path, *, keep: bool) -> int:
     return 0
 
 
-def _play(world: World, journey: Journey, rows: list[tuple[str, float, str]], keep: bool) -> None:
+def _play(world: World, journey: Journey, rows: list[Row], keep: bool) -> None:
     steps: list[tuple[str, Callable[[], object]]] = [
         ("start the servers", lambda: world.up(_progress)),
         ("install: Vault, tenant repository, people", journey.install),
@@ -55,6 +72,7 @@ def _play(world: World, journey: Journey, rows: list[tuple[str, float, str]], ke
         ("lose a webhook: deployed all the same", journey.lose_webhook),
         ("push source code: the pipeline succeeds", journey.run_pipeline),
         ("break the build: GitLab says so", journey.break_build),
+        ("lose all of Temporal's data: nothing written, all known", journey.lose_memory),
         ("view: status, runs, explain, wait", lambda: console.print(journey.view(), highlight=False)),
     ]
     if not keep:
@@ -66,28 +84,34 @@ def _play(world: World, journey: Journey, rows: list[tuple[str, float, str]], ke
         rows.append(_timed(world, title, step))
 
 
-def _timed(world: World, title: str, step: Callable[[], object]) -> tuple[str, float, str]:
+def _timed(world: World, title: str, step: Callable[[], object]) -> Row:
     console.print(f"[bold]{title}[/bold] ...", highlight=False)
     before = world.calls()
     began = time.monotonic()
     step()
     seconds = time.monotonic() - began
     after = world.calls()
-    counted = ", ".join(
-        f"{name} {after[name] - before.get(name, 0)}" for name in after if after[name] > before.get(name, 0)
-    )
+    counted = {each: after[each] - before.get(each, 0) for each in after}
     console.print(f"  held, {seconds:.1f} s", highlight=False)
-    return title, seconds, counted
+    return Row(title, seconds, counted)
 
 
-def _summary(rows: list[tuple[str, float, str]]) -> None:
-    table = Table(title="The main process", show_footer=True)
-    table.add_column("step", footer="together")
-    table.add_column("seconds", justify="right", footer=f"{sum(row[1] for row in rows):.1f}")
-    table.add_column("calls")
-    for title, seconds, counted in rows:
-        table.add_row(title, f"{seconds:.1f}", counted)
+def _summary(rows: list[Row]) -> None:
+    table = Table(title="The main process; calls as reads/writes")
+    table.add_column("step")
+    table.add_column("seconds", justify="right")
+    for system in SYSTEMS:
+        table.add_column(system, justify="right")
+    for row in [*rows, _together(rows)]:
+        table.add_row(row.title, f"{row.seconds:.1f}", *(row.calls(system) for system in SYSTEMS))
     console.print(table)
+
+
+def _together(rows: list[Row]) -> Row:
+    counted: Counter[str] = Counter()
+    for row in rows:
+        counted.update(row.counted)
+    return Row("together", sum(row.seconds for row in rows), counted)
 
 
 def _progress(name: str, state: str) -> None:

@@ -25,6 +25,7 @@ DYNAMIC = {
     "history.transferProcessorMaxPollRPS": str(POLLS),
     "history.timerProcessorMaxPollRPS": str(POLLS),
     "history.visibilityProcessorMaxPollRPS": str(POLLS),
+    "history.timerProcessorMaxTimeShift": '"10ms"',  # by default a timer, and so a retry, is up to a second late
     "history.workflowIdReuseMinimalInterval": "0",
     "matching.enableFairness": "true",
     "frontend.WorkflowPauseEnabled": "true",

@@ -69,7 +69,9 @@ class World:
             return {name: int(port) for name, port in json.loads(kept.read_text()).items()}
         base = int(os.environ.get("NAUTES_SANDBOX_PORT_BASE", PORT_BASE))
         numbers = free_ports(len(PORTS)) if self._free_ports else range(base, base + len(PORTS))
-        chosen = dict(zip(PORTS, numbers, strict=True))  # OpenBao's two are neighbours: it takes the next for its cluster
+        chosen = dict(
+            zip(PORTS, numbers, strict=True)
+        )  # OpenBao's two are neighbours: it takes the next for its cluster
         kept.write_text(json.dumps(chosen, indent=1))
         return chosen
 
@@ -288,7 +290,8 @@ class World:
             )
         except httpx.HTTPError:
             return {}
-        return {f"GitLab {kind}": int(count) for kind, count in answer.json().items()}
+        names = {"git reads": "Git reads", "git writes": "Git writes"}
+        return {names.get(kind, f"GitLab {kind}"): int(count) for kind, count in answer.json().items()}
 
     def _vault_calls(self) -> dict[str, int]:
         log = self.directory / "openbao" / "audit.log"

@@ -86,7 +86,7 @@ class Server:
             collect_garbage(self.repositories.path(project_id))
 
     def count(self, kind: str) -> None:
-        """Count a call: reads, writes or git."""
+        """Count a call: reads, writes, git reads, git writes."""
         with self._lock:
             self.calls[kind] += 1
 
@@ -171,7 +171,7 @@ class Server:
         if request.path.endswith("/faults") and request.method == "POST":
             return self._set_faults(request.body)
         if request.path.endswith("/calls"):
-            return Reply({kind: self.calls[kind] for kind in ("reads", "writes", "git")})
+            return Reply({kind: self.calls[kind] for kind in ("reads", "writes", "git reads", "git writes")})
         return Reply({"error": "404 Not Found"}, 404)
 
     def _set_faults(self, wanted: dict[str, Any]) -> Reply:

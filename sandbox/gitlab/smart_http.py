@@ -65,7 +65,7 @@ class SmartHttp:
         if refusal or project is None:
             await _plain(send, *(refusal or (404, b"Not found\n")))
             return
-        self._server.count("git")
+        self._server.count(f"git {'writes' if service == 'git-receive-pack' else 'reads'}")
         body = _body(receive)
         environment = self._environment(scope, headers, project, tail, query, user)
         updates: list[Update] = []

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sandbox.journey import Journey
 from sandbox.world import CLUSTERS, World
 from tests.fault.nursery import Nursery
-from tests.fault.plan import Plan, Signature
+from tests.fault.plan import Mode, Plan, Signature
 from tests.fault.proxy import FaultProxy
+from tests.fault.state import State, States
 
 # Short, so that a case takes a second: what is tested is what happens, not how long an outage lasts.
 TIMES = {
@@ -21,7 +22,7 @@ TIMES = {
 }
 PATIENCE = 240.0  # seconds a step may take while call after call fails
 
-Settled = Callable[[Journey], dict[str, object]]
+Look = Callable[[Journey], State]
 
 
 class Faulty:
@@ -62,12 +63,10 @@ class Faulty:
         for proxy in self._proxies:
             proxy.stop()
 
-    def run(
-        self, mode: str, wanted: set[Signature], gap: int, look: Settled
-    ) -> tuple[dict[str, object], dict[str, object]]:
+    def run(self, wanted: Mapping[Signature, Mode], look: Look) -> States:
         """The main process from the registration of clusters to their removal; what `look` sees in its middle and at its end."""
         journey = Journey(self.world, say=lambda _: None, patience=PATIENCE)
-        self.plan.begin(mode, wanted, gap)
+        self.plan.begin(wanted)
         try:
             for step in (
                 journey.install,
@@ -86,12 +85,12 @@ class Faulty:
             journey.unregister()
             return middle, self._settled(journey, look)
         finally:
-            self.plan.mode = ""
+            self.plan.end()
             journey.close()
 
-    def _settled(self, journey: Journey, look: Settled) -> dict[str, object]:
+    def _settled(self, journey: Journey, look: Look) -> State:
         """What is seen once two looks see the same: a sweep may still be at work."""
-        seen: list[dict[str, object]] = []
+        seen: list[State] = []
 
         def same() -> bool:
             seen.append(look(journey))

@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-Signature = tuple[str, str, str, int]  # system, method, path, occurrence
+Call = tuple[str, str, str]  # system, method, path
+Signature = tuple[str, str, str, int]  # the same and its occurrence
+Mode = str  # before: it never arrives; after: it takes effect, the answer is lost; kill: so it is, and the worker dies
 
 NUMBERS = re.compile(r"(?<=[/-])\d+(?=[/?-]|$)")
 DIGESTS = re.compile(r"[0-9a-f]{12,64}")
@@ -25,49 +27,52 @@ def normal(path: str) -> str:
 
 @dataclass
 class Plan:
-    """`mode` is "" (only count), before, after or kill; `wanted` are the calls that are to fail, each once.
-
-    `gap` is how many calls pass between two that fail: what failed last can heal.
-    """
+    """What is to fail in this run, and what has. The same call never fails twice in a row: whoever repeats it gets on."""
 
     kill: Callable[[], None] = lambda: None
-    mode: str = ""
-    gap: int = 0
-    wanted: set[Signature] = field(default_factory=set)
+    wanted: dict[Signature, Mode] = field(default_factory=dict)
     seen: list[Signature] = field(default_factory=list)
     hit: set[Signature] = field(default_factory=set)
-    flying: set[Signature] = field(default_factory=set)
-    _count: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    _since: int = 0
+    _flying: set[Signature] = field(default_factory=set)
+    _count: Counter[Call] = field(default_factory=Counter)
+    _failed_last: set[Call] = field(default_factory=set)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def begin(self, mode: str, wanted: set[Signature], gap: int) -> None:
+    def begin(self, wanted: Mapping[Signature, Mode]) -> None:
         """Start a run: forget what was counted."""
         with self._lock:
-            self.mode, self.wanted, self.gap = mode, set(wanted), gap
-            self.seen, self.hit, self.flying = [], set(), set()
+            self.wanted = dict(wanted)
+            self.seen, self.hit = [], set()
+            self._flying.clear()
+            self._failed_last.clear()
             self._count.clear()
-            self._since = 0
 
-    def enter(self, system: str, method: str, path: str) -> tuple[Signature, str]:
-        """A call begins; answers who it is and how it is to fail ("" = not at all)."""
-        key = (system, method, normal(path))
+    def end(self) -> None:
+        """Nothing fails any more; what was counted stays."""
         with self._lock:
-            self._count[key] += 1
-            signature = (*key, self._count[key])
+            self.wanted = {}
+
+    def enter(self, system: str, method: str, path: str) -> tuple[Signature, Mode]:
+        """A call begins; answers who it is and how it is to fail ("" = not at all)."""
+        call = (system, method, normal(path))
+        with self._lock:
+            self._count[call] += 1
+            signature = (*call, self._count[call])
             self.seen.append(signature)
-            self.flying.add(signature)
-            self._since += 1
-            if not self.mode or signature not in self.wanted - self.hit or self._since <= self.gap:
+            self._flying.add(signature)
+            mode = self.wanted.get(signature, "")
+            if not mode or signature in self.hit or call in self._failed_last:
+                self._failed_last.discard(call)
                 return signature, ""
-            self._since = 0
+            self._failed_last.add(call)
             self.hit.add(signature)
-            if self.mode == "kill":
-                self.hit |= self.flying & self.wanted  # their caller dies at this moment as well
+            if mode == "kill":
+                # Whoever else has a call under way dies in the middle of that.
+                self.hit |= {each for each in self._flying if self.wanted.get(each) == "kill"}
                 self.kill()
-            return signature, self.mode
+            return signature, mode
 
     def leave(self, signature: Signature) -> None:
         """A call has ended."""
         with self._lock:
-            self.flying.discard(signature)
+            self._flying.discard(signature)

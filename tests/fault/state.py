@@ -19,7 +19,11 @@ RUNS = "pipelineruns.tekton.dev"
 IDS = re.compile(r"(product|repo)-\d+|/gitlab/\d+$")
 
 
-def of(hands: Hands) -> dict[str, object]:
+State = dict[str, object]
+States = tuple[State, State]  # with a product that runs, and after all was removed
+
+
+def of(hands: Hands) -> State:
     """All three systems."""
     clusters = {name: _cluster(hands, name) for name in ("deploy", "pipeline")}
     return {"gitlab": _gitlab(hands), "vault": _vault(hands), **clusters}

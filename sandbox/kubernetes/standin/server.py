@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 
 from sandbox.kubernetes.standin import discovery, openapi, reviews
 from sandbox.kubernetes.standin.accounts import Accounts
+from sandbox.kubernetes.standin.audit import Audit
 from sandbox.kubernetes.standin.controllers import Controllers
 from sandbox.kubernetes.standin.deletion import Deleted, Deleter
 from sandbox.kubernetes.standin.kinds import ACCOUNTS, Kinds
@@ -53,6 +54,7 @@ class Server:
         accounts = Accounts(self._store, self._kinds, self._writer, self._deleter, self._tokens, directory / "ca.crt")
         self._controllers = Controllers(self._store, self._kinds, self._deleter, accounts)
         self._controllers.begin()
+        self._audit = Audit(directory / "audit.log")
         self._streams: set[asyncio.Task[Any]] = set()
 
     def stop(self) -> None:
@@ -69,6 +71,7 @@ class Server:
         path = scope["raw_path"].decode().split("?")[0]
         try:
             request = Request(scope["method"], path, query, headers, await _read(receive))
+            self._audit.note(request)
             answer = self._answer(request)
         except ApiError as error:
             answer = error.code, error.body
