@@ -29,7 +29,7 @@ down: setup ## end the sandbox
 	$(BIN)/nautes sandbox down
 
 test: setup ## run the tests
-	$(PYTEST)
+	$(PYTEST) -n 2 --dist loadgroup
 
 check: setup ## lint, format, types, import rules
 	$(BIN)/ruff check .

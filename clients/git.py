@@ -16,7 +16,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -67,11 +67,12 @@ class GitCache:
         Raises NotFound (no such repository, ref or commit), Forbidden, Unavailable, Refused.
         """
         if _SHA.match(ref_or_commit):
-            return self._fetch(repository, ref_or_commit, ref_or_commit)
-        found = self._remote(repository, ref_or_commit)
-        if found is None:
-            raise NotFound("git-ref", f"{repository} has no branch or tag {ref_or_commit}")
-        return self._fetch(repository, found.name, found.commit)
+            return self._fetch_commit(repository, ref_or_commit)
+        for name in _names(ref_or_commit):
+            # One process, not two: asking for the head first would cost as much as a fetch that finds nothing new.
+            with suppress(_NoSuchRef):
+                return self._fetch(repository, name)
+        raise NotFound("git-ref", f"{repository} has no branch or tag {ref_or_commit}")
 
     def files(self, repository: str, commit: str, path: str = "") -> list[File]:
         """All files below `path` of a commit, fetched first if it is not here. Raises Refused and NotFound."""
@@ -97,9 +98,7 @@ class GitCache:
 
     def _remote(self, repository: str, ref: str) -> _Ref | None:
         """Branches win over tags of the same name; a tag object is followed to its commit."""
-        names = [ref] if ref.startswith("refs/") else [f"refs/heads/{ref}", f"refs/tags/{ref}"]
-        if not ref or len(ref) > 255 or ref.startswith("-") or _BAD_REF.search(ref):
-            raise Refused("git-ref", "that cannot be the name of a branch or tag")
+        names = _names(ref)
         patterns = [pattern for name in names for pattern in (name, name + "^{}")]
         output = self._git(["ls-remote", "--", self._url(repository), *patterns], repository)
         lines = [line.split("\t", 1) for line in output.splitlines() if "\t" in line]
@@ -110,20 +109,28 @@ class GitCache:
                 return _Ref(name, commit)
         return None
 
-    def _fetch(self, repository: str, source: str, commit: str) -> str:
+    def _fetch_commit(self, repository: str, commit: str) -> str:
         path = self._path(repository)
         if self._has(path, commit):
             return commit
         with self._locked(path):
-            if self._has(path, commit):
+            if self._has(path, commit):  # somebody else brought it meanwhile
                 return commit
-            if not (path / "HEAD").exists():
-                pygit2.init_repository(str(path), bare=True)
-            incoming = f"{_KEPT}incoming"
-            command = ["fetch", "--depth=1", f"--filter=blob:limit={self._limits.fetched}", "--no-tags", "--force"]
-            command += ["--no-write-fetch-head", "--no-auto-gc", "--", self._url(repository), f"{source}:{incoming}"]
-            self._git(command, repository, path)
-            return self._keep(path, incoming, repository)
+            return self._bring(repository, path, commit)
+
+    def _fetch(self, repository: str, ref: str) -> str:
+        path = self._path(repository)
+        with self._locked(path):
+            return self._bring(repository, path, ref)
+
+    def _bring(self, repository: str, path: Path, source: str) -> str:
+        if not (path / "HEAD").exists():
+            pygit2.init_repository(str(path), bare=True)
+        incoming = f"{_KEPT}incoming"
+        command = ["fetch", "--depth=1", f"--filter=blob:limit={self._limits.fetched}", "--no-tags", "--force"]
+        command += ["--no-write-fetch-head", "--no-auto-gc", "--", self._url(repository), f"{source}:{incoming}"]
+        self._git(command, repository, path)
+        return self._keep(path, incoming, repository)
 
     def _keep(self, path: Path, incoming: str, repository: str) -> str:
         """Remember what was fetched under its own name; the branch may have moved on since it was asked for."""
@@ -206,6 +213,17 @@ class GitCache:
         return environment
 
 
+def _names(ref: str) -> list[str]:
+    """The full names a branch, tag or full ref may have, in the order in which they win. Raises Refused."""
+    if not ref or len(ref) > 255 or ref.startswith("-") or _BAD_REF.search(ref):
+        raise Refused("git-ref", "that cannot be the name of a branch or tag")
+    return [ref] if ref.startswith("refs/") else [f"refs/heads/{ref}", f"refs/tags/{ref}"]
+
+
+class _NoSuchRef(NotFound):
+    """The repository is there, the ref is not."""
+
+
 _NOT_THERE = re.compile(
     r"repository .* not found|error: 404|couldn't find remote ref|not our ref|no such remote ref|does not point to a valid object"
 )
@@ -218,6 +236,8 @@ def _error(repository: str, complaint: str) -> NautesError:
         return Refused("git-redirect", f"{repository}: the server redirects elsewhere, which is not followed")
     if _NO_RIGHT.search(complaint):
         return Forbidden("git-forbidden", f"{repository}: the platform's account may not read it")
+    if "couldn't find remote ref" in complaint:
+        return _NoSuchRef("git-not-found", f"{repository}: no such ref")
     if _NOT_THERE.search(complaint):
         return NotFound("git-not-found", f"{repository}: no such repository, ref or commit")
     status = re.search(r"error: (\d{3})", complaint)

@@ -186,9 +186,14 @@ def _error(status: int, body: bytes, headers: Mapping[str, str], *, secret: bool
         return Refused("kubernetes-refused", message)
     if status == 429 or status >= 500:
         wish = headers.get("Retry-After", "")
-        return Unavailable("kubernetes-unavailable", message, retry_after=float(wish) if wish.isdigit() else None)
+        return Unavailable("kubernetes-unavailable", message, retry_after=_seconds(wish))
     kind, code = _FINAL.get(status, (Refused, "kubernetes-refused"))
     return kind(code, message)
+
+
+def _seconds(text: str) -> float | None:
+    """Of a Retry-After header, up to some days; None when it says anything else."""
+    return float(text) if text.isascii() and text.isdigit() and len(text) <= 6 else None
 
 
 def _message(status: int, body: bytes, *, secret: bool) -> str:
@@ -201,8 +206,10 @@ def _message(status: int, body: bytes, *, secret: bool) -> str:
         return f"HTTP {status}"
     if not secret or status in (401, 403, 404, 409):  # about rights and names, not about content
         return str(answer.get("message") or f"HTTP {status}")[:1000]
-    causes = (answer.get("details") or {}).get("causes") or []
-    fields = ", ".join(f"{each.get('field')}: {each.get('reason')}" for each in causes)
+    details = answer.get("details")
+    causes = details.get("causes") if isinstance(details, dict) else None
+    known = [each for each in causes if isinstance(each, dict)] if isinstance(causes, list) else []
+    fields = ", ".join(f"{each.get('field')}: {each.get('reason')}" for each in known)
     return f"{answer.get('reason') or f'HTTP {status}'}" + (f" ({fields})" if fields else "")
 
 

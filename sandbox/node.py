@@ -1,7 +1,7 @@
 """Plays the node: pods become ready, jobs complete, so that Deployments become Available. `python -m sandbox.node`.
 
 With a controller manager only pods are played and the real controllers do the rest; without one (`--controllers`) the
-status of workloads is played as well. An image with the tag `broken` cannot be pulled.
+status of workloads and claims is played as well. An image with the tag `broken` cannot be pulled.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ from sandbox.watching import client, follow
 POD = Kind("v1", "Pod", "pods", namespaced=True)
 DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments", namespaced=True)
 STATEFUL_SET = Kind("apps/v1", "StatefulSet", "statefulsets", namespaced=True)
+DAEMON_SET = Kind("apps/v1", "DaemonSet", "daemonsets", namespaced=True)
+REPLICA_SET = Kind("apps/v1", "ReplicaSet", "replicasets", namespaced=True)
 JOB = Kind("batch/v1", "Job", "jobs", namespaced=True)
+CLAIM = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims", namespaced=True)
 BROKEN = ":broken"
 
 
@@ -73,10 +76,46 @@ class Node:
         revisions = {"currentRevision": "1", "updateRevision": "1"}
         self._unless_same(STATEFUL_SET, item, {"observedGeneration": generation, **counts, **revisions})
 
+    def daemon_set(self, item: Object) -> None:
+        """Status of a DaemonSet whose pods nobody makes: there is one node."""
+        ready = 0 if _broken(item) else 1
+        counts = {"desiredNumberScheduled": 1, "currentNumberScheduled": 1, "updatedNumberScheduled": 1}
+        counts |= {"numberMisscheduled": 0, "numberReady": ready, "numberAvailable": ready}
+        generation = item["metadata"].get("generation", 1)
+        self._unless_same(DAEMON_SET, item, {"observedGeneration": generation, **counts})
+
+    def replica_set(self, item: Object) -> None:
+        """Status of a ReplicaSet whose pods nobody makes."""
+        wanted = _replicas(item)
+        ready = 0 if _broken(item) else wanted
+        counts = {
+            "replicas": wanted,
+            "fullyLabeledReplicas": wanted,
+            "readyReplicas": ready,
+            "availableReplicas": ready,
+        }
+        generation = item["metadata"].get("generation", 1)
+        self._unless_same(REPLICA_SET, item, {"observedGeneration": generation, **counts})
+
     def job(self, item: Object) -> None:
-        """Status of a Job whose pods nobody makes."""
-        if not _broken(item):
-            self._unless_same(JOB, item, {"succeeded": 1, "conditions": [_condition("Complete", True, "Completed")]})
+        """Status of a Job whose pods nobody makes: begun, and done unless its image cannot be pulled."""
+        if item["spec"].get("suspend"):
+            return
+        found = item.get("status") or {}
+        status: dict[str, Any] = {"startTime": found.get("startTime") or _now()}
+        if _broken(item):
+            status |= {"active": 1}
+        else:
+            ended = {"completionTime": found.get("completionTime") or _now(), "succeeded": 1}
+            status |= {**ended, "conditions": [_condition("Complete", True, "Completed")]}
+        self._unless_same(JOB, item, status)
+
+    def claim(self, item: Object) -> None:
+        """A volume is found for every claim."""
+        spec = item["spec"]
+        capacity = (spec.get("resources") or {}).get("requests") or {}
+        modes = spec.get("accessModes") or []
+        self._unless_same(CLAIM, item, {"phase": "Bound", "accessModes": modes, "capacity": capacity})
 
     def _unless_same(self, kind: Kind, item: Object, status: dict[str, Any]) -> None:
         found = item.get("status") or {}
@@ -90,7 +129,7 @@ class Node:
 
 def pod_status(pod: Object) -> dict[str, Any]:
     """What the status of a pod is to be."""
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = _now()
     job = any(each.get("kind") == "Job" for each in pod["metadata"].get("ownerReferences") or [])
     containers = [_container(each, now, done=job) for each in pod["spec"]["containers"]]
     ready = all(each["ready"] for each in containers)
@@ -123,9 +162,12 @@ def _same_readiness(pod: Object, status: dict[str, Any]) -> bool:
 
 
 def _condition(name: str, value: bool, reason: str) -> dict[str, Any]:
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    found = {"type": name, "status": "True" if value else "False", "lastTransitionTime": now}
+    found = {"type": name, "status": "True" if value else "False", "lastTransitionTime": _now()}
     return found | ({"reason": reason} if reason else {})
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _replicas(item: Object) -> int:
@@ -148,7 +190,8 @@ def main() -> None:
     node = Node(cluster)
     plays: list[tuple[Kind, Callable[[Object], None]]] = [(POD, node.pod)]
     if given.controllers:
-        plays += [(DEPLOYMENT, node.deployment), (STATEFUL_SET, node.stateful_set), (JOB, node.job)]
+        plays += [(DEPLOYMENT, node.deployment), (STATEFUL_SET, node.stateful_set), (DAEMON_SET, node.daemon_set)]
+        plays += [(REPLICA_SET, node.replica_set), (JOB, node.job), (CLAIM, node.claim)]
     threads = [threading.Thread(target=follow, args=(cluster, kind, play)) for kind, play in plays]
     for thread in threads:
         thread.start()

@@ -74,10 +74,11 @@ class Supervisor:
     def pid(self, name: str) -> int | None:
         """Process id if it runs and is ours; a reused id is not."""
         try:
-            pid, started = self._pid_file(name).read_text().split()
+            number, started = self._pid_file(name).read_text().split()
+            pid = int(number)
         except (OSError, ValueError):
             return None
-        return int(pid) if _start_time(int(pid)) == started else None
+        return pid if _start_time(pid) == started else None
 
     def running(self) -> dict[str, int]:
         """Name -> process id of everything of ours that runs."""

@@ -7,6 +7,7 @@ the sandbox only, and its runs are labelled so.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import re
@@ -230,7 +231,7 @@ def _command(step: dict[str, Any], values: dict[str, str], directory: Path) -> l
 
 
 def _execute(command: list[str], directory: Path, cancel: threading.Event, deadline: float) -> tuple[int, str, str]:
-    """(exit code, output, reason when it was ended by us). The whole process group ends."""
+    """(exit code, output, reason when it was ended by us). Whatever the step left running ends with it."""
     environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(directory), "LANG": "C.UTF-8"}
     with tempfile.TemporaryFile() as output:
         try:
@@ -245,31 +246,31 @@ def _execute(command: list[str], directory: Path, cancel: threading.Event, deadl
             )
         except OSError as error:
             return 127, str(error.strerror), ""
-        reason = ""
-        while process.poll() is None:
-            if cancel.wait(0.02):
-                reason = "Cancelled"
-            elif time.monotonic() > deadline:
-                reason = "PipelineRunTimeout"
-            if reason:
-                _end(process)
-                break
+        try:
+            reason = _watched(process, cancel, deadline)
+        finally:
+            _signal(process, signal.SIGKILL)  # children in the background outlive their parent otherwise
         output.seek(0, os.SEEK_END)
         output.seek(max(0, output.tell() - OUTPUT_KEPT))
         return process.wait(), output.read().decode("utf-8", "replace"), reason
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, number)
-            process.wait(GRACE)
-        except ProcessLookupError:
-            return
-        except subprocess.TimeoutExpired:
-            continue
-        else:
-            return
+def _watched(process: subprocess.Popen[bytes], cancel: threading.Event, deadline: float) -> str:
+    """Wait until it ends or has to end, then give it some time to do so; why it has to, or nothing."""
+    while process.poll() is None:
+        reason = "Cancelled" if cancel.wait(0.02) else "PipelineRunTimeout" if time.monotonic() > deadline else ""
+        if reason:
+            _signal(process, signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(GRACE)
+            return reason
+    return ""
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """To its whole group; none of it may be left."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)
 
 
 def parameters(spec: dict[str, Any], pipeline: dict[str, Any]) -> dict[str, str]:
@@ -308,12 +309,13 @@ def ordered(tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def time_limit(spec: dict[str, Any]) -> float:
-    """Seconds a run may take."""
-    match = DURATION.fullmatch(str((spec.get("timeouts") or {}).get("pipeline") or ""))
+    """Seconds a run may take. Tekton takes 0 for no limit: the sandbox's own cap holds then."""
+    given = str((spec.get("timeouts") or {}).get("pipeline", ""))
+    match = DURATION.fullmatch("0s" if given == "0" else given)
     if not match or not any(match.groups()):
         return TIME_LIMIT
     hours, minutes, seconds = (float(each or 0) for each in match.groups())
-    return min(TIME_CAP, hours * 3600 + minutes * 60 + seconds)
+    return min(TIME_CAP, hours * 3600 + minutes * 60 + seconds) or TIME_CAP
 
 
 def _condition(item: Object) -> dict[str, Any]:

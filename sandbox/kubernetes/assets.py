@@ -12,6 +12,8 @@ import os
 import shutil
 import sys
 import tarfile
+import tempfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,7 @@ import httpx
 BINARIES = ("kube-apiserver", "kube-controller-manager", "etcd", "kubectl")
 LIMIT = 500 << 20  # bytes of a bundle
 CONNECT = 3.0  # seconds
+STAND_IN = "Kubernetes is played by a stand-in"
 
 
 @dataclass(frozen=True)
@@ -39,19 +42,23 @@ def find(
     given = os.environ if environment is None else environment
     directory = given.get("KUBEBUILDER_ASSETS")
     if directory:
-        return in_directory(Path(directory))
+        found = in_directory(Path(directory))
+        if found is None:
+            say(f"KUBEBUILDER_ASSETS={directory} has no kube-apiserver, or there is no etcd: {STAND_IN}")
+        return found
     url = given.get("NAUTES_SANDBOX_ENVTEST_URL", "")
     checksum = given.get("NAUTES_SANDBOX_ENVTEST_SHA256", "")
     if not url or not checksum:
-        say(
-            "no KUBEBUILDER_ASSETS and no NAUTES_SANDBOX_ENVTEST_URL with its _SHA256: Kubernetes is played by a stand-in"
-        )
+        say(f"no KUBEBUILDER_ASSETS and no NAUTES_SANDBOX_ENVTEST_URL with its _SHA256: {STAND_IN}")
         return None
     try:
-        return in_directory(download(url, checksum, cache or Path.home() / ".cache" / "nautes"))
-    except (httpx.HTTPError, OSError, ValueError, tarfile.TarError) as error:
-        say(f"the envtest bundle cannot be had ({error}): Kubernetes is played by a stand-in")
+        found = in_directory(download(url, checksum, cache or Path.home() / ".cache" / "nautes"))
+    except (httpx.HTTPError, OSError, ValueError, EOFError, zlib.error, tarfile.TarError) as error:
+        say(f"the envtest bundle cannot be had ({error}): {STAND_IN}")
         return None
+    if found is None:
+        say(f"the envtest bundle has no kube-apiserver, or there is no etcd: {STAND_IN}")
+    return found
 
 
 def in_directory(directory: Path) -> Assets | None:
@@ -75,16 +82,25 @@ def _wheel_etcd() -> Path | None:
 
 def download(url: str, checksum: str, cache: Path) -> Path:
     """The bundle, unpacked below `cache`; a good one is kept. Raises `ValueError` for a wrong checksum."""
-    target = cache / checksum[:16]
-    if (target / "kube-apiserver").exists():
+    target = cache / f"envtest-{checksum[:16]}"
+    if (target / "kube-apiserver").exists():  # it got its name when all of it was there
         return target
     cache.mkdir(parents=True, exist_ok=True)
-    archive = cache / f"{checksum[:16]}.part"
-    digest = hashlib.sha256()
+    with tempfile.TemporaryDirectory(dir=cache, prefix="part-") as name:
+        archive, unpacked = Path(name) / "bundle", Path(name) / "unpacked"
+        _fetch(url, checksum, archive)
+        _unpack(archive, unpacked)
+        if not (target / "kube-apiserver").exists():  # nobody else was faster
+            shutil.rmtree(target, ignore_errors=True)
+            unpacked.rename(target)
+    return target
+
+
+def _fetch(url: str, checksum: str, archive: Path) -> None:
+    digest, size = hashlib.sha256(), 0
     with httpx.stream("GET", url, timeout=httpx.Timeout(60, connect=CONNECT), follow_redirects=True) as answer:
         answer.raise_for_status()
         with archive.open("wb") as file:
-            size = 0
             for chunk in answer.iter_bytes():
                 size += len(chunk)
                 if size > LIMIT:
@@ -92,16 +108,12 @@ def download(url: str, checksum: str, cache: Path) -> Path:
                 digest.update(chunk)
                 file.write(chunk)
     if digest.hexdigest() != checksum.lower():
-        archive.unlink()
         raise ValueError("its checksum is not the pinned one")
-    _unpack(archive, target)
-    archive.unlink()
-    return target
 
 
 def _unpack(archive: Path, target: Path) -> None:
     """Only the binaries we know, by their own name: nothing in the archive chooses where it goes."""
-    target.mkdir(parents=True, exist_ok=True)
+    target.mkdir()
     with tarfile.open(archive) as bundle:
         for member in bundle:
             name = Path(member.name).name

@@ -77,7 +77,7 @@ def _apiserver(name: str, directory: Path, ports: list[int], assets: Assets, kub
         "--max-requests-inflight=1000",
         "--max-mutating-requests-inflight=500",
     ]
-    return Service(f"{name}-apiserver", command, ports=ports[:1], ready=lambda: _answers(kubeconfig, "/readyz"))
+    return Service(f"{name}-apiserver", command, ports=ports[:1], ready=lambda: answers(kubeconfig, "/readyz"))
 
 
 def _manager(name: str, directory: Path, ports: list[int], binary: Path, kubeconfig: Path) -> Service:
@@ -97,7 +97,7 @@ def _manager(name: str, directory: Path, ports: list[int], binary: Path, kubecon
         "--controllers=*,-nodeipam,-nodelifecycle,-cloud-node-lifecycle,-attachdetach,-persistentvolume-binder",
     ]
     path = "/api/v1/namespaces/default/serviceaccounts/default"
-    return Service(f"{name}-controller-manager", command, ports=ports[3:4], ready=lambda: _answers(kubeconfig, path))
+    return Service(f"{name}-controller-manager", command, ports=ports[3:4], ready=lambda: answers(kubeconfig, path))
 
 
 def _old(binary: Path) -> bool:
@@ -107,7 +107,8 @@ def _old(binary: Path) -> bool:
     return bool(minor) and minor[0].isdigit() and int(minor[0]) < 24
 
 
-def _answers(kubeconfig: Path, path: str) -> bool:
+def answers(kubeconfig: Path, path: str) -> bool:
+    """Whether the API server answers a path to its administrator. The stand-in asks as well."""
     config = yaml.safe_load(kubeconfig.read_text())
     context = ssl.create_default_context(cafile=str(kubeconfig.with_name("ca.crt")))
     headers = {"Authorization": f"Bearer {config['users'][0]['user']['token']}"}

@@ -26,6 +26,6 @@ def cluster(name: str, directory: Path, port: int) -> Cluster:
         f"{name}-apiserver",
         command,
         ports=[port],
-        ready=lambda: real._answers(kubeconfig, "/readyz"),
+        ready=lambda: real.answers(kubeconfig, "/readyz"),
     )
     return Cluster(name, "stand-in", [service], kubeconfig, server)

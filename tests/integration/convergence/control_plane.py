@@ -1,15 +1,27 @@
-"""A kube-apiserver and etcd of our own for tests and measurements, from the binaries that KUBEBUILDER_ASSETS names."""
+"""A cluster of our own for tests and measurements: kube-apiserver and etcd where there are binaries, else the stand-in."""
 
 from __future__ import annotations
 
-import socket
+import functools
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from sandbox.kubernetes import assets, real
-from sandbox.process import Supervisor
+from sandbox.kubernetes import assets, real, standin
+from sandbox.process import Supervisor, free_ports
+
+
+@functools.cache
+def binaries() -> assets.Assets | None:
+    """Those of a real control plane, if they can be had."""
+    return assets.find(say=print)
+
+
+def plays_rbac() -> bool:
+    """Whether the cluster of the tests has access control of its own: every real one, not the stand-in."""
+    return bool(os.environ.get("KUBECONFIG")) or binaries() is not None
 
 
 @contextmanager
@@ -18,11 +30,11 @@ def control_plane(directory: Path) -> Iterator[Path]:
 
     Without a controller manager: nothing here needs one, and it would take a share of the processor that is measured.
     """
-    complaints: list[str] = []
-    found = assets.find(say=complaints.append)
+    found, ports = binaries(), free_ports(4)
     if found is None:
-        raise RuntimeError(f"set KUBEBUILDER_ASSETS, or KUBECONFIG to a cluster: {'; '.join(complaints)}")
-    cluster = real.cluster("test", directory, _free_ports(4), replace(found, controller_manager=None))
+        cluster = standin.cluster("test", directory, ports[0])
+    else:
+        cluster = real.cluster("test", directory, ports, replace(found, controller_manager=None))
     supervisor = Supervisor(directory / "processes")
     try:
         for service in cluster.services:
@@ -31,11 +43,3 @@ def control_plane(directory: Path) -> Iterator[Path]:
     finally:
         for name in reversed(list(supervisor.running())):
             supervisor.stop(name)
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(each.getsockname()[1]) for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports

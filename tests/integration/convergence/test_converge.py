@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+import yaml
 
 from activities.kubernetes import Converger
 from clients.kubernetes import Cluster, Clusters
@@ -192,7 +193,7 @@ def test_a_missing_namespace_is_an_error_that_names_it(runtime: Runtime) -> None
 
 
 def test_an_unreachable_cluster_is_an_outage(kubeconfig: str) -> None:
-    config_of = json.loads(kubeconfig)
+    config_of = yaml.safe_load(kubeconfig)
     config_of["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
     nowhere = Clusters(lambda ref: json.dumps(config_of), allow_loopback=True)
     with pytest.raises(Unavailable, match="cannot be reached"):

@@ -1,16 +1,10 @@
-"""Kubernetes' own access control behind the guard: needs a cluster that plays RBAC."""
+"""Kubernetes' own access control behind the guard: collected only where the cluster plays RBAC (conftest.py)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
-from activities.kubernetes import Probe
-from clients.kubernetes import Cluster, Clusters
-from contracts.convergence import ProbeOrder
-from contracts.errors import Refused
-from tests.integration.convergence.support import REF, Runtime, about, config, create, told
+from tests.integration.convergence.support import Runtime, about, config, create, told
 
 
 def test_an_account_without_rights_is_refused_in_kubernetes_own_words(runtime: Runtime) -> None:
@@ -52,20 +46,3 @@ def test_an_account_cannot_give_itself_more_than_it_has(runtime: Runtime) -> Non
     grab = {**role, "metadata": {"name": "grab"}, "rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]}
     report = runtime.converge([config("a"), grab], account=f"system:serviceaccount:{runtime.namespace}:{limited}")
     assert told(report) == {"a": "applied", "grab": "refused"}
-
-
-def test_an_administrator_passes_the_probe(clusters: Clusters, cluster: Cluster) -> None:
-    report = Probe(clusters).look(ProbeOrder(cluster=REF))
-    assert (report.server, report.version[:2]) == (cluster.server, "v1")
-
-
-def test_an_unreachable_cluster_fails_the_probe() -> None:
-    def nowhere(_ref: object) -> str:
-        user = "users: [{name: a, user: {token: t}}]"
-        return (
-            "{apiVersion: v1, kind: Config, current-context: a, contexts: [{name: a, context: {cluster: a, user: a}}],"
-            " clusters: [{name: a, cluster: {server: 'https://127.0.0.1:1'}}], " + user + "}"
-        )
-
-    with pytest.raises(Refused, match="cannot be reached"):
-        Probe(Clusters(nowhere, allow_loopback=True)).look(ProbeOrder(cluster=REF))

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 import pytest
 
@@ -94,10 +95,13 @@ def test_each_status_has_its_error(connection: Connection, code: int, kind: type
     assert len(Handler.asked) == 1, "retries are decided above"
 
 
-@pytest.mark.parametrize(("header", "wish"), [("7", 7.0), ("0", 0.0), ("soon", None), ("", None)])
+@pytest.mark.parametrize(
+    ("header", "wish"), [("7", 7.0), ("0", 0.0), ("soon", None), ("", None), ("\u00b2", None), ("9" * 400, None)]
+)
 def test_the_servers_wish_for_the_next_try_is_kept(connection: Connection, header: str, wish: float | None) -> None:
+    path = answering(f"/busy/{quote(header)}", 429, status(429), Retry_After=header)
     with pytest.raises(Unavailable) as error:
-        connection.call("GET", answering(f"/busy/{header}", 429, status(429), Retry_After=header))
+        connection.call("GET", path)
     assert error.value.retry_after == wish
 
 
@@ -130,6 +134,14 @@ def test_what_is_said_about_a_secret_never_quotes_its_values(connection: Connect
         connection.call(
             "PATCH", path, body={"apiVersion": "example.com/v1", "kind": "Secret"}
         )  # no Secret of Kubernetes
+
+
+@pytest.mark.parametrize("details", [[1], "x", {"causes": [1, {"field": "data.k", "reason": "R"}]}, {"causes": 1}, {}])
+def test_details_that_are_not_what_they_should_be_are_left_out(connection: Connection, details: object) -> None:
+    path = answering(f"/odd/{abs(hash(str(details)))}", 422, status(422, "hunter2", details=details))
+    with pytest.raises(Refused) as error:
+        connection.call("PATCH", path, body={"apiVersion": "v1", "kind": "Secret"})
+    assert error.value.message in ("Because", "Because (data.k: R)")
 
 
 def test_a_redirect_is_not_followed(connection: Connection, server: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
+import os
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -139,8 +140,40 @@ def test_without_a_checksum_nothing_is_downloaded(served: tuple[Path, str], tmp_
     assert Quiet.requests == 0
 
 
+def test_a_bundle_that_breaks_off_is_not_taken_for_a_whole_one(served: tuple[Path, str], tmp_path: Path) -> None:
+    directory, url = served
+    noise = os.urandom(1 << 20)
+    bundle(directory, member(GOOD[0], noise), member(GOOD[1], noise))
+    whole = (directory / "bundle.tar.gz").read_bytes()
+    half = whole[: len(whole) * 3 // 4]  # the API server is whole, etcd is not
+    (directory / "bundle.tar.gz").write_bytes(half)
+    checksum = hashlib.sha256(half).hexdigest()
+    for _ in range(2):
+        said: list[str] = []
+        assert assets.find(environment(url, checksum), tmp_path / "cache", said.append) is None
+        assert len(said) == 1 and "stand-in" in said[0]
+        assert everything(tmp_path / "cache") == []
+
+
+def test_what_an_interrupted_download_left_is_made_anew(served: tuple[Path, str], tmp_path: Path) -> None:
+    directory, url = served
+    checksum = bundle(directory, *(member(name, name.encode()) for name in GOOD))
+    target = assets.download(url, checksum, tmp_path / "cache")
+    (target / "kube-apiserver").unlink()
+    assert (assets.download(url, checksum, tmp_path / "cache") / "kube-apiserver").read_bytes() == GOOD[0].encode()
+
+
+def test_a_bundle_without_an_api_server_is_no_control_plane(served: tuple[Path, str], tmp_path: Path) -> None:
+    checksum = bundle(served[0], member("etcd"))
+    said: list[str] = []
+    assert assets.find(environment(served[1], checksum), tmp_path / "cache", said.append) is None
+    assert len(said) == 1 and "kube-apiserver" in said[0] and "stand-in" in said[0]
+
+
 def test_a_directory_that_is_named_is_used(tmp_path: Path) -> None:
-    assert assets.find({"KUBEBUILDER_ASSETS": str(tmp_path)}) is None
+    said: list[str] = []
+    assert assets.find({"KUBEBUILDER_ASSETS": str(tmp_path)}, say=said.append) is None
+    assert len(said) == 1 and str(tmp_path) in said[0] and "stand-in" in said[0]
     for name in ("kube-apiserver", "kube-controller-manager", "etcd"):
         (tmp_path / name).touch()
     found = assets.find({"KUBEBUILDER_ASSETS": str(tmp_path)})

@@ -126,7 +126,7 @@ def test_a_process_that_got_an_old_id_is_left_alone(
     assert supervisor.pid("listener") != stranger.pid
 
 
-@pytest.mark.parametrize("text", ["", "nonsense", "1", "1 2 3"])
+@pytest.mark.parametrize("text", ["", "nonsense", "1", "1 2 3", "abc 1", "\u00b2 1", "-1 1"])
 def test_a_broken_pid_file_is_nobodys(supervisor: Supervisor, tmp_path: Path, text: str) -> None:
     (tmp_path / "run" / "listener.pid").write_text(text)
     assert supervisor.pid("listener") is None

@@ -37,6 +37,9 @@ def run(
         ("5m", 300),
         ("1.5s", 1.5),
         ("2h", TIME_CAP),
+        ("0s", TIME_CAP),
+        ("0", TIME_CAP),
+        ("0h0m0s", TIME_CAP),
         ("", TIME_LIMIT),
         (None, TIME_LIMIT),
         ("soon", TIME_LIMIT),
@@ -65,6 +68,37 @@ def test_a_cancelled_step_ends(tmp_path: Path) -> None:
     cancel = threading.Event()
     cancel.set()
     assert run("sleep 60", tmp_path, cancel=cancel)[2] == "Cancelled"
+
+
+@pytest.mark.parametrize("how", ["ends", "fails", "takes too long", "is cancelled", "ends and ignores TERM"])
+def test_what_a_step_left_in_the_background_ends_with_it(tmp_path: Path, how: str) -> None:
+    cancel = threading.Event()
+    ignores = "trap '' TERM; " if how.endswith("TERM") else ""
+    rest = {"fails": "exit 1", "takes too long": "wait", "is cancelled": "echo > begun; wait"}.get(how, ":")
+    if how == "is cancelled":
+        threading.Thread(target=lambda: (appears(tmp_path / "begun"), cancel.set())).start()
+    script = f"#!/bin/sh\n{ignores}sh -c \"trap '' TERM; sleep 60; :\" &\necho $! > child\n{rest}"
+    run(script, tmp_path, seconds=0.5 if how == "takes too long" else 20, cancel=cancel)
+    child = Path(f"/proc/{(tmp_path / 'child').read_text().strip()}/stat")
+    deadline = time.monotonic() + 10
+    while running(child) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not running(child)
+
+
+def running(stat: Path) -> bool:
+    """Whether a process runs (a zombie does not)."""
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def appears(path: Path) -> bool:
+    deadline = time.monotonic() + 10
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return path.exists()
 
 
 def test_a_steps_output_and_exit_code_are_kept(tmp_path: Path) -> None:

@@ -1,0 +1,37 @@
+# One image for the API and the worker. Build: docker compose build. What is installed is what requirements.lock pins by hash.
+FROM python:3.11.15-slim-trixie AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /src
+RUN python -m venv /opt/nautes
+COPY requirements.lock ./
+RUN /opt/nautes/bin/python -m pip install --require-hashes -r requirements.lock
+COPY pyproject.toml README.md LICENSE worker.py ./
+COPY resources ./resources
+COPY rules ./rules
+COPY blueprints ./blueprints
+COPY convergence ./convergence
+COPY contracts ./contracts
+COPY clients ./clients
+COPY activities ./activities
+COPY workflows ./workflows
+COPY api ./api
+COPY cli ./cli
+COPY sandbox ./sandbox
+COPY catalog ./catalog
+RUN /opt/nautes/bin/python -m pip install --no-deps --no-build-isolation .
+
+FROM python:3.11.15-slim-trixie
+# git talks to GitLab (clients/git.py); the rest comes with the virtual environment.
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends git ca-certificates \
+ && rm -rf /var/lib/apt/lists/* \
+ && groupadd --gid 10001 nautes \
+ && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin nautes \
+ && install --directory --owner=10001 --group=10001 --mode=0700 /var/lib/nautes
+COPY --from=build /opt/nautes /opt/nautes
+COPY deploy/worker_healthy.py /opt/nautes/worker_healthy.py
+ENV PATH=/opt/nautes/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 NAUTES_STATE_DIR=/var/lib/nautes
+WORKDIR /var/lib/nautes
+USER 10001:10001
+VOLUME /var/lib/nautes
+CMD ["python", "-m", "worker"]

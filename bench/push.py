@@ -1,0 +1,169 @@
+"""How long a push takes to be converged, and where the time goes: one product, 10 objects, the whole platform, embedded.
+
+`python bench/push.py`, with KUBEBUILDER_ASSETS for a real API server, else against the stand-in, and it says which. First pushes
+that change one object, then pushes that change all ten. Sweeps are switched off: only webhooks tell of a push. The person at the
+door looks every 10 ms, so that is how exact the times are. The last line is JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+from sandbox.journey import Journey, StepFailedError
+from sandbox.kubernetes import assets
+from sandbox.world import World
+
+OBJECTS = 10
+LOOK_EVERY = 0.01  # seconds
+PATIENCE = 60.0  # seconds one push may take
+QUIET = {"NAUTES_SWEEP_SECONDS": "600", "NAUTES_DRIFT_SECONDS": "600"}
+STEPS = ("fetch", "read", "list", "apply", "prune", "health", "total")  # of the status; total is the workflow's own
+
+
+@dataclass
+class Push:
+    """Wall-clock seconds of one push: when git began, when it returned, when the API said converged."""
+
+    began: float
+    returned: float
+    converged: float
+    started: float  # by the workflow's clock: the convergence began
+    seconds: dict[str, float]
+
+
+@dataclass
+class Pusher(Journey):
+    """The main process up to a deployment, and pushes with a clock beside them."""
+
+    pushes: list[Push] = field(default_factory=list)
+    clock: tuple[float, float] = (0.0, 0.0)
+
+    def push(self, tree: Path, message: str) -> str:
+        """Only `git push` itself is timed, not the commit before it."""
+        self.git(tree, "add", "-A")
+        self.git(tree, "commit", "-q", "-m", message)
+        commit = self.git(tree, "rev-parse", "HEAD").strip()
+        began = time.time()
+        self.git(tree, "push", "-q", "origin", "HEAD:refs/heads/main")
+        self.clock = (began, time.time())
+        return commit
+
+    def push_and_wait(self, tree: Path, message: str) -> float:
+        """Push and look until that commit is converged; keeps the times."""
+        commit = self.push(tree, message)
+        self._look(lambda seen: seen["converged_commit"] == commit and seen["phase"] == "Converged", message)
+        converged = time.time()
+        seen = self._look(lambda seen: "total" in seen["seconds"], f"{message}: all times")
+        started = datetime.fromisoformat(seen["started"].replace("Z", "+00:00")).timestamp()
+        self.pushes.append(Push(*self.clock, converged, started, dict(seen["seconds"])))
+        return converged - self.clock[0]
+
+    def change_all(self, value: str) -> None:
+        """Push another label on every object."""
+        tree = self.clone(f"{self.product}/deploy")
+        for path in sorted((tree / "production").glob("*.yaml")):
+            documents = list(yaml.safe_load_all(path.read_text()))
+            for each in documents:
+                each["metadata"].setdefault("labels", {})["bench"] = value
+            path.write_text(yaml.safe_dump_all(documents))
+        self.push_and_wait(tree, f"label everything {value}")
+
+    def _look(self, wanted: Callable[[dict[str, Any]], bool], what: str) -> dict[str, Any]:
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            seen = self.deployment()
+            if wanted(seen):
+                return seen
+            time.sleep(LOOK_EVERY)
+        raise StepFailedError(f"{what}: not within {PATIENCE:.0f} s; the last status was {seen}")
+
+
+@contextmanager
+def prepared(directory: Path, flavour: str) -> Iterator[Pusher]:
+    """A deployment of ten objects, ready for pushes; everything is ended and forgotten afterwards."""
+    world = World(directory, kubernetes=flavour, free_ports=True, environment=QUIET)
+    pusher = Pusher(world, say=lambda _text: None)
+    try:
+        world.up()
+        pusher.install()
+        pusher.register_clusters()
+        pusher.initialize_product()
+        pusher.deploy()
+        yield pusher
+    finally:
+        pusher.close()
+        world.reset()
+
+
+def measured(pusher: Pusher, count: int, change: Callable[[int], object], writes: int) -> list[Push]:
+    """`count` pushes by `change`, each of which has to be this many writes."""
+    pusher.pushes.clear()
+    for number in range(count):
+        change(number)
+        status = pusher.deployment()
+        assert status["writes"] == writes, f"{status['writes']} writes where {writes} objects changed"
+        assert status["applied"] + status["unchanged"] == OBJECTS, status
+    return list(pusher.pushes)
+
+
+def summary(pushes: list[Push]) -> dict[str, dict[str, float]]:
+    """Milliseconds: what a person waits for, what the platform does meanwhile."""
+    series = {
+        "push returned -> converged": [each.converged - each.returned for each in pushes],
+        "push begun -> converged": [each.converged - each.began for each in pushes],
+        "push returned -> started": [each.started - each.returned for each in pushes],
+        "push begun -> started": [each.started - each.began for each in pushes],
+        "git push itself": [each.returned - each.began for each in pushes],
+        **{f"step {name}": [each.seconds.get(name, 0.0) for each in pushes] for name in STEPS},
+    }
+    return {name: _spread(values) for name, values in series.items()}
+
+
+def _spread(values: list[float]) -> dict[str, float]:
+    numbers = {"median": statistics.median(values), "min": min(values), "max": max(values)}
+    return {name: round(value * 1000, 1) for name, value in numbers.items()}
+
+
+def main() -> int:
+    """Print a table per kind of push and, last, one line of JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pushes", type=int, default=20, help="of each kind")
+    given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the servers are ended then, too
+    flavour = "real" if assets.find(say=lambda text: print(text, flush=True)) else "stand-in"
+    with tempfile.TemporaryDirectory(prefix="nautes-bench-") as name:
+        try:
+            with prepared(Path(name) / "world", flavour) as pusher:
+                one = measured(pusher, given.pushes, lambda number: pusher.greet(f"hello-{number}"), 1)
+                all_of_them = measured(pusher, given.pushes, lambda number: pusher.change_all(f"v{number}"), OBJECTS)
+        except (StepFailedError, httpx.HTTPError) as error:
+            print(f"the platform did not do its part: {error}", file=sys.stderr)
+            return 1
+    found = {"one changed": summary(one), f"all {OBJECTS} changed": summary(all_of_them)}
+    for kind, series in found.items():
+        print(
+            f"\n{kind} of {OBJECTS} objects, {given.pushes} pushes, {flavour} API server; ms:  median     min     max"
+        )
+        for label, spread in series.items():
+            print(f"  {label:28} {spread['median']:10.1f} {spread['min']:7.1f} {spread['max']:7.1f}")
+    print(json.dumps({"bench": "push", "kubernetes": flavour, "objects": OBJECTS, "pushes": given.pushes, "ms": found}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

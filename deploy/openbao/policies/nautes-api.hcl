@@ -1,0 +1,3 @@
+# What the API may do: leave a kubeconfig for the worker, check a webhook. The same as the sandbox's.
+path "cluster/data/staging/*" { capabilities = ["create", "update"] }
+path "git/data/gitlab/+/default/webhook" { capabilities = ["read"] }

@@ -1,0 +1,22 @@
+# What the worker may do. The same as the sandbox's (sandbox/openbao.py).
+path "sys/mounts" { capabilities = ["read"] }
+path "sys/mounts/*" { capabilities = ["create", "read", "update"] }
+path "sys/auth" { capabilities = ["read"] }
+path "sys/auth/*" { capabilities = ["create", "read", "update", "delete", "sudo"] }
+path "sys/auth/approle" { capabilities = ["deny"] }
+path "sys/auth/token" { capabilities = ["deny"] }
+path "sys/policies/acl/gitlab-repo-*" { capabilities = ["create", "read", "update", "delete"] }
+path "sys/policies/acl/kubernetes-*" { capabilities = ["create", "read", "update", "delete"] }
+path "sys/policies/acl" { capabilities = ["list"] }
+path "auth/*" { capabilities = ["create", "read", "update", "delete", "list"] }
+path "auth/approle/*" { capabilities = ["deny"] }
+path "auth/approle/login" { capabilities = ["create", "update"] }
+path "auth/token/*" { capabilities = ["deny"] }
+path "auth/token/lookup-self" { capabilities = ["read"] }
+path "auth/token/renew-self" { capabilities = ["update"] }
+path "auth/token/revoke-self" { capabilities = ["update"] }
+path "git/*" { capabilities = ["create", "read", "update", "patch", "delete", "list"] }
+path "cluster/*" { capabilities = ["create", "read", "update", "patch", "delete", "list"] }
+path "tenant/*" { capabilities = ["create", "read", "update", "patch", "delete", "list"] }
+path "pki/*" { capabilities = ["create", "read", "update", "patch", "delete", "list"] }
+path "repo/*" { capabilities = ["create", "read", "update", "patch", "delete", "list"] }

@@ -1,0 +1,38 @@
+"""Health check of the worker's container: is a poller of this host known to Temporal on our task queue?
+
+The worker opens no port. It polls at least once a minute, so a poller seen lately is a worker that lives and is connected.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+import time
+
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+
+from clients.settings import Settings
+from clients.temporal import connect
+from contracts import ids
+
+LATELY = 120.0  # seconds; a poll takes up to 70
+
+
+async def polls(settings: Settings, host: str) -> bool:
+    """Whether Temporal heard of a worker on this host lately."""
+    client = await connect(settings, patience=3)
+    request = DescribeTaskQueueRequest(
+        namespace=settings.temporal_namespace,
+        task_queue=TaskQueue(name=ids.TASK_QUEUE),
+        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+    )
+    answer = await client.workflow_service.describe_task_queue(request)
+    seen = [each for each in answer.pollers if each.identity.endswith(f"@{host}")]
+    return any(time.time() - each.last_access_time.ToSeconds() < LATELY for each in seen)
+
+
+if __name__ == "__main__":
+    sys.exit(0 if asyncio.run(polls(Settings(), socket.gethostname())) else 1)

@@ -1,0 +1,233 @@
+"""The real stack as it is written down, looked at without an engine: nothing undeclared, nothing open, no secret in it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from clients.settings import Settings
+from contracts import search
+from sandbox import openbao, temporal
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "deploy"
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = ("nautes-api", "nautes-worker")
+JOBS = {"temporal-schema", "temporal-namespace"}
+SECRET = re.compile(r"password|passwd|secret|token|credential|_key|pwd", re.IGNORECASE)
+
+
+def pinned(image: str) -> bool:
+    """Whether an image is named with a version, by its tag."""
+    tag = image.rpartition(":")[2] if ":" in image.rpartition("/")[2] else ""
+    return bool(re.fullmatch(r"v?\d+\.\d+[\w.-]*", tag))
+
+
+def used(service: dict[str, Any], what: str) -> list[str]:
+    """Names of the secrets or networks of a service."""
+    return [each["source"] if isinstance(each, dict) else each for each in service.get(what, [])]
+
+
+def instructions(name: str) -> list[list[str]]:
+    """What follows each instruction of this name in the Dockerfile."""
+    text = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+    return [line.split()[1:] for line in text.splitlines() if line.startswith(f"{name} ")]
+
+
+def copied() -> list[str]:
+    """What the Dockerfile takes from the repository."""
+    lines = [line for line in instructions("COPY") if not line[0].startswith("--from")]
+    return [source for line in lines for source in line[:-1]]
+
+
+def ignored(path: str) -> bool:
+    """Whether .dockerignore keeps a path out: the last pattern that fits it, or a directory above it, decides."""
+    out = False
+    parents = [path, *(str(each) for each in Path(path).parents if str(each) != ".")]
+    for line in (ROOT / ".dockerignore").read_text().splitlines():
+        pattern = line.strip()
+        if pattern and not pattern.startswith("#"):
+            wanted = pattern.removeprefix("!").removeprefix("**/")
+            if any(fnmatch(each, wanted) for each in parents):
+                out = not pattern.startswith("!")
+    return out
+
+
+def test_all_that_the_stack_needs_is_there() -> None:
+    images = {each["image"].rpartition(":")[0] for each in SERVICES.values()}
+    assert images == {
+        "postgres",
+        "temporalio/admin-tools",
+        "temporalio/server",
+        "temporalio/ui",
+        "gitlab/gitlab-ce",
+        "openbao/openbao",
+        "rancher/k3s",
+        "nautes",
+    }
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_an_image_is_pinned_by_its_version(name: str) -> None:
+    assert pinned(SERVICES[name]["image"])
+
+
+def test_our_images_base_is_pinned_and_one() -> None:
+    bases = {line[0] for line in instructions("FROM")}
+    assert len(bases) == 1 and all("-slim" in base and pinned(base) for base in bases)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_setting_of_ours_exists(name: str) -> None:
+    given = {key for key in SERVICES[name]["environment"] if key.startswith("NAUTES_")}
+    known = {f"NAUTES_{field.upper()}" for field in Settings.model_fields}
+    assert given and given <= known
+    assert "NAUTES_ALLOW_LOOPBACK" not in given, "that is the sandbox's"
+
+
+def test_no_setting_is_named_anywhere_that_does_not_exist() -> None:
+    known = {f"NAUTES_{field.upper()}" for field in Settings.model_fields}
+    files = [ROOT / "docker-compose.yml", ROOT / "Dockerfile", *(each for each in DEPLOY.rglob("*") if each.is_file())]
+    texts = [each.read_text() for each in files if "secrets/" not in str(each.relative_to(ROOT))]
+    named = {name for text in texts for name in re.findall(r"NAUTES_[A-Z_]+[A-Z]", text)}
+    assert named <= known
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_secrets_file_is_a_secret_of_the_service(name: str) -> None:
+    service = SERVICES[name]
+    files = {value for key, value in service["environment"].items() if key.endswith("_FILE")}
+    assert files and files == {f"/run/secrets/{each}" for each in used(service, "secrets")}
+
+
+def test_what_is_used_is_declared_and_what_is_declared_is_used() -> None:
+    for what in ("secrets", "networks"):
+        assert {each for service in SERVICES.values() for each in used(service, what)} == set(COMPOSE[what])
+    sources = [volume.split(":")[0] for service in SERVICES.values() for volume in service.get("volumes", [])]
+    assert {each for each in sources if not each.startswith(".")} == set(COMPOSE["volumes"])
+    for each in sources:
+        assert not each.startswith(".") or (ROOT / each).exists(), each
+    for service in SERVICES.values():
+        assert set(service.get("depends_on", {})) <= set(SERVICES)
+
+
+def test_secrets_are_files_that_the_script_makes_and_git_does_not_keep(tmp_path: Path) -> None:
+    names = {Path(each["file"]).name for each in COMPOSE["secrets"].values()}
+    assert {str(Path(each["file"]).parent) for each in COMPOSE["secrets"].values()} == {"deploy/secrets"}
+    command = [str(DEPLOY / "secrets.sh"), str(tmp_path / "secrets")]
+    subprocess.run(command, check=True, capture_output=True)
+    made = {each.name: each.read_text() for each in (tmp_path / "secrets").iterdir()}
+    assert set(made) == names
+    assert len(set(made.values())) == len(made) and all(len(text) >= 20 for text in made.values())
+    subprocess.run(command, check=True, capture_output=True)
+    assert made == {each.name: each.read_text() for each in (tmp_path / "secrets").iterdir()}, "what is there is kept"
+    assert (tmp_path / "secrets").stat().st_mode & 0o077 == 0
+    check = ["git", "-C", str(ROOT), "check-ignore", "--quiet", "deploy/secrets/gitlab_token"]
+    assert subprocess.run(check, check=False).returncode == 0
+    assert ignored("deploy/secrets/gitlab_token"), "and the image does not either"
+
+
+def test_no_secret_stands_in_the_environment_or_in_a_default() -> None:
+    for name, service in SERVICES.items():
+        for key, value in service.get("environment", {}).items():
+            assert not SECRET.search(key) or key.endswith(("_FILE", "_ROLE_ID")), f"{name}: {key}"
+            assert "glpat-" not in str(value)
+    text = (ROOT / "docker-compose.yml").read_text() + (DEPLOY / "env.example").read_text()
+    for variable in re.findall(r"\$\{(\w+)", text):
+        assert not SECRET.search(variable), f"{variable} would come from the environment"
+
+
+def test_ports_are_open_on_this_machine_only() -> None:
+    published = [str(port) for service in SERVICES.values() for port in service.get("ports", [])]
+    assert published and all(port.startswith("127.0.0.1:") for port in published)
+    assert not any("network_mode" in service for service in SERVICES.values())
+    assert COMPOSE["networks"]["database"] == {"internal": True}
+
+
+def test_whatever_runs_on_is_looked_at_and_waited_for() -> None:
+    for name, service in SERVICES.items():
+        assert ("healthcheck" in service) is (name not in JOBS), name
+        for needed, how in service.get("depends_on", {}).items():
+            expected = "service_completed_successfully" if needed in JOBS else "service_healthy"
+            assert how == {"condition": expected}, (name, needed)
+    for name in OURS:
+        assert set(SERVICES[name]["depends_on"]) == {"temporal-namespace", "gitlab", "openbao"}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_containers_may_do_little(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True and service["cap_drop"] == ["ALL"] and service["tmpfs"] == ["/tmp"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert [each for each in service["volumes"] if each.endswith(":/var/lib/nautes")] == service["volumes"]
+    [[user]] = instructions("USER")
+    assert user.split(":")[0].isdigit() and int(user.split(":")[0]) >= 1000
+
+
+def test_the_image_holds_what_the_lock_pins_and_nothing_else() -> None:
+    installs = [" ".join(line) for line in instructions("RUN") if "pip install" in " ".join(line)]
+    assert len(installs) == 2
+    assert "--require-hashes -r requirements.lock" in installs[0]
+    assert "--no-deps" in installs[1] and "--no-build-isolation" in installs[1]
+
+
+def test_what_the_image_copies_exists_and_is_not_ignored() -> None:
+    for source in copied():
+        assert (ROOT / source).exists(), source
+        assert not ignored(source), source
+        if (ROOT / source).is_dir():
+            assert not ignored(f"{source}/__init__.py")
+    for private in (".git/config", ".venv/bin/python", ".sandbox/secrets/gitlab-root", "tests/worlds.py", ".env"):
+        assert ignored(private), private
+
+
+def test_what_the_image_copies_makes_the_whole_wheel(tmp_path: Path) -> None:
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert set(packages["packages"]) | {"worker.py"} <= {each.rstrip("/") for each in copied()}
+    source = tmp_path / "src"
+    source.mkdir()
+    for each in copied():
+        if (ROOT / each).is_dir():
+            shutil.copytree(ROOT / each, source / each, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            (source / each).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / each, source / each)
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "dist")]
+    subprocess.run(command, cwd=source, check=True, capture_output=True)
+    [wheel] = (tmp_path / "dist").glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        found = set(archive.namelist())
+    assert "worker.py" in found
+    for package in packages["packages"]:
+        expected = {str(each.relative_to(source)) for each in (source / package).rglob("*") if each.is_file()}
+        assert expected <= found, package
+
+
+def test_real_openbao_and_the_sandbox_share_their_policies() -> None:
+    for name, policy in (("nautes", openbao.PLATFORM_POLICY), ("nautes-api", openbao.DOOR_POLICY)):
+        text = (DEPLOY / "openbao" / "policies" / f"{name}.hcl").read_text()
+        assert text.partition("\n")[2].strip() == policy.strip()
+
+
+def test_real_temporal_and_the_sandbox_share_their_settings() -> None:
+    given = {
+        key: values[0]["value"]
+        for key, values in yaml.safe_load((DEPLOY / "temporal/dynamic.yaml").read_text()).items()
+    }
+    ours = {key: yaml.safe_load(value) for key, value in temporal.DYNAMIC.items()}
+    ours.pop("frontend.WorkflowTimeSkippingEnabled")  # for tests
+    assert given == ours
+    script = (DEPLOY / "temporal" / "namespace.sh").read_text()
+    assert set(re.findall(r"Nautes\w+", script)) == {each.name for each in search.ALL}
+    assert f"retention={temporal.RETENTION.days * 24}h" in script
