@@ -7,7 +7,7 @@ without breaking the replay of a change that is under way.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from temporalio import activity
 
@@ -38,7 +38,7 @@ from resources.manifest import resource_of
 from resources.names import Names
 from resources.product import CodeRepo, Environment, Product
 from resources.runtime import DeploymentRuntime, ProjectPipelineRuntime
-from resources.stored import product_files
+from resources.stored import product_files, store
 from resources.tree import FileChange, ProductTree, difference
 from rules import products as product_rules
 from rules.engine import World, check, finding
@@ -92,7 +92,7 @@ class ProductActivities:
         """(what refuses the change, what was wrong before)."""
         new = list(_existence(request, declaration, resources, after))
         if request.skip_check:
-            return new, []
+            return [*new, *_nameless(request, declaration, resources, after)], []
         clusters = self._declarations.clusters().clusters
         old_world, new_world = World(before, clusters), World(after, clusters)
         report = check([each.key for each in resources], old_world, new_world)
@@ -233,15 +233,18 @@ class ProductActivities:
         """The declaration at its head, with the runtimes whose specification is news. Idempotent: it only looks."""
         declaration = self._declarations.product(order.product)
         tree = declaration.tree
-        if tree is None:
-            return SyncReport(exists=bool(declaration.group_id and declaration.project_id))
+        if tree is None:  # no such product, or nothing to read in it: a branch that is gone deletes no runtime
+            exists = bool(declaration.group_id and declaration.project_id)
+            kept = order.digests if exists else {}
+            return SyncReport(exists=exists, project_id=declaration.project_id, digests=kept, kept=list(kept))
         deployments = [_deployment(each, declaration) for each in tree.all(DeploymentRuntime)]
         pipelines = [_pipeline(each, declaration) for each in tree.all(ProjectPipelineRuntime)]
         known = [each for each in deployments if each] + [each for each in pipelines if each]
         digests = {_workflow_of(each): _digest(each) for each in known}
         news = {key for key, digest in digests.items() if order.digests.get(key) != digest}
-        # Nothing is removed because a file could not be read: such a runtime keeps what it was told last.
-        gone = [] if tree.findings else [key for key in order.digests if key not in digests]
+        declared = {_workflow(each) for each in _runtimes(tree)}
+        # Nothing is removed because a file could not be read, or what it names is gone: it keeps what it was told last.
+        gone = [] if tree.findings else [key for key in order.digests if key not in declared]
         kept = {key: order.digests[key] for key in order.digests if key not in digests and key not in gone}
         return SyncReport(
             exists=True,
@@ -255,7 +258,8 @@ class ProductActivities:
             deployments=[each for each in deployments if each and _workflow_of(each) in news],
             pipelines=[each for each in pipelines if each and _workflow_of(each) in news],
             removed=gone,
-            findings=list(tree.findings),
+            kept=list(kept),
+            findings=[*tree.findings, *_unresolved(tree, digests)],
         )
 
 
@@ -281,6 +285,22 @@ def _existence(
         left = sorted(each.key for each in after if each.kind != "Product")
         if left:
             yield finding("product-in-use", product, f"the product still holds {', '.join(left)}")
+
+
+def _nameless(
+    request: ChangeRequest, declaration: Declaration, resources: list[Resource], after: ProductTree
+) -> Iterable[Finding]:
+    """A repository that nobody declares has no id to be stored by: not even a change that skips the rules may name it."""
+    if request.action != "apply":
+        return
+    declared = {each.name for each in after.all(CodeRepo)} | set(declaration.names.repositories)
+    names = Names(products={declaration.path: 0}, repositories=dict.fromkeys(declared, 0))
+    for each in resources:
+        try:
+            if each.kind != "Product":
+                store(each, names)
+        except KeyError as error:
+            yield finding("repository-unknown", each, f"{each.key} names the repository {error}, which is not declared")
 
 
 def _outcomes(
@@ -359,12 +379,19 @@ def _watches(specs: Iterable[DeploymentSpec | PipelineSpec]) -> Iterable[Watch]:
                 yield Watch(workflow=_workflow_of(spec), project_id=project_id)
 
 
+def _runtimes(tree: ProductTree) -> list[DeploymentRuntime | ProjectPipelineRuntime]:
+    return [*tree.all(DeploymentRuntime), *tree.all(ProjectPipelineRuntime)]
+
+
+def _unresolved(tree: ProductTree, resolved: Container[str]) -> Iterable[Finding]:
+    for each in _runtimes(tree):
+        if _workflow(each) not in resolved:
+            text = f"{each.key} names an environment or repository that is not declared; it stays as it is"
+            yield finding("runtime-unresolved", each, text)
+
+
 def _lines(tree: ProductTree) -> Iterable[RuntimeLine]:
-    runtimes: list[DeploymentRuntime | ProjectPipelineRuntime] = [
-        *tree.all(DeploymentRuntime),
-        *tree.all(ProjectPipelineRuntime),
-    ]
-    for each in runtimes:
+    for each in _runtimes(tree):
         yield RuntimeLine(
             kind=each.kind, name=each.name, environment=each.destination.environment, workflow=_workflow(each)
         )

@@ -29,6 +29,7 @@ class ClusterState(Payload):
     queue: list[ClusterRequest] = []
     handled: list[str] = []  # operations, newest last, bounded
     removed: bool = False
+    again: ClusterRequest | None = None  # declared by Git and refused: asked for again after a while
 
 
 class Claim(Payload):

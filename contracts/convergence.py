@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from contracts.common import Payload
 from contracts.git import TreeRef
@@ -15,6 +15,14 @@ from contracts.secrets import SecretRef
 
 OUTCOMES_LIMIT = 200  # outcomes in one report: a payload stays small however much is wrong
 
+REASON_LIMIT = 300  # characters of one reason: a server's refusal may quote a whole object
+
+
+def _bounded(reason: str) -> str:
+    return reason if len(reason) <= REASON_LIMIT else f"{reason[: REASON_LIMIT - 1]}…"
+
+
+Reason = Annotated[str, AfterValidator(_bounded)]
 Action = Literal["applied", "unchanged", "pruned", "refused", "failed"]
 Status = Literal["Current", "InProgress", "Failed", "Terminating", "NotFound"]
 
@@ -26,7 +34,7 @@ class ObjectOutcome(Payload):
     namespace: str = ""
     name: str
     action: Action
-    reason: str = ""
+    reason: Reason = ""
 
 
 class ConvergeOrder(Payload):
@@ -79,7 +87,7 @@ class ObjectHealth(Payload):
     namespace: str = ""
     name: str
     status: Status
-    reason: str = ""
+    reason: Reason = ""
 
 
 class HealthReport(Payload):

@@ -7,8 +7,11 @@ from typing import Any, Literal
 from pydantic import Field
 
 from contracts.common import Payload, Requester
+from contracts.errors import Refused
 from contracts.secrets import SecretRef
 from resources.findings import Finding
+
+REQUEST_LIMIT = 192 << 10  # bytes of a request as JSON: a payload stays under 256 KiB with what a workflow adds to it
 
 Action = Literal["apply", "remove"]
 State = Literal["running", "done", "refused", "cancelled"]
@@ -36,6 +39,14 @@ class ClusterRequest(Payload):
     manifest: Manifest = Field(default_factory=dict)
     kubeconfig: SecretRef | None = None  # staged by the door; None keeps the stored one
     requester: Requester
+
+
+def require_bounded(request: ChangeRequest | ClusterRequest) -> None:
+    """Raises Refused for a request that is too large to travel through Temporal; the door may ask before it sends."""
+    size = len(request.model_dump_json())
+    if size > REQUEST_LIMIT:
+        text = f"the manifests are {size} bytes as one change, at most {REQUEST_LIMIT} are allowed: apply them in parts"
+        raise Refused("request-too-large", text)
 
 
 class Accepted(Payload):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from contracts.common import Payload
-from contracts.gitlab import GroupOrder
+from contracts.gitlab import GroupOrder, Push
 from contracts.operations import ChangeRequest, Effect, OperationResult, Outcome
 from contracts.runtimes import DeploymentSpec, PipelineSpec
 from contracts.status import RuntimeLine
@@ -40,6 +40,7 @@ class ProductState(Payload):
     queue: list[ChangeRequest] = []
     handled: list[str] = []  # operations and deliveries, newest last, bounded
     look: bool = True  # read default.project again
+    unclaimed: list[Push] = []  # pushes that came before it was known who watches the repository, bounded
     message: str = ""
 
 
@@ -116,6 +117,7 @@ class SyncReport(Payload):
     deployments: list[DeploymentSpec] = []  # whose digest changed
     pipelines: list[PipelineSpec] = []
     removed: list[str] = []  # workflow ids of runtimes that are declared no more
+    kept: list[str] = []  # workflow ids of runtimes that cannot be resolved now: they stay what they were told last
     findings: list[Finding] = []
 
 

@@ -110,6 +110,7 @@ class PipelineState(Payload):
 
     spec: PipelineSpec | None = None
     grant: Grant | None = None
+    claimed: PipelineSpec | None = None  # the specification whose namespace was claimed last: what removal gives back
     prepared: PipelineSpec | None = None
     status: PipelineStatus | None = None
     removing: bool = False

@@ -40,7 +40,7 @@ class RuntimeRole(Payload):
     """What a runtime's account may read: a role on the cluster's mount, bound to its service accounts."""
 
     mount: str  # the cluster's name
-    role: str  # product-<id>-<account>
+    role: str  # product-<id>-<runtime>, which is product-<id>-<account> unless the account is named otherwise
     service_account: str
     namespaces: list[str]
     repositories: list[int]  # project ids whose readonly key it may read

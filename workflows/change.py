@@ -20,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from contracts.products import (
         ChangeInput,
         ChangeReport,
+        FilesCommitted,
         FilesOrder,
         Plan,
         PlanOrder,
@@ -34,6 +35,7 @@ with workflow.unsafe.imports_passed_through():
 
 DECLARATION = "default.project"
 DECLARATION_EVENTS = ["push_events"]
+AGREES = ("unchanged", "absent")  # outcomes of a plan that finds everything as asked
 
 
 @workflow.defn(name="Change")
@@ -89,8 +91,8 @@ class ChangeWorkflow:
         for repository in self._plan.repositories:
             await self._ensure_repository(repository)
         await self._commit_files(project_id)
-        self._undo.keep()  # what follows only carries out what Git now says
-        return await self._tell()
+        self._undo.keep()  # what follows only carries out what Git now says: not even a cancellation stops it
+        return await effects.shielded(self._tell())
 
     async def _ensure_group(self) -> int:
         self._show("Group")
@@ -131,10 +133,7 @@ class ChangeWorkflow:
         """Deploy keys and webhook of a repository; their secrets go to Vault in the same activities."""
         if repository.made == "created":
             secrets = RepositorySecrets(project_id=repository.id)
-            self._undo.before(
-                f"secrets of {repository.path}",
-                lambda: perform(RepositoryActivities.drop_secrets, secrets, "Undo: secrets of a repository"),
-            )
+            self._undo.before(f"secrets of {repository.path}", self._undo_secrets(secrets))
         keys = KeysOrder.model_validate({"project_id": repository.id, "permissions": permissions})
         made = await perform(RepositoryActivities.ensure_keys, keys, f"Deploy keys of {repository.path}")
         self._note("vault", made.made, f"deploy keys of {repository.path}")
@@ -145,10 +144,25 @@ class ChangeWorkflow:
     async def _commit_files(self, project_id: int) -> None:
         self._show("Commit")
         order = FilesOrder(request=self._request, project_id=project_id)
-        committed = await perform(ProductActivities.commit_files, order, "One commit to default.project")
+        try:
+            committed = await perform(
+                ProductActivities.commit_files, order, "One commit to default.project", final=True
+            )
+        except BaseException as error:
+            found = await effects.shielded(self._committed()) if effects.cancelled(error) else None
+            if found is None:
+                raise
+            committed = found
         self._commit = committed.commit
         if committed.made:
             self._note("git", "changed", f"{len(committed.changed)} files at {committed.commit[:12]}")
+
+    async def _committed(self) -> FilesCommitted | None:
+        """What a commit that was cancelled under way has come to: None when Git does not hold what was asked for."""
+        order = PlanOrder(request=self._request)
+        plan = await perform(ProductActivities.plan, order, "Did the cancelled commit happen?")
+        happened = plan.head != self._plan.head and all(each.action in AGREES for each in plan.outcomes)
+        return FilesCommitted(commit=plan.head, changed=[], made=True) if happened else None
 
     async def _tell(self) -> SyncReport:
         """Start, change or remove the runtimes as the declaration now says."""
@@ -203,6 +217,12 @@ class ChangeWorkflow:
         async def undo() -> bool:
             order = Project(project_id=0, path=f"{self._path}/{name}")
             return (await perform(GitLabActivities.delete_repository, order, f"Undo: repository {name}")).removed
+
+        return undo
+
+    def _undo_secrets(self, secrets: RepositorySecrets) -> effects.Compensation:
+        async def undo() -> bool:
+            return (await perform(RepositoryActivities.drop_secrets, secrets, "Undo: secrets of a repository")).removed
 
         return undo
 

@@ -22,10 +22,13 @@ with workflow.unsafe.imports_passed_through():
     )
     from contracts.control import Released
     from contracts.errors import Conflict, NotFound, Refused, Unavailable
-    from contracts.operations import Accepted, ClusterRequest
+    from contracts.operations import Accepted, ClusterRequest, require_bounded
     from contracts.status import ClusterStatus
+    from contracts.timing import TIMING
     from workflows import effects, progress
     from workflows.registration import RegistrationWorkflow
+
+FROM_GIT = "git-"  # begins the operations that the tenant repository asked for
 
 
 @workflow.defn(name="Cluster")
@@ -54,6 +57,7 @@ class ClusterWorkflow:
             raise effects.as_failure(
                 Refused("cluster-mismatch", f"this is cluster {self._name}, not {request.cluster}")
             )
+        effects.require(require_bounded, request)
 
     @workflow.signal
     def declared(self, known: KnownCluster) -> None:
@@ -62,7 +66,7 @@ class ClusterWorkflow:
             return
         if known.manifest == self._state.manifest:
             return
-        operation = f"git-{known.commit[:12]}"
+        operation = f"{FROM_GIT}{known.commit[:12]}"
         if effects.remember(self._handled, operation):
             self._queue.append(
                 ClusterRequest(
@@ -124,17 +128,29 @@ class ClusterWorkflow:
     async def run(self, order: ClusterInput) -> None:
         while not self._state.removed:
             self._show()
-            await workflow.wait_condition(lambda: bool(self._queue) or effects.should_continue_as_new())
-            if not self._queue:
+            if not self._queue and effects.should_continue_as_new():
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 workflow.continue_as_new(ClusterInput(name=self._name, state=self._carried()))
+            if not self._queue and self._state.again:
+                await self._wait_to_try_again(self._state.again)
+            await workflow.wait_condition(lambda: bool(self._queue) or effects.should_continue_as_new())
+            if not self._queue:
+                continue
             await self._operate(self._queue[0])
             self._queue.pop(0)
             if self._state.removed and self._queue:  # somebody registered it again meanwhile
                 self._state = ClusterState()
         await workflow.wait_condition(workflow.all_handlers_finished)
 
+    async def _wait_to_try_again(self, request: ClusterRequest) -> None:
+        """What Git declares is brought about sooner or later, unless somebody says something new meanwhile."""
+        try:
+            await workflow.wait_condition(lambda: bool(self._queue), timeout=TIMING.refused_retry)
+        except TimeoutError:
+            self._queue.append(request)
+
     async def _operate(self, request: ClusterRequest) -> None:
+        before = self._state.phase
         if request.action == "remove" and not self._claims:
             self._state = self._state.model_copy(update={"phase": "Removing"})  # no claim gets in from here on
         self._running = ids.registration(self._name, request.operation)
@@ -151,12 +167,17 @@ class ClusterWorkflow:
             self._state = self._state.model_copy(update={"message": f"{self._running} failed: {error.cause}"})
         else:
             self._state = report.registered
+            refused = report.state != "done"
+            if refused and not report.effects and self._state.phase == "Removing":
+                self._state = self._state.model_copy(update={"phase": before})  # nothing was taken away
+            again = request if refused and request.operation.startswith(FROM_GIT) else None
+            self._state = self._state.model_copy(update={"again": again})
         finally:
             self._running = ""
 
     def _require_ready(self, claim: Claim) -> None:
         if self._state.phase != "Ready":
-            if not self._state.manifest and not self._queue and not self._running:
+            if not (self._state.manifest or self._queue or self._running or self._state.again):
                 raise effects.as_failure(NotFound("cluster-unknown", f"cluster {self._name} is not registered"))
             raise effects.as_failure(
                 Unavailable("cluster-not-ready", f"cluster {self._name} is {self._state.phase}: {self._state.message}")

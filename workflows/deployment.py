@@ -6,8 +6,6 @@ resume, sync, rollback). One convergence at a time; a newer commit or specificat
 
 from __future__ import annotations
 
-import asyncio
-
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -19,12 +17,11 @@ with workflow.unsafe.imports_passed_through():
     from contracts.gitlab import Push
     from contracts.runtimes import DeploymentInput, DeploymentSpec, DeploymentState
     from contracts.status import DeploymentStatus
+    from contracts.timing import TIMING
     from workflows import effects, orders, progress
     from workflows.convergence import Convergence
     from workflows.effects import perform
-    from workflows.place import give_back, prepare
-
-REFUSED_RETRY = 60.0  # seconds until a refused place (namespace taken, cluster not right) is asked for again
+    from workflows.place import give_back, prepare, unclaim
 
 
 @workflow.defn(name="Deployment")
@@ -41,7 +38,6 @@ class DeploymentWorkflow:
         )
         self._look = self._state.look
         self._newer = False  # something newer than what is being converged
-        self._work: asyncio.Task[None] | None = None
 
     # Messages
 
@@ -77,6 +73,7 @@ class DeploymentWorkflow:
         """Stop correcting; pushes and drift are still seen."""
         self._set(paused=True)
         self._change(phase="Paused")
+        self._wake(newer=True)
         return self._status
 
     @workflow.update
@@ -115,35 +112,20 @@ class DeploymentWorkflow:
     async def run(self, order: DeploymentInput) -> None:
         while True:
             await workflow.wait_condition(lambda: self._look or effects.should_continue_as_new())
-            if not self._look:
+            if effects.should_continue_as_new():  # also while something is asked for again and again in vain
                 await workflow.wait_condition(workflow.all_handlers_finished)
-                if not self._look:
-                    workflow.continue_as_new(
-                        DeploymentInput(product=order.product, runtime=order.runtime, state=self._carried())
-                    )
-                continue
+                workflow.continue_as_new(
+                    DeploymentInput(product=order.product, runtime=order.runtime, state=self._carried())
+                )
             self._look = self._newer = False
             if self._state.removing:
                 await self._remove()
                 if self._state.removing:  # a new specification may have come while it was being removed
                     return
-            elif self._state.spec and not self._state.paused:
-                await self._converge_newest(self._state.spec)
-
-    async def _converge_newest(self, spec: DeploymentSpec) -> None:
-        """Converge, but let something newer win over whatever this is waiting for."""
-        self._work = asyncio.ensure_future(self._converge(spec))
-        await workflow.wait_condition(lambda: self._newer or (self._work is not None and self._work.done()))
-        if not self._work.done():
-            self._work.cancel()
-        try:
-            await self._work
-        except BaseException as error:
-            # Cancelled by something newer: the loop goes on with that. Cancelled from outside: we end.
-            if not (self._newer and effects.cancelled(error)):
-                raise
-        finally:
-            self._work = None
+            elif self._state.paused:
+                self._change(phase="Paused")
+            elif self._state.spec:
+                await effects.unless(self._converge(self._state.spec), lambda: self._newer)
 
     async def _converge(self, spec: DeploymentSpec) -> None:
         try:
@@ -152,7 +134,7 @@ class DeploymentWorkflow:
             await Convergence(self._change, lambda: self._status).run(spec, self._state.grant, self._state.pinned)
         except NautesError as refusal:
             self._change(phase="Refused", message=refusal.message, finished=effects.now())
-            await workflow.sleep(REFUSED_RETRY)
+            await workflow.sleep(TIMING.refused_retry)
             self._look = True
 
     async def _prepare(self, spec: DeploymentSpec) -> None:
@@ -161,11 +143,12 @@ class DeploymentWorkflow:
         if prepared and self._state.grant and spec.model_copy(update={"commit": prepared.commit}) == prepared:
             return
         self._change(phase="Claiming", cluster=spec.cluster, revision=spec.revision, started=effects.now(), message="")
-        if claimed and self._state.grant and orders.moved(claimed, spec):
+        if claimed and orders.moved(claimed, spec):
             await self._leave(claimed, self._state.grant)
+        self._set(claimed=spec)  # before it is asked for: the cluster may hear a claim whose answer never comes
         order = ClaimOrder(cluster=spec.cluster, claim=orders.claim(spec, self._id))
         grant = await perform(ControlActivities.claim, order, f"Claim {', '.join(spec.namespaces)} of {spec.cluster}")
-        self._set(grant=grant, claimed=spec, prepared=None)
+        self._set(grant=grant, prepared=None)
         await prepare(spec, grant)
         self._set(prepared=spec)
 
@@ -173,15 +156,18 @@ class DeploymentWorkflow:
         """Prune the objects, give back Vault role and namespaces. An unreachable cluster leaves this pending."""
         self._change(phase="Removing", message="")
         claimed, grant = self._state.claimed, self._state.grant
-        if claimed and grant:
+        if claimed:
             await self._leave(claimed, grant)
         self._change(phase="Removed")
 
-    async def _leave(self, spec: DeploymentSpec, grant: Grant) -> None:
+    async def _leave(self, spec: DeploymentSpec, grant: Grant | None) -> None:
         """Prune the inventory, then give the place back: in this order, so that nothing is orphaned."""
-        owned = orders.owned(spec, grant)
-        await perform(KubernetesActivities.delete_owned, owned, "Delete the runtime's objects", within=600)
-        await give_back(spec, grant, self._id)
+        if grant is None:
+            await unclaim(spec, self._id)
+        else:
+            owned = orders.owned(spec, grant)
+            await perform(KubernetesActivities.delete_owned, owned, "Delete the runtime's objects", within=600)
+            await give_back(spec, grant, self._id)
         self._set(claimed=None, prepared=None, grant=None)
 
     # State

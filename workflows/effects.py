@@ -13,7 +13,7 @@ from typing import Any, TypeVar, overload
 
 from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from contracts import errors
@@ -26,7 +26,6 @@ Result = TypeVar("Result")
 
 FIRST_RETRY = timedelta(milliseconds=200)
 HANDLED_KEPT = 500  # ids already handled that a long-lived workflow carries over continue-as-new
-EVENTS_KEPT = 4_000  # events after which a long-lived workflow continues as new even if the server does not ask
 
 Compensation = Callable[[], Coroutine[Any, Any, Any]]
 
@@ -43,6 +42,8 @@ async def perform(
     *,
     within: float = ...,
     only_looks: bool = ...,
+    final: bool = ...,
+    patience: float | None = ...,
 ) -> Result: ...
 
 
@@ -54,6 +55,8 @@ async def perform(
     *,
     within: float = ...,
     only_looks: bool = ...,
+    final: bool = ...,
+    patience: float | None = ...,
 ) -> Result: ...
 
 
@@ -64,20 +67,25 @@ async def perform(
     *,
     within: float = 60.0,
     only_looks: bool = False,
+    final: bool = False,
+    patience: float | None = None,
 ) -> Any:
     """Run one activity until it succeeds or is refused.
 
     `within` seconds bound one attempt. A cancelled attempt is waited for until it has stopped, so that what follows (an
-    undo, a newer commit) cannot overlap with it; one that `only_looks` is left at once. Raises the `NautesError` of a
-    final refusal.
+    undo, a newer commit) cannot overlap with it; one that `only_looks` is left at once. One that succeeded although it
+    was to be cancelled counts as cancelled, unless it is `final`: a step that is not taken back. `patience` seconds bound
+    all attempts; there is no bound as a rule. Raises the `NautesError` of a final refusal, or the last one when patience
+    is at its end.
     """
     kind = workflow.ActivityCancellationType
     longest = timedelta(seconds=TIMING.retry_maximum)
     try:
-        return await workflow.execute_activity_method(
+        result = await workflow.execute_activity_method(
             effect,
             argument,
             start_to_close_timeout=timedelta(seconds=within),
+            schedule_to_close_timeout=timedelta(seconds=patience) if patience is not None else None,
             heartbeat_timeout=timedelta(seconds=TIMING.heartbeat),
             retry_policy=RetryPolicy(
                 initial_interval=min(FIRST_RETRY, longest), backoff_coefficient=2, maximum_interval=longest
@@ -86,10 +94,25 @@ async def perform(
             cancellation_type=kind.TRY_CANCEL if only_looks else kind.WAIT_CANCELLATION_COMPLETED,
         )
     except ActivityError as error:
-        refusal = refused(error)
+        refusal = refused(error) or _out_of_patience(error, patience)
         if refusal is None:
             raise
         raise refusal from error
+    if not final and _to_be_cancelled():
+        raise asyncio.CancelledError
+    return result
+
+
+def _out_of_patience(error: ActivityError, patience: float | None) -> NautesError | None:
+    if patience is None or not isinstance(error.cause, TimeoutError):
+        return None
+    return errors.Unavailable("patience", f"no answer within {patience:.0f} s")
+
+
+def _to_be_cancelled() -> bool:
+    """Whether this task was asked to stop while a call was under way that succeeded all the same: asyncio forgets that."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def refused(error: BaseException) -> NautesError | None:
@@ -119,6 +142,14 @@ def as_failure(error: NautesError) -> ApplicationError:
         "findings": [each.model_dump() for each in error.findings],
     }
     return ApplicationError(error.message, details, type=type(error).__name__, non_retryable=error.final)
+
+
+def require(check: Callable[[Argument], None], argument: Argument) -> None:
+    """For validators: what `check` refuses is refused in the form that travels."""
+    try:
+        check(argument)
+    except NautesError as error:
+        raise as_failure(error) from error
 
 
 class Undo:
@@ -164,6 +195,22 @@ async def shielded(work: Coroutine[Any, Any, Result]) -> Result:
                 raise
 
 
+async def unless(work: Coroutine[Any, Any, None], overtaken: Callable[[], bool]) -> None:
+    """Run `work`, but let something newer win over whatever it is waiting for. Raises what `work` raises.
+
+    Overtaken, it is cancelled and waited for, and that is no error. Cancelled from outside, so is the caller.
+    """
+    task = asyncio.ensure_future(work)
+    await workflow.wait_condition(lambda: overtaken() or task.done())
+    if not task.done():
+        task.cancel()
+    try:
+        await task
+    except BaseException as error:
+        if not (overtaken() and cancelled(error)):
+            raise
+
+
 def cancelled(error: BaseException) -> bool:
     """Whether `error` means that somebody cancelled us (also while waiting, where it is no `Exception`)."""
     return isinstance(error, asyncio.CancelledError) or is_cancelled_exception(error)
@@ -181,7 +228,7 @@ def remember(handled: list[str], key: str) -> bool:
 def should_continue_as_new() -> bool:
     """Whether history has grown enough to start a fresh run with the same state."""
     info = workflow.info()
-    return info.is_continue_as_new_suggested() or info.get_current_history_length() > EVENTS_KEPT
+    return info.is_continue_as_new_suggested() or info.get_current_history_length() > TIMING.events_kept
 
 
 def fairness(key: str, *, waiting: bool = False) -> Priority:

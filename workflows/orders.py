@@ -24,8 +24,16 @@ def namespaces(spec: Spec) -> list[str]:
 
 
 def account(spec: Spec) -> str:
-    """The ServiceAccount (and Vault role) of a runtime; it carries the product's id, so that no product takes another's."""
+    """The ServiceAccount of a runtime; it carries the product's id, so that no product takes another's."""
     return runtimes.account_name(spec.product_id, spec.account)
+
+
+def role(spec: Spec) -> str:
+    """The Vault role of a runtime: its own, because runtimes may share an account but neither namespaces nor repositories.
+
+    An account is called like its runtime unless it is declared: then this is its name in Vault as well.
+    """
+    return runtimes.account_name(spec.product_id, spec.runtime)
 
 
 def user(spec: Spec) -> str:
@@ -33,9 +41,9 @@ def user(spec: Spec) -> str:
     return f"system:serviceaccount:{namespaces(spec)[0]}:{account(spec)}"
 
 
-def moved(old: DeploymentSpec, new: DeploymentSpec) -> bool:
+def moved(old: Spec, new: Spec) -> bool:
     """Whether the runtime leaves its place: what was there must go first."""
-    return (old.cluster, old.namespaces, old.account) != (new.cluster, new.namespaces, new.account)
+    return (old.cluster, namespaces(old), old.account) != (new.cluster, namespaces(new), new.account)
 
 
 def claim(spec: Spec, workflow_id: str) -> Claim:
@@ -89,7 +97,7 @@ def vault_role(spec: Spec, grant: Grant) -> RuntimeRole:
     source = spec.source_id if isinstance(spec, PipelineSpec) else spec.repository_id
     return RuntimeRole(
         mount=grant.cluster,
-        role=account(spec),
+        role=role(spec),
         service_account=account(spec),
         namespaces=namespaces(spec),
         repositories=[source],
@@ -99,4 +107,4 @@ def vault_role(spec: Spec, grant: Grant) -> RuntimeRole:
 
 def vault_role_name(spec: Spec, grant: Grant) -> RoleName:
     """The runtime's Vault role, to be removed."""
-    return RoleName(mount=grant.cluster, role=account(spec))
+    return RoleName(mount=grant.cluster, role=role(spec))

@@ -18,14 +18,14 @@ with workflow.unsafe.imports_passed_through():
     from contracts.gitlab import Push
     from contracts.runtimes import PipelineInput, PipelineSpec, PipelineState, RunInput, Trigger
     from contracts.status import PipelineStatus
+    from contracts.timing import TIMING
     from workflows import effects, orders, progress
     from workflows.effects import perform
     from workflows.events import matching
-    from workflows.place import give_back, prepare
+    from workflows.place import give_back, prepare, unclaim
     from workflows.run import PipelineRunWorkflow
 
 RUNS_KEPT = 100
-REFUSED_RETRY = 60.0  # seconds until a refused place is asked for again
 
 
 @workflow.defn(name="Pipeline")
@@ -41,7 +41,7 @@ class PipelineWorkflow:
         self._status = self._state.status or PipelineStatus(
             product=order.product, runtime=order.runtime, cluster="", phase="Pending"
         )
-        self._look = self._state.spec is not None and self._state.prepared != self._state.spec
+        self._look = self._state.removing or (self._state.spec is not None and self._state.prepared != self._state.spec)
 
     @workflow.signal
     def specified(self, spec: PipelineSpec) -> None:
@@ -76,6 +76,11 @@ class PipelineWorkflow:
     async def run(self, order: PipelineInput) -> None:
         while True:
             await workflow.wait_condition(lambda: self._look or self._runnable() or effects.should_continue_as_new())
+            if effects.should_continue_as_new():  # also while something is asked for again and again in vain
+                await workflow.wait_condition(workflow.all_handlers_finished)
+                workflow.continue_as_new(
+                    PipelineInput(product=order.product, runtime=order.runtime, state=self._carried())
+                )
             if self._look:
                 self._look = False
                 if self._state.removing:
@@ -83,54 +88,41 @@ class PipelineWorkflow:
                     if self._state.removing:
                         return
                 elif self._state.spec:
-                    await self._prepare(self._state.spec)
-            elif self._runnable():
-                await self._start_runs(self._pushes.pop(0))
+                    await effects.unless(self._prepare(self._state.spec), lambda: self._look)
             else:
-                await workflow.wait_condition(workflow.all_handlers_finished)
-                if not self._look and not self._runnable():
-                    workflow.continue_as_new(
-                        PipelineInput(product=order.product, runtime=order.runtime, state=self._carried())
-                    )
+                await self._start_runs(self._pushes.pop(0))
 
     def _runnable(self) -> bool:
         return bool(self._pushes) and self._state.prepared is not None and not self._state.removing
 
     async def _prepare(self, spec: PipelineSpec) -> None:
-        old, grant = self._state.prepared, self._state.grant
-        if old and grant and spec.model_copy(update={"commit": old.commit}) == old:
+        prepared, claimed = self._state.prepared, self._state.claimed
+        if prepared and self._state.grant and spec.model_copy(update={"commit": prepared.commit}) == prepared:
             return
         self._change(phase="Preparing", cluster=spec.cluster, namespace=spec.namespace, message="")
         try:
-            if (
-                old
-                and grant
-                and (old.cluster, old.namespace, old.account)
-                != (
-                    spec.cluster,
-                    spec.namespace,
-                    spec.account,
-                )
-            ):
-                await give_back(old, grant, self._id)
-                self._set(prepared=None, grant=None)
+            if claimed and orders.moved(claimed, spec):
+                await self._leave(claimed)
+            self._set(claimed=spec)  # before it is asked for: the cluster may hear a claim whose answer never comes
             order = ClaimOrder(cluster=spec.cluster, claim=orders.claim(spec, self._id))
             grant = await perform(ControlActivities.claim, order, f"Claim {spec.namespace} of {spec.cluster}")
             self._set(grant=grant)
             await prepare(spec, grant)
         except NautesError as refusal:
             self._change(phase="Refused", message=refusal.message)
-            await self._pause_until_news()
+            await workflow.sleep(TIMING.refused_retry)
+            self._look = True
             return
         self._set(prepared=spec)
         self._change(phase="Ready")
 
-    async def _pause_until_news(self) -> None:
-        """Ask again after a while, or at once when somebody says something new."""
-        try:
-            await workflow.wait_condition(lambda: self._look, timeout=REFUSED_RETRY)
-        except TimeoutError:
-            self._look = True
+    async def _leave(self, spec: PipelineSpec) -> None:
+        """Give the place back, or only the claim when it was never answered."""
+        if self._state.grant is None:
+            await unclaim(spec, self._id)
+        else:
+            await give_back(spec, self._state.grant, self._id)
+        self._set(claimed=None, prepared=None, grant=None)
 
     async def _start_runs(self, push: Push) -> None:
         spec, grant = self._state.prepared, self._state.grant
@@ -157,12 +149,10 @@ class PipelineWorkflow:
 
     async def _remove(self) -> None:
         self._change(phase="Removing", message="")
-        spec, grant = self._state.prepared or self._state.spec, self._state.grant
-        if spec and grant:
-            runs = list(self._status.runs)
-            await perform(ControlActivities.cancel_runs, runs, "Cancel runs that are under way", within=600)
-            await give_back(spec, grant, self._id)
-        self._set(prepared=None, grant=None)
+        if claimed := self._state.claimed:
+            if runs := list(self._status.runs):
+                await perform(ControlActivities.cancel_runs, runs, "Cancel runs that are under way", within=600)
+            await self._leave(claimed)
         self._change(phase="Removed")
 
     def _set(self, **changes: object) -> None:

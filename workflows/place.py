@@ -5,6 +5,8 @@ Used by the deployment and the pipeline workflows alike.
 
 from __future__ import annotations
 
+import contextlib
+
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -12,7 +14,9 @@ with workflow.unsafe.imports_passed_through():
     from activities.runtimes import RuntimeActivities
     from activities.vault import VaultActivities
     from contracts.clusters import ClaimOrder, Grant
+    from contracts.errors import Unavailable
     from contracts.places import ClearOrder, PlaceOrder
+    from contracts.timing import TIMING
     from workflows import orders
     from workflows.effects import perform
 
@@ -24,6 +28,13 @@ async def prepare(spec: orders.Spec, grant: Grant) -> None:
     )
     await perform(RuntimeActivities.prepare, place, f"Place in {grant.cluster}", within=120)
     await perform(VaultActivities.ensure_runtime_role, orders.vault_role(spec, grant), "Vault role of the account")
+
+
+async def unclaim(spec: orders.Spec, workflow_id: str) -> None:
+    """Take back a claim whose answer nobody waited for: the cluster may have heard it. One that is not there has none."""
+    order = ClaimOrder(cluster=spec.cluster, claim=orders.claim(spec, workflow_id))
+    with contextlib.suppress(Unavailable):
+        await perform(ControlActivities.release, order, "Take back the claim", patience=TIMING.refused_retry)
 
 
 async def give_back(spec: orders.Spec, grant: Grant, workflow_id: str) -> None:

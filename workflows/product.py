@@ -15,8 +15,8 @@ with workflow.unsafe.imports_passed_through():
     from contracts import ids
     from contracts.errors import NautesError, Refused
     from contracts.gitlab import Push
-    from contracts.operations import Accepted, ChangeRequest
-    from contracts.products import ChangeInput, ProductInput, ProductState, SyncOrder, SyncReport
+    from contracts.operations import Accepted, ChangeRequest, require_bounded
+    from contracts.products import ChangeInput, ProductInput, ProductState, SyncOrder, SyncReport, Watch
     from contracts.status import ProductStatus
     from workflows import effects, progress
     from workflows.change import ChangeWorkflow
@@ -24,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.tell import to_tell
 
 PUSHED = "pushed"  # signal of everything that wants to hear of pushes
+UNCLAIMED_KEPT = 200  # pushes kept until it is known who watches their repository
 
 
 @workflow.defn(name="Product")
@@ -37,6 +38,8 @@ class ProductWorkflow:
         self._queue = list(self._state.queue)
         self._handled = list(self._state.handled)
         self._look = self._state.look
+        self._unclaimed = list(self._state.unclaimed)
+        self._reading = False
         self._running = ""
         self._exists = True
 
@@ -51,6 +54,7 @@ class ProductWorkflow:
     def _check_request(self, request: ChangeRequest) -> None:
         if request.product != self._path:
             raise effects.as_failure(Refused("product-mismatch", f"this is product {self._path}"))
+        effects.require(require_bounded, request)
 
     @workflow.signal
     async def pushed(self, push: Push) -> None:
@@ -59,6 +63,8 @@ class ProductWorkflow:
             return
         if push.project_id == self._state.project_id or not self._state.project_id:
             self._look = self._look or push.after != self._state.commit
+        if self._look or self._reading or self._running:  # who watches may be about to change: told then as well
+            self._unclaimed = [*self._unclaimed, push][-UNCLAIMED_KEPT:]
         for watch in self._state.watches:
             if watch.project_id == push.project_id:
                 await self._pass_on(watch.workflow, push)
@@ -93,12 +99,12 @@ class ProductWorkflow:
             if self._queue:
                 await self._change(self._queue[0])
                 self._queue.pop(0)
-            elif self._look:
-                await self._read()
             elif effects.should_continue_as_new():
                 await workflow.wait_condition(workflow.all_handlers_finished)
-                if not self._queue and not self._look:
+                if not self._queue:
                     workflow.continue_as_new(ProductInput(path=self._path, state=self._carried()))
+            elif self._look:
+                await self._read()
             else:
                 await workflow.wait_condition(
                     lambda: bool(self._queue) or self._look or effects.should_continue_as_new()
@@ -122,43 +128,64 @@ class ProductWorkflow:
             self._look = True
         else:
             if report.sync:
-                self._absorb(report.sync)
-            elif not self._state.id:
-                self._look = True  # nothing known yet: find out whether there is a product at all
+                await self._absorb(report.sync)
+            elif not self._state.id or report.commit != self._state.commit:
+                self._look = True  # nothing known yet, or a commit that nobody has acted on: look what there is
         finally:
             self._running = ""
 
     async def _read(self) -> None:
         """Read the declaration at its head and tell every runtime that changed."""
-        self._look = False
+        self._look, self._reading = False, True
         order = SyncOrder(product=self._path, digests=self._state.digests)
         try:
             report = await perform(ProductActivities.read, order, "Declaration at its head")
+            if tell := to_tell(report):
+                await perform(ControlActivities.tell, tell, "Tell the runtimes that changed")
         except NautesError as error:
             self._state = self._state.model_copy(update={"message": error.message})
             return
-        if tell := to_tell(report):
-            await perform(ControlActivities.tell, tell, "Tell the runtimes that changed")
-        self._absorb(report)
+        finally:
+            self._reading = False
+        await self._absorb(report)
 
-    def _absorb(self, report: SyncReport) -> None:
+    async def _absorb(self, report: SyncReport) -> None:
         self._exists = report.exists
+        # What cannot be resolved now still hears of pushes.
+        watches = [*report.watches, *(each for each in self._state.watches if each.workflow in report.kept)]
+        new = [each for each in watches if each not in self._state.watches]
         self._state = self._state.model_copy(
             update={
                 "id": report.id,
                 "project_id": report.project_id,
                 "commit": report.commit,
                 "digests": report.digests,
-                "watches": report.watches,
+                "watches": watches,
                 "environments": report.environments,
                 "runtimes": report.runtimes,
                 "findings": report.findings,
                 "message": "",
             }
         )
+        pushes, self._unclaimed = self._unclaimed, []
+        await self._catch_up(pushes, new)
+
+    async def _catch_up(self, pushes: list[Push], watches: list[Watch]) -> None:
+        """Pass on to new watchers what came before they were known; whoever has heard it already drops it."""
+        for push in pushes:
+            for watch in watches:
+                if watch.project_id == push.project_id:
+                    await self._pass_on(watch.workflow, push)
 
     def _carried(self) -> ProductState:
-        return self._state.model_copy(update={"queue": self._queue, "handled": self._handled, "look": self._look})
+        return self._state.model_copy(
+            update={
+                "queue": self._queue,
+                "handled": self._handled,
+                "look": self._look,
+                "unclaimed": self._unclaimed,
+            }
+        )
 
     def _show(self) -> None:
         phase = "Changing" if self._running else "Idle"

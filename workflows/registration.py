@@ -44,6 +44,9 @@ class RegistrationWorkflow:
         self._done: list[Effect] = []
         self._undo = Undo()
         self._state = order.state
+        # Nothing of it was there before: only then does an undo take everything away. A cluster that Git and Vault know
+        # (Temporal's memory was lost) keeps what it had, whoever refuses.
+        self._fresh = order.request.kubeconfig is not None and not order.state.kubeconfig
 
     @workflow.query
     def status(self) -> OperationStatus:
@@ -75,7 +78,7 @@ class RegistrationWorkflow:
         auth = ClusterAuth(cluster=self._name, kubeconfig=kubeconfig)
         await self._install("ground", "nautes", kubeconfig)
         self._show("Vault auth mount")
-        if not self._order.state.kubeconfig:
+        if self._fresh:
             self._undo.before(
                 f"auth mount {self._name}", lambda: perform(VaultActivities.drop_auth, self._name, "Undo: Vault auth")
             )
@@ -135,6 +138,7 @@ class RegistrationWorkflow:
             "kubeconfig in Vault", lambda: perform(VaultActivities.undo_kubeconfig, undo, "Undo: kubeconfig")
         )
         stored = await perform(VaultActivities.store_kubeconfig, order, "Kubeconfig to its place in Vault")
+        self._fresh = self._fresh and stored.previous is None
         if stored.changed:
             self._note("vault", "create" if stored.previous is None else "change", stored.secret.path)
         return stored.secret
@@ -149,10 +153,12 @@ class RegistrationWorkflow:
             operation=workflow.info().workflow_id,
         )
         back = order.model_copy(update={"manifest": before})
-        if manifest:
-            self._undo.before(
-                "cluster manifest", lambda: perform(ClusterActivities.commit, back, "Undo: cluster manifest")
-            )
+
+        async def undo() -> bool:
+            return (await perform(ClusterActivities.commit, back, "Undo: cluster manifest")).made
+
+        if manifest and (before or self._fresh):
+            self._undo.before("cluster manifest", undo)
         committed = await perform(ClusterActivities.commit, order, "Cluster manifest to the tenant repository")
         if committed.made:
             self._note("git", "change", f"clusters/{self._name}.yaml")
@@ -161,11 +167,13 @@ class RegistrationWorkflow:
     async def _install(self, component: str, namespace: str, kubeconfig: SecretRef) -> None:
         self._show(f"Component {component}")
         order = ComponentOrder(cluster=self._name, kubeconfig=kubeconfig, component=component, namespace=namespace)
-        if component not in self._state.components and not self._state.kubeconfig:
-            self._undo.before(
-                f"component {component}",
-                lambda: perform(ComponentActivities.remove, order, f"Undo: component {component}", within=300),
-            )
+
+        async def undo() -> bool:
+            report = await perform(ComponentActivities.remove, order, f"Undo: component {component}", within=300)
+            return report.deleted > 0
+
+        if self._fresh:
+            self._undo.before(f"component {component}", undo)
         report = await perform(ComponentActivities.install, order, f"Component {component}", within=600)
         if report.writes:
             self._note("kubernetes", "change", f"component {component} ({report.writes} objects)")
@@ -203,9 +211,10 @@ class RegistrationWorkflow:
         outcome = Outcome(resource=f"Cluster/{self._name}", action="refused", detail=refusal.message if refusal else "")
         message = refusal.message if refusal else "cancelled"
         before = self._order.state
-        # A cluster that was never ready is not there: its workflow ends when nothing is queued.
-        gone = {"phase": "Refused", "removed": True} if not before.manifest else {}
-        self._state = before.model_copy(update={"message": message, **gone})
+        changes: dict[str, object] = {}
+        if not before.manifest:  # one that was never there is not there: its workflow ends when nothing is queued
+            changes = {"phase": "Refused", "removed": self._request.kubeconfig is not None}
+        self._state = before.model_copy(update={"message": message, **changes})
         report = self._report("refused" if refusal else "cancelled", [outcome])
         findings = list(refusal.findings) if refusal else []
         return report.model_copy(update={"findings": findings, "undone": undone, "message": message})

@@ -1,0 +1,201 @@
+"""Record the histories that test_replay.py replays: `python -m tests.replay.record`, by hand, when a workflow got a new path.
+
+One life per workflow, on the fakes of tests/workflow. A history that is here must replay with every later version of the code:
+record anew only what is new, or what was never released.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from contracts.clusters import ClusterInput
+from contracts.convergence import HealthReport, ObjectHealth
+from contracts.errors import Refused, Unavailable
+from contracts.gitlab import PushPage
+from contracts.products import ProductInput, Watch
+from contracts.runtimes import DeploymentInput, PipelineInput
+from contracts.status import DeploymentStatus, PipelineStatus, ProductStatus, TenantStatus
+from contracts.tenant import TenantInput
+from tests.replay.scrub import clean
+from tests.workflow import answers
+from tests.workflow.platform import Platform, connect, hurried, server, until, working
+
+HERE = Path(__file__).parent / "histories"
+PIPELINE = "pipeline/shop/build"
+DEPLOYMENT = "deployment/shop/web"
+
+
+async def tenant(platform: Platform) -> dict[str, str]:
+    """Installed, woken by a push."""
+    start = TenantInput(tenant="nautes", hooks_url="https://nautes.example.com/hooks")
+    handle = await platform.start("Tenant", "tenant", start)
+    await _shows(platform, "tenant", TenantStatus, lambda found: found.phase == "Ready")
+    await handle.signal("pushed", answers.push(9, repository="nautes/management"))
+    await platform.called("control.wake", 3)
+    return {"Tenant": "tenant"}
+
+
+async def cluster(platform: Platform) -> dict[str, str]:
+    """Registered, refused once in the middle, claimed, released, removed."""
+    handle = await platform.start("Cluster", "cluster/edge", ClusterInput(name="edge"))
+    for operation, action in (("first", "apply"), ("second", "apply")):
+        await handle.execute_update("submit", answers.registration("edge", action, operation=operation))
+        await platform.result(f"registration/edge/{operation}")
+        platform.fakes.fail("components.install", Refused("component-refused", "no such kind"))
+    claim = answers.claim(DEPLOYMENT, "web")
+    await handle.execute_update("claim", claim)
+    await handle.execute_update("release", claim)
+    await handle.execute_update("submit", answers.registration("edge", "remove", operation="third"))
+    await handle.result()
+    found = {"Cluster": "cluster/edge", "Registration": "registration/edge/first"}
+    return {
+        **found,
+        "Registration.refused": "registration/edge/second",
+        "Registration.removed": "registration/edge/third",
+    }
+
+
+async def product(platform: Platform) -> dict[str, str]:
+    """Changed, a change refused and undone, one cancelled, a push passed on, removed."""
+    fakes = platform.fakes
+    fakes.answers["products.read"] = answers.synced(
+        "shop",
+        deployments=[answers.deployment("shop")],
+        watches=[Watch(workflow=DEPLOYMENT, project_id=answers.PROJECT)],
+    )
+    fakes.answers["products.plan"] = answers.new_product("shop", "code")
+    handle = await platform.start("Product", "product/shop", ProductInput(path="shop"))
+    await _shows(platform, "product/shop", ProductStatus, lambda found: bool(found.id))
+    await _change(platform, "done")
+    fakes.fail("products.commit_files", Refused("rules", "somebody declared it meanwhile"))
+    await _change(platform, "refused")
+    hold = fakes.hold("repositories.ensure_hook")
+    await handle.execute_update("submit", answers.change("shop", operation="cancelled"))
+    await hold.begun.wait()
+    await platform.handle("change/shop/cancelled").cancel()
+    await platform.result("change/shop/cancelled")
+    await handle.signal("pushed", answers.push())
+    fakes.answers["products.plan"] = answers.plan(
+        gone_repositories=["code"], repository_ids={"code": 41}, gone_runtimes=[DEPLOYMENT], product_gone=True
+    )
+    await _change(platform, "removed", "remove")
+    await handle.result()
+    ends = {f"Change.{each}": f"change/shop/{each}" for each in ("refused", "cancelled", "removed")}
+    return {"Product": "product/shop", "Change": "change/shop/done", **ends}
+
+
+async def _change(platform: Platform, operation: str, action: str = "apply") -> None:
+    request = answers.change("shop", action, operation=operation)
+    await platform.handle("product/shop").execute_update("submit", request)
+    await platform.result(f"change/shop/{operation}")
+
+
+async def deployment(platform: Platform) -> dict[str, str]:
+    """Refused, retried after an outage, overtaken by a push, paused, pinned, moved, removed."""
+    fakes = platform.fakes
+    fakes.fail("control.claim", Unavailable("cluster-not-ready", "cluster edge is Registering"))
+    fakes.fail("runtimes.prepare", Refused("namespace-foreign", "namespace web does not belong to this product"))
+    sick = ObjectHealth(kind="Deployment", name="web", status="InProgress", reason="0 of 1 ready")
+    fakes.answers["kubernetes.health"] = HealthReport(healthy=False, unhealthy=[sick], total=2)
+    hold = fakes.hold("kubernetes.await_health")
+    handle = await platform.start("Deployment", DEPLOYMENT, DeploymentInput(product="shop", runtime="web"))
+    await handle.signal("specified", answers.deployment("shop"))
+    await hold.begun.wait()
+    fakes.answers["kubernetes.health"] = HealthReport(healthy=True, total=2)
+    await handle.signal("pushed", answers.push())
+    await _shows(platform, DEPLOYMENT, DeploymentStatus, lambda found: found.phase == "Converged")
+    await handle.execute_update("pause")
+    await handle.execute_update("rollback", "0" * 40)
+    await handle.execute_update("resume")
+    await handle.signal("specified", answers.deployment("shop", cluster="other"))
+    await _shows(platform, DEPLOYMENT, DeploymentStatus, lambda found: found.cluster == "other" and _converged(found))
+    await handle.signal("remove")
+    await handle.result()
+    return {"Deployment": DEPLOYMENT}
+
+
+def _converged(status: DeploymentStatus) -> bool:
+    return status.phase == "Converged"
+
+
+async def pipeline(platform: Platform) -> dict[str, str]:
+    """Events run, one fails, one is cancelled; removed."""
+    fakes = platform.fakes
+    handle = await platform.start("Pipeline", PIPELINE, PipelineInput(product="shop", runtime="build"))
+    await handle.signal("specified", answers.pipeline("shop"))
+    pushes = [answers.push() for _ in range(3)]
+    runs = [f"run/shop/build/{each.event}-pushes-ci" for each in pushes]
+    await handle.signal("pushed", pushes[0])
+    await platform.result(runs[0])
+    fakes.fail("tekton.create_run", Refused("pipeline-file", "ci.yaml must hold exactly one PipelineRun"))
+    await handle.signal("pushed", pushes[1])
+    await platform.result(runs[1])
+    hold = fakes.hold("tekton.await_run")
+    await handle.signal("pushed", pushes[2])
+    await hold.begun.wait()
+    await platform.handle(runs[2]).cancel()
+    await platform.result(runs[2])
+    await _shows(platform, PIPELINE, PipelineStatus, lambda found: len(found.runs) == 3)
+    await handle.signal("remove")
+    await handle.result()
+    return {
+        "Pipeline": PIPELINE,
+        "PipelineRun": runs[0],
+        "PipelineRun.failed": runs[1],
+        "PipelineRun.cancelled": runs[2],
+    }
+
+
+async def sweeps(platform: Platform) -> dict[str, str]:
+    """Both sweeps, as plain workflows."""
+    platform.fakes.answers["gitlab.recent_pushes"] = PushPage(pushes=[answers.push()], cursor=18, calls=1)
+    for kind, key, arguments in (("BranchSweep", "sweep/branches", []), ("DriftSweep", "sweep/drift/edge", ["edge"])):
+        await (await platform.client.start_workflow(kind, args=arguments, id=key, task_queue=platform.queue)).result()
+    return {"BranchSweep": "sweep/branches", "DriftSweep": "sweep/drift/edge"}
+
+
+LIVES: tuple[Callable[[Platform], Awaitable[dict[str, str]]], ...] = (
+    tenant,
+    cluster,
+    product,
+    deployment,
+    pipeline,
+    sweeps,
+)
+
+
+async def _shows(platform: Platform, key: str, kind: type, look: Callable[[Any], bool]) -> None:
+    async def see() -> bool:
+        return look(await platform.shown(key, kind))
+
+    await until(see, f"{key} as wanted")
+
+
+async def record(address: str, wanted: set[str]) -> None:
+    """Live every life and write the histories of `wanted` (all when empty)."""
+    client = await connect(address)
+    for life in LIVES:
+        async with working(client, queue="nautes") as platform:
+            for name, key in (await life(platform)).items():
+                if not wanted or name in wanted:
+                    history = await client.get_workflow_handle(key).fetch_history()
+                    text = json.dumps({"id": key, **clean(history.to_json_dict())}, indent=1, sort_keys=True)
+                    (HERE / f"{name}.json").write_text(f"{text}\n")
+
+
+def main() -> None:
+    """Arguments name the histories to write; none means all."""
+    HERE.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as directory, server(Path(directory)) as address:
+        with hurried(retry_maximum=0.2, refused_retry=0.2):
+            asyncio.run(record(address, set(sys.argv[1:])))
+
+
+if __name__ == "__main__":
+    main()

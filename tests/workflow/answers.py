@@ -1,0 +1,248 @@
+"""What the fakes answer when a test says nothing else, and makers of the messages that tests send."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from contracts.clusters import Claim, ClaimOrder, Grant
+from contracts.common import Requester
+from contracts.control import AnnounceOrder, DriftReport, Released, Told
+from contracts.convergence import ConvergeOrder, ConvergeReport, HealthReport, OwnedReport
+from contracts.git import FetchOrder, Head
+from contracts.gitlab import (
+    Gone,
+    GroupOrder,
+    GroupState,
+    HookState,
+    KeysState,
+    Push,
+    PushPage,
+    RepositoryOrder,
+    RepositoryState,
+    push_event,
+)
+from contracts.operations import ChangeRequest, ClusterRequest, Outcome
+from contracts.products import FilesCommitted, Plan, RepositoryPlan, SyncOrder, SyncReport
+from contracts.runtimes import DeploymentSpec, EventSource, PipelineFile, PipelineSpec, RunReport, Trigger
+from contracts.secrets import SecretRef
+from contracts.vault import Done, KubeconfigState
+
+ADA = Requester(id=7, username="ada", name="Ada", email="ada@example.com")
+KUBECONFIG = SecretRef(engine="cluster", path="kubernetes/edge/default/admin", version=1)
+STAGED = SecretRef(engine="cluster", path="staging/one", version=1)
+HEAD = "a" * 40
+PROJECT, DECLARATION = 41, 40  # project ids: a code repository, default.project
+_numbers = itertools.count(1)
+
+
+def unique(word: str) -> str:
+    """A name no other test of this process uses."""
+    return f"{word}-{next(_numbers)}"
+
+
+# Requests
+
+
+def change(product: str, action: str = "apply", **more: Any) -> ChangeRequest:
+    """A request for a change of one project."""
+    manifests = [{"kind": "Project", "spec": {"name": "web", "product": product, "language": "python"}}]
+    values = {"operation": unique("op"), "product": product, "action": action, "manifests": manifests}
+    return ChangeRequest.model_validate({**values, "requester": ADA, **more})
+
+
+def registration(cluster: str, action: str = "apply", **more: Any) -> ClusterRequest:
+    """A request for a deployment worker with one component."""
+    values = {"operation": unique("op"), "cluster": cluster, "action": action, "manifest": manifest(cluster)}
+    staged = {"kubeconfig": STAGED} if action == "apply" else {}
+    return ClusterRequest.model_validate({**values, **staged, "requester": ADA, **more})
+
+
+def manifest(cluster: str, worker: str = "deployment", **spec: Any) -> dict[str, Any]:
+    """A cluster's manifest."""
+    components = {"gateway": {"name": "traefik", "namespace": "traefik"}}
+    body = {"name": cluster, "apiServer": "https://edge.example.com:6443", "usage": "worker", "workerType": worker}
+    return {"kind": "Cluster", "spec": {**body, "componentsList": components, **spec}}
+
+
+def claim(runtime: str, *namespaces: str, product: str = "product-1", worker: str = "deployment") -> Claim:
+    """A runtime asks for namespaces."""
+    return Claim(runtime=runtime, product=product, product_id=product, namespaces=list(namespaces), worker_type=worker)
+
+
+def push(project_id: int = PROJECT, *, repository: str = "shop/code", after: str = "", ref: str = "main") -> Push:
+    """A push to a branch; every one is another event."""
+    number = next(_numbers)
+    commit, full = after or f"{number:040x}", f"refs/heads/{ref}"
+    event = push_event(project_id, full, "0" * 40, commit)
+    return Push(
+        event=event,
+        project_id=project_id,
+        repository=repository,
+        ref=full,
+        before="0" * 40,
+        after=commit,
+        kind="push_events",
+    )
+
+
+# Runtimes
+
+
+def deployment(product: str, **more: Any) -> DeploymentSpec:
+    """A deployment runtime as its product tells it."""
+    values = {
+        "product": product,
+        "product_id": "product-1",
+        "runtime": "web",
+        "environment": "test",
+        "cluster": "edge",
+        "repository": f"{product}/code",
+        "repository_id": PROJECT,
+        "revision": "main",
+        "path": "deploy",
+        "namespaces": ["web"],
+        "account": "web",
+        "commit": HEAD,
+    }
+    return DeploymentSpec.model_validate({**values, **more})
+
+
+def pipeline(product: str, **more: Any) -> PipelineSpec:
+    """A pipeline runtime as its product tells it: every push to a branch runs `ci`."""
+    values = {
+        "product": product,
+        "product_id": "product-1",
+        "runtime": "build",
+        "project": "web",
+        "environment": "build",
+        "cluster": "edge",
+        "namespace": "build",
+        "account": "build",
+        "source": f"{product}/pipelines",
+        "source_id": 42,
+        "pipelines": [PipelineFile(name="ci", path="ci.yaml")],
+        "event_sources": [
+            EventSource(name="pushes", repository_id=PROJECT, revision="refs/heads/", events=["push_events"])
+        ],
+        "triggers": [Trigger(event_source="pushes", pipeline="ci", revision="main")],
+        "commit": HEAD,
+    }
+    return PipelineSpec.model_validate({**values, **more})
+
+
+# Answers
+
+
+def plan(**more: Any) -> Plan:
+    """A plan that changes files of a product that is there."""
+    values = {"head": HEAD, "group_id": 1, "project_id": DECLARATION, "hooks_url": "https://nautes.example.com/hooks"}
+    outcomes = [Outcome(resource="Project/web", action="created")]
+    return Plan.model_validate({**values, "outcomes": outcomes, "files": True, **more})
+
+
+def new_product(product: str, *repositories: str) -> Plan:
+    """A plan that makes everything."""
+    group = GroupOrder(path=product, name=product, owner=ADA)
+    return plan(head="", group_id=0, project_id=0, group=group, repositories=[planned(each) for each in repositories])
+
+
+def planned(name: str, *, new: bool = True) -> RepositoryPlan:
+    """One code repository of a plan."""
+    return RepositoryPlan(
+        name=name, display=name, visibility="private", description=None, events=["push_events"], new=new
+    )
+
+
+def synced(product: str, **more: Any) -> SyncReport:
+    """A declaration that is there."""
+    values = {"exists": True, "id": "product-1", "project_id": DECLARATION, "commit": HEAD}
+    return SyncReport.model_validate({**values, **more})
+
+
+def _group(order: GroupOrder) -> GroupState:
+    return GroupState(id=1, path=order.path, made="created")
+
+
+def _repository(order: RepositoryOrder) -> RepositoryState:
+    number = DECLARATION if order.path == "default.project" else PROJECT
+    return RepositoryState(id=number, path=f"{order.group}/{order.path}", made="created")
+
+
+def _granted(order: ClaimOrder) -> Grant:
+    return Grant(cluster=order.cluster, kubeconfig=KUBECONFIG)
+
+
+def _released(order: ClaimOrder) -> Released:
+    return Released(namespaces=order.claim.namespaces)
+
+
+def _converged(order: ConvergeOrder) -> ConvergeReport:
+    return ConvergeReport(commit=order.source.commit if order.source else "", applied=2, writes=2)
+
+
+def _head(order: FetchOrder) -> Head:
+    return Head(repository=order.repository, ref=order.ref, commit=HEAD)
+
+
+def _announced(order: AnnounceOrder) -> Told:
+    return Told(count=len(order.pushes))
+
+
+def _read(order: SyncOrder) -> SyncReport:
+    return synced(order.product)
+
+
+DEFAULTS: dict[str, Any] = {
+    "clusters.known": [],
+    "clusters.check": [],
+    "clusters.commit": FilesCommitted(commit=HEAD, changed=["edge.yaml"], made=True),
+    "components.install": ConvergeReport(applied=3, writes=3),
+    "components.remove": OwnedReport(deleted=3),
+    "control.claim": _granted,
+    "control.release": _released,
+    "control.tell": Told(count=1),
+    "control.wake": Told(count=1),
+    "control.announce": _announced,
+    "control.await_end": Told(count=1),
+    "control.cancel_runs": Told(count=1),
+    "control.ensure_schedule": Told(count=1),
+    "control.drop_schedule": Told(count=1),
+    "drift.sweep": DriftReport(fingerprints={}),
+    "git.head": _head,
+    "git.fetch": HEAD,
+    "gitlab.ensure_group": _group,
+    "gitlab.ensure_repository": _repository,
+    "gitlab.ensure_tenant_repository": RepositoryState(id=9, path="nautes/management", made="created"),
+    "gitlab.delete_repository": Gone(removed=True),
+    "gitlab.delete_group": Gone(removed=True),
+    "gitlab.product_paths": [],
+    "gitlab.set_commit_status": Done(changed=True),
+    "gitlab.recent_pushes": PushPage(pushes=[], cursor=0, calls=1),
+    "kubernetes.converge": _converged,
+    "kubernetes.health": HealthReport(healthy=True, total=2),
+    "kubernetes.await_health": HealthReport(healthy=True, total=2),
+    "kubernetes.delete_owned": OwnedReport(deleted=2),
+    "products.plan": plan(),
+    "products.commit_files": FilesCommitted(commit="b" * 40, changed=["projects/web/web.yaml"], made=True),
+    "products.read": _read,
+    "repositories.ensure_keys": KeysState(made="created", secrets=[]),
+    "repositories.ensure_hook": HookState(id=1, made="created"),
+    "repositories.drop_secrets": Gone(removed=True),
+    "runtimes.prepare": Done(changed=True),
+    "runtimes.clear": Done(changed=True),
+    "tekton.create_run": Done(changed=True),
+    "tekton.await_run": RunReport(phase="Succeeded", finished="2026-01-01T00:00:00Z"),
+    "tekton.cancel_run": Done(changed=True),
+    "vault.ensure_tenant": Done(changed=True),
+    "vault.kubeconfig_ref": KUBECONFIG,
+    "vault.store_kubeconfig": KubeconfigState(secret=KUBECONFIG, previous=None, changed=True),
+    "vault.undo_kubeconfig": True,
+    "vault.discard": True,
+    "vault.ensure_cluster_auth": Done(changed=True),
+    "vault.verify_login": Done(changed=False),
+    "vault.drop_auth": True,
+    "vault.drop_cluster": Gone(removed=True),
+    "vault.ensure_runtime_role": Done(changed=True),
+    "vault.drop_runtime_role": Gone(removed=True),
+}

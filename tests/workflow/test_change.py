@@ -1,0 +1,292 @@
+"""One change: what it does in which order, and how it is refused, cancelled and undone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from contracts.errors import Conflict, Refused, Unavailable
+from contracts.gitlab import Gone
+from contracts.operations import OperationStatus, Outcome
+from contracts.products import ChangeInput, ChangeReport, FilesCommitted
+from resources.findings import Finding
+from tests.workflow import answers
+from tests.workflow.answers import DECLARATION, PROJECT, change, new_product, plan, planned, synced, unique
+from tests.workflow.caches import both_caches
+from tests.workflow.platform import Handle, Platform, until
+
+
+async def _start(platform: Platform, product: str, action: str = "apply", **more: Any) -> Handle:
+    request = change(product, action, **more)
+    key = f"change/{product}/{request.operation}"
+    await platform.start("Change", key, ChangeInput(request=request))
+    return platform.handle(key, ChangeReport)
+
+
+@both_caches
+async def test_a_new_product_is_made_in_order_and_committed_once(platform: Platform) -> None:
+    product = unique("shop")
+    platform.fakes.answers["products.plan"] = new_product(product, "code")
+    platform.fakes.answers["products.read"] = synced(product, deployments=[answers.deployment(product)])
+    report = await (await _start(platform, product)).result()
+    assert (report.state, report.commit, report.undone) == ("done", "b" * 40, [])
+    assert platform.fakes.names() == [
+        "products.plan",
+        "gitlab.ensure_group",
+        "gitlab.ensure_repository",
+        "repositories.ensure_keys",
+        "repositories.ensure_hook",
+        "gitlab.ensure_repository",
+        "repositories.ensure_keys",
+        "repositories.ensure_hook",
+        "products.commit_files",
+        "products.read",
+        "control.tell",
+    ]
+    assert platform.fakes.asked("gitlab.ensure_group")[0].owner == answers.ADA
+    assert [each.permissions for each in platform.fakes.asked("repositories.ensure_keys")] == [
+        ["readonly"],
+        ["readonly", "readwrite"],
+    ]
+    hooks = [each.url for each in platform.fakes.asked("repositories.ensure_hook")]
+    assert [each.rsplit("/", 1)[1] for each in hooks] == [str(DECLARATION), str(PROJECT)]
+
+
+async def test_findings_of_the_plan_refuse_a_change_before_anything_is_done(platform: Platform) -> None:
+    product = unique("shop")
+    finding = Finding(rule="environment-unknown", message="environment test is not declared")
+    platform.fakes.answers["products.plan"] = plan(findings=[finding])
+    report = await (await _start(platform, product)).result()
+    assert (report.state, report.message, report.findings) == ("refused", finding.message, [finding])
+    assert [each.action for each in report.outcomes] == ["refused"]
+    assert platform.fakes.names() == ["products.plan"]
+
+
+async def test_a_dry_run_answers_with_the_plan_and_does_nothing(platform: Platform) -> None:
+    product = unique("shop")
+    report = await (await _start(platform, product, dry_run=True)).result()
+    assert (report.state, report.outcomes) == ("done", [Outcome(resource="Project/web", action="created")])
+    assert platform.fakes.names() == ["products.plan"]
+
+
+@both_caches
+async def test_a_refusal_in_the_middle_takes_back_what_was_done_newest_first(platform: Platform) -> None:
+    product = unique("shop")
+    platform.fakes.answers["products.plan"] = plan(repositories=[planned("code"), planned("docs")])
+    platform.fakes.fail("products.commit_files", Refused("rules", "somebody declared it meanwhile"))
+    report = await (await _start(platform, product)).result()
+    assert (report.state, report.message) == ("refused", "somebody declared it meanwhile")
+    assert report.undone == [
+        f"secrets of {product}/docs",
+        "repository docs",
+        f"secrets of {product}/code",
+        "repository code",
+    ]
+    assert [each.path for each in platform.fakes.asked("gitlab.delete_repository")] == [
+        f"{product}/docs",
+        f"{product}/code",
+    ]
+
+
+async def test_a_group_that_this_change_made_is_taken_back_and_one_that_was_there_is_not(platform: Platform) -> None:
+    for planned_, undone in ((new_product("shop"), True), (plan(group=new_product("shop").group), False)):
+        product = unique("shop")
+        before = len(platform.fakes.asked("gitlab.delete_group"))
+        platform.fakes.answers["products.plan"] = planned_
+        platform.fakes.fail("products.commit_files", Refused("rules", "no"))
+        report = await (await _start(platform, product)).result()
+        assert (f"group {product}" in report.undone) is undone
+        assert (len(platform.fakes.asked("gitlab.delete_group")) > before) is undone
+
+
+async def test_what_cannot_be_taken_back_is_reported_and_the_rest_still_is(platform: Platform) -> None:
+    product = unique("shop")
+    platform.fakes.answers["products.plan"] = plan(repositories=[planned("code")])
+    platform.fakes.answers["repositories.drop_secrets"] = Gone(removed=False)
+    platform.fakes.fail("products.commit_files", Refused("rules", "no"))
+    platform.fakes.fail("gitlab.delete_repository", Refused("protected", "the repository is protected"))
+    report = await (await _start(platform, product)).result()
+    assert report.undone == ["could not take back repository code: the repository is protected"]
+
+
+WAITS = [
+    "products.plan",
+    "gitlab.ensure_group",
+    "gitlab.ensure_repository",
+    "repositories.ensure_keys",
+    "repositories.ensure_hook",
+    "products.commit_files",
+]
+
+
+@pytest.mark.parametrize("where", WAITS)
+@pytest.mark.parametrize("deaf", [False, True], ids=["stopped", "too late"])
+async def test_a_cancelled_change_is_undone_wherever_it_waits(platform: Platform, where: str, deaf: bool) -> None:
+    """`too late`: the call succeeds although the cancellation came while it was under way."""
+    if where == "products.commit_files" and deaf:
+        return await _past_the_commit(platform)
+    product = unique("shop")
+    platform.fakes.answers["products.plan"] = new_product(product, "code")
+    hold = platform.fakes.hold(where, deaf=deaf)
+    handle = await _start(platform, product)
+    await hold.begun.wait()
+    await handle.cancel()
+    if deaf:
+        await until(lambda: platform.cancel_heard(handle), "the cancellation in history")
+        hold.release()
+    report = await handle.result()
+    assert (report.state, report.message) == ("cancelled", "cancelled")
+    assert "control.tell" not in platform.fakes.names()
+    asked = [each for each in WAITS[: WAITS.index(where) + 1] if each != "products.plan"]
+    assert bool(platform.fakes.asked("gitlab.delete_group")) == ("gitlab.ensure_group" in asked)
+    if deaf and where != "products.commit_files":
+        assert platform.fakes.names().count(where) == 1
+    return None
+
+
+async def _past_the_commit(platform: Platform) -> None:
+    product = unique("shop")
+    platform.fakes.answers["products.plan"] = new_product(product, "code")
+    hold = platform.fakes.hold("products.commit_files", deaf=True)
+    handle = await _start(platform, product)
+    await hold.begun.wait()
+    await handle.cancel()
+    await until(lambda: platform.cancel_heard(handle), "the cancellation in history")
+    hold.release()
+    report = await handle.result()
+    assert (report.state, report.undone) == ("done", [])
+    assert "gitlab.delete_group" not in platform.fakes.names()
+
+
+async def test_a_commit_that_was_stopped_but_had_happened_is_carried_out(platform: Platform) -> None:
+    product = unique("shop")
+    before = new_product(product, "code")
+    after = plan(head="b" * 40, outcomes=[Outcome(resource="Project/web", action="unchanged")])
+    platform.fakes.answers["products.plan"] = before
+    hold = platform.fakes.hold("products.commit_files")
+    handle = await _start(platform, product)
+    await hold.begun.wait()
+    platform.fakes.answers["products.plan"] = after
+    await handle.cancel()
+    report = await handle.result()
+    assert (report.state, report.commit, report.undone) == ("done", "b" * 40, [])
+    assert "gitlab.delete_group" not in platform.fakes.names()
+
+
+async def test_nothing_is_taken_back_once_it_is_committed(platform: Platform) -> None:
+    product = unique("shop")
+    platform.fakes.answers["products.plan"] = new_product(product, "code")
+    platform.fakes.answers["products.read"] = synced(product, deployments=[answers.deployment(product)])
+    hold = platform.fakes.hold("control.tell")
+    handle = await _start(platform, product)
+    await hold.begun.wait()
+    await handle.cancel()
+    await until(lambda: platform.cancel_heard(handle), "the cancellation in history")
+    hold.release()
+    report = await handle.result()
+    assert (report.state, report.undone) == ("done", [])
+    assert "gitlab.delete_group" not in platform.fakes.names()
+
+
+async def test_the_undo_itself_cannot_be_cancelled(platform: Platform) -> None:
+    product = unique("shop")
+    platform.fakes.answers["products.plan"] = new_product(product, "code")
+    platform.fakes.fail("products.commit_files", Refused("rules", "no"))
+    hold = platform.fakes.hold("repositories.drop_secrets")
+    handle = await _start(platform, product)
+    await hold.begun.wait()
+    await handle.cancel()
+    await until(lambda: platform.cancel_heard(handle), "the cancellation in history")
+    hold.release()
+    report = await handle.result()
+    assert report.undone[-1] == f"group {product}"
+    assert len(report.undone) == 3
+    assert not hold.cancelled.is_set()
+
+
+@both_caches
+async def test_an_outage_is_shown_and_retried_until_it_ends(platform: Platform) -> None:
+    product = unique("shop")
+    platform.fakes.fail("products.commit_files", Unavailable("gitlab-unavailable", "GitLab answers 503"), times=10_000)
+    handle = await _start(platform, product)
+    shown = await until(lambda: platform.retried(handle.id), "an attempt that failed")
+    assert (shown[0], shown[2]) == ("products.commit_files", "GitLab answers 503")
+    assert (await platform.shown(handle.id, OperationStatus)).step == "Commit"
+    platform.fakes.mend("products.commit_files")
+    assert (await handle.result()).state == "done"
+
+
+async def test_a_change_is_cancelled_while_it_waits_for_an_outage_to_end(platform: Platform) -> None:
+    product = unique("shop")
+    platform.fakes.answers["products.plan"] = new_product(product, "code")
+    platform.fakes.fail("repositories.ensure_keys", Unavailable("vault-unavailable", "Vault is sealed"), times=10_000)
+    handle = await _start(platform, product)
+    await until(lambda: platform.retried(handle.id), "an attempt that failed")
+    await handle.cancel()
+    report = await handle.result()
+    assert (report.state, report.undone) == ("cancelled", [f"secrets of {product}/default.project", f"group {product}"])
+
+
+async def test_a_head_that_keeps_moving_refuses_and_undoes(platform: Platform) -> None:
+    product = unique("shop")
+    platform.fakes.answers["products.plan"] = plan(repositories=[planned("code")])
+    platform.fakes.fail("products.commit_files", Conflict("head-moves", "default.project keeps moving"))
+    report = await (await _start(platform, product)).result()
+    assert (report.state, report.message) == ("refused", "default.project keeps moving")
+    assert "repository code" in report.undone
+
+
+async def test_a_tree_that_agrees_already_is_no_effect(platform: Platform) -> None:
+    product = unique("shop")
+    platform.fakes.answers["products.commit_files"] = FilesCommitted(commit=answers.HEAD, changed=[], made=False)
+    report = await (await _start(platform, product)).result()
+    assert (report.state, report.effects) == ("done", [])
+
+
+@both_caches
+async def test_a_product_is_removed_in_reverse(platform: Platform) -> None:
+    product = unique("shop")
+    runtime = f"deployment/{product}/web"
+    platform.fakes.answers["products.plan"] = plan(
+        gone_repositories=["code"],
+        repository_ids={"code": PROJECT, "default.project": DECLARATION},
+        gone_runtimes=[runtime],
+        product_gone=True,
+    )
+    platform.fakes.answers["products.read"] = synced(product, removed=[runtime])
+    report = await (await _start(platform, product, "remove")).result()
+    assert report.state == "done"
+    assert report.sync is not None and not report.sync.exists
+    assert platform.fakes.names() == [
+        "products.plan",
+        "products.commit_files",
+        "products.read",
+        "control.tell",
+        "control.await_end",
+        "repositories.drop_secrets",
+        "gitlab.delete_repository",
+        "repositories.drop_secrets",
+        "gitlab.delete_repository",
+        "gitlab.delete_group",
+    ]
+    assert [each.path for each in platform.fakes.asked("gitlab.delete_repository")] == [
+        f"{product}/code",
+        f"{product}/default.project",
+    ]
+
+
+async def test_a_repository_is_deleted_only_after_its_runtimes_have_ended(platform: Platform) -> None:
+    product = unique("shop")
+    platform.fakes.answers["products.plan"] = plan(
+        gone_repositories=["code"], repository_ids={"code": PROJECT}, gone_runtimes=[f"deployment/{product}/web"]
+    )
+    hold = platform.fakes.hold("control.await_end")
+    handle = await _start(platform, product, "remove")
+    await hold.begun.wait()
+    assert "gitlab.delete_repository" not in platform.fakes.names()
+    status = await platform.shown(handle.id, OperationStatus)
+    assert status.step == f"Waiting for the end of deployment/{product}/web"
+    hold.release()
+    assert (await handle.result()).state == "done"
+    assert platform.fakes.names()[-1] == "gitlab.delete_repository"

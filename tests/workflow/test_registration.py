@@ -1,0 +1,193 @@
+"""One registration, update or removal of a cluster: in order, or refused and undone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from contracts.clusters import ClusterState, RegistrationInput, RegistrationReport
+from contracts.convergence import ConvergeReport
+from contracts.errors import Forbidden, Refused, Unavailable
+from contracts.operations import ClusterRequest, OperationStatus
+from contracts.products import FilesCommitted
+from contracts.vault import Done, KubeconfigState
+from resources.findings import Finding
+from tests.workflow.answers import HEAD, KUBECONFIG, STAGED, claim, manifest, registration, unique
+from tests.workflow.caches import both_caches
+from tests.workflow.platform import Handle, Platform, until
+
+
+async def _start(platform: Platform, request: ClusterRequest, state: ClusterState | None = None) -> Handle:
+    key = f"registration/{request.cluster}/{request.operation}"
+    await platform.start("Registration", key, RegistrationInput(request=request, state=state or ClusterState()))
+    return platform.handle(key, RegistrationReport)
+
+
+def _ready(cluster: str, **more: Any) -> ClusterState:
+    values = {"manifest": manifest(cluster), "commit": HEAD, "kubeconfig": KUBECONFIG, "phase": "Ready"}
+    return ClusterState.model_validate({**values, "components": ["traefik"], **more})
+
+
+@both_caches
+async def test_a_cluster_is_registered_in_order(platform: Platform) -> None:
+    cluster = unique("edge")
+    report = await (await _start(platform, registration(cluster))).result()
+    assert platform.fakes.names() == [
+        "clusters.check",
+        "vault.store_kubeconfig",
+        "clusters.commit",
+        "components.install",
+        "vault.ensure_cluster_auth",
+        "vault.verify_login",
+        "components.install",
+        "control.ensure_schedule",
+    ]
+    assert [each.component for each in platform.fakes.asked("components.install")] == ["ground", "traefik"]
+    assert (report.state, [each.action for each in report.outcomes]) == ("done", ["created"])
+    state = report.registered
+    assert (state.phase, state.kubeconfig, state.commit, state.components) == ("Ready", KUBECONFIG, HEAD, ["traefik"])
+
+
+async def test_a_refused_check_does_nothing_but_forget_the_staged_kubeconfig(platform: Platform) -> None:
+    cluster = unique("edge")
+    finding = Finding(rule="cluster-unreachable", message="nobody answers at edge.example.com")
+    platform.fakes.answers["clusters.check"] = [finding]
+    report = await (await _start(platform, registration(cluster))).result()
+    assert (report.state, report.message, report.findings) == ("refused", finding.message, [finding])
+    assert report.registered.removed
+    assert platform.fakes.calls[1:] == [("vault.discard", STAGED)]
+
+
+@both_caches
+async def test_a_refusal_in_the_middle_takes_back_what_was_done_newest_first(platform: Platform) -> None:
+    cluster = unique("edge")
+    platform.fakes.fail("control.ensure_schedule", Refused("schedules", "no more schedules"))
+    report = await (await _start(platform, registration(cluster))).result()
+    assert (report.state, report.message) == ("refused", "no more schedules")
+    assert report.undone == [
+        "component traefik",
+        f"auth mount {cluster}",
+        "component ground",
+        "cluster manifest",
+        "kubeconfig in Vault",
+    ]
+    after = platform.fakes.names()[platform.fakes.names().index("control.ensure_schedule") + 1 :]
+    assert after == [
+        "components.remove",
+        "vault.drop_auth",
+        "components.remove",
+        "clusters.commit",
+        "vault.undo_kubeconfig",
+        "vault.discard",
+    ]
+    assert platform.fakes.asked("clusters.commit")[-1].manifest is None
+
+
+async def test_a_refused_update_puts_the_old_manifest_back_and_leaves_the_cluster_working(platform: Platform) -> None:
+    cluster = unique("edge")
+    before = _ready(cluster)
+    request = registration(cluster, manifest=manifest(cluster, primaryDomain="apps.example.com"))
+    platform.fakes.fail("components.install", Refused("component-refused", "traefik: no such kind"))
+    report = await (await _start(platform, request, before)).result()
+    assert platform.fakes.asked("clusters.commit")[-1].manifest == before.manifest
+    assert platform.fakes.asked("vault.undo_kubeconfig")[0].previous == KUBECONFIG.version
+    assert not {"vault.drop_auth", "components.remove"} & set(platform.fakes.names())
+    assert report.registered.model_copy(update={"message": ""}) == before
+    assert report.registered.message == "traefik: no such kind"
+
+
+async def test_an_update_without_a_kubeconfig_keeps_the_stored_one_and_says_unchanged(platform: Platform) -> None:
+    cluster = unique("edge")
+    fakes = platform.fakes
+    fakes.answers["clusters.commit"] = FilesCommitted(commit=HEAD, changed=[], made=False)
+    fakes.answers["components.install"] = ConvergeReport(unchanged=3)
+    fakes.answers["vault.ensure_cluster_auth"] = Done(changed=False)
+    report = await (await _start(platform, registration(cluster, kubeconfig=None), _ready(cluster))).result()
+    assert [each.action for each in report.outcomes] == ["unchanged"]
+    assert "vault.store_kubeconfig" not in fakes.names()
+
+
+WAITS = ["clusters.check", "vault.store_kubeconfig", "clusters.commit", "components.install", "vault.verify_login"]
+
+
+@pytest.mark.parametrize("where", WAITS)
+@pytest.mark.parametrize("deaf", [False, True], ids=["stopped", "too late"])
+async def test_a_cancelled_registration_is_undone_wherever_it_waits(platform: Platform, where: str, deaf: bool) -> None:
+    """`too late`: the call succeeds although the cancellation came while it was under way."""
+    cluster = unique("edge")
+    hold = platform.fakes.hold(where, deaf=deaf)
+    handle = await _start(platform, registration(cluster))
+    await hold.begun.wait()
+    await handle.cancel()
+    if deaf:
+        await until(lambda: platform.cancel_heard(handle), "the cancellation in history")
+        hold.release()
+    report = await handle.result()
+    assert (report.state, report.message, report.registered.removed) == ("cancelled", "cancelled", True)
+    undone = ["kubeconfig in Vault", "cluster manifest", "component ground", f"auth mount {cluster}"]
+    assert report.undone == undone[: WAITS.index(where)][::-1]
+    assert platform.fakes.names()[-1] == "vault.discard"
+    assert "control.ensure_schedule" not in platform.fakes.names()
+
+
+async def test_an_outage_is_shown_and_retried_until_it_ends(platform: Platform) -> None:
+    cluster = unique("edge")
+    platform.fakes.fail("components.install", Unavailable("cluster-unavailable", "timed out"), times=10_000)
+    handle = await _start(platform, registration(cluster))
+    shown = await until(lambda: platform.retried(handle.id), "an attempt that failed")
+    assert shown[2] == "timed out"
+    assert (await platform.shown(handle.id, OperationStatus)).step == "Component ground"
+    platform.fakes.mend("components.install")
+    assert (await handle.result()).state == "done"
+
+
+async def test_what_had_nothing_to_take_back_is_not_reported_as_undone(platform: Platform) -> None:
+    cluster = unique("edge")
+    platform.fakes.answers["clusters.commit"] = FilesCommitted(commit=HEAD, changed=[], made=False)
+    platform.fakes.answers["vault.undo_kubeconfig"] = False
+    platform.fakes.answers["vault.store_kubeconfig"] = KubeconfigState(secret=KUBECONFIG, previous=None, changed=True)
+    platform.fakes.fail("components.install", Refused("component-refused", "no"))
+    report = await (await _start(platform, registration(cluster))).result()
+    assert report.undone == ["component ground"]
+
+
+async def test_a_removal_is_refused_while_the_cluster_is_used_and_lists_who_uses_it(platform: Platform) -> None:
+    cluster = unique("edge")
+    users = {key: claim(key, "web") for key in ("deployment/shop/web", "deployment/docs/site")}
+    report = await (await _start(platform, registration(cluster, "remove"), _ready(cluster, claims=users))).result()
+    assert report.state == "refused"
+    assert report.message == f"cluster {cluster} is used by deployment/docs/site, deployment/shop/web"
+    assert platform.fakes.names() == []
+    assert report.registered.phase == "Ready"
+
+
+@both_caches
+async def test_a_cluster_is_removed_in_reverse(platform: Platform) -> None:
+    cluster = unique("edge")
+    report = await (await _start(platform, registration(cluster, "remove"), _ready(cluster))).result()
+    assert (report.state, [each.action for each in report.outcomes]) == ("done", ["removed"])
+    assert report.registered.removed
+    assert platform.fakes.names() == [
+        "clusters.commit",
+        "control.drop_schedule",
+        "components.remove",
+        "components.remove",
+        "vault.drop_cluster",
+    ]
+    assert [each.component for each in platform.fakes.asked("components.remove")] == ["traefik", "ground"]
+    assert platform.fakes.asked("clusters.commit")[0].manifest is None
+
+
+async def test_removing_what_is_not_there_is_absent_and_does_nothing(platform: Platform) -> None:
+    report = await (await _start(platform, registration(unique("edge"), "remove"))).result()
+    assert (report.state, [each.action for each in report.outcomes]) == ("done", ["absent"])
+    assert platform.fakes.names() == []
+
+
+async def test_a_removal_that_was_refused_names_the_reason(platform: Platform) -> None:
+    cluster = unique("edge")
+    platform.fakes.fail("clusters.commit", Forbidden("token", "the platform may not push"))
+    report = await (await _start(platform, registration(cluster, "remove"), _ready(cluster))).result()
+    assert (report.state, report.registered.manifest) == ("refused", manifest(cluster))
+    assert report.registered.message == "the platform may not push"
