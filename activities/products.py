@@ -6,11 +6,11 @@ without breaking the replay of a change that is under way.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 
 from temporalio import activity
 
+from activities import specifications
 from activities.gitlab import TRAILER, commit
 from clients.declarations import BRANCH, DECLARATION, Declaration, Declarations
 from clients.gitlab import GitLab
@@ -27,10 +27,7 @@ from contracts.products import (
     RepositoryPlan,
     SyncOrder,
     SyncReport,
-    Watch,
 )
-from contracts.runtimes import DeploymentSpec, EventSource, PipelineFile, PipelineSpec, Trigger
-from contracts.status import RuntimeLine
 from resources.base import Resource
 from resources.findings import Finding
 from resources.kinds import in_order
@@ -144,7 +141,8 @@ class ProductActivities:
         runtimes = [
             workflow
             for each in resources
-            if isinstance(each, DeploymentRuntime | ProjectPipelineRuntime) and (workflow := _workflow(each))
+            if isinstance(each, DeploymentRuntime | ProjectPipelineRuntime)
+            and (workflow := specifications.workflow(each))
         ]
         effects = [Effect(system="gitlab", action="delete", target=each.key) for each in gone]
         return plan.model_copy(
@@ -237,12 +235,12 @@ class ProductActivities:
             exists = bool(declaration.group_id and declaration.project_id)
             kept = order.digests if exists else {}
             return SyncReport(exists=exists, project_id=declaration.project_id, digests=kept, kept=list(kept))
-        deployments = [_deployment(each, declaration) for each in tree.all(DeploymentRuntime)]
-        pipelines = [_pipeline(each, declaration) for each in tree.all(ProjectPipelineRuntime)]
+        deployments = [specifications.deployment(each, declaration) for each in tree.all(DeploymentRuntime)]
+        pipelines = [specifications.pipeline(each, declaration) for each in tree.all(ProjectPipelineRuntime)]
         known = [each for each in deployments if each] + [each for each in pipelines if each]
-        digests = {_workflow_of(each): _digest(each) for each in known}
+        digests = {specifications.workflow_of(each): specifications.digest(each) for each in known}
         news = {key for key, digest in digests.items() if order.digests.get(key) != digest}
-        declared = {_workflow(each) for each in _runtimes(tree)}
+        declared = {specifications.workflow(each) for each in specifications.runtimes(tree)}
         # Nothing is removed because a file could not be read, or what it names is gone: it keeps what it was told last.
         gone = [] if tree.findings else [key for key in order.digests if key not in declared]
         kept = {key: order.digests[key] for key in order.digests if key not in digests and key not in gone}
@@ -252,14 +250,14 @@ class ProductActivities:
             project_id=declaration.project_id,
             commit=declaration.head,
             digests=digests | kept,
-            watches=list(_watches(known)),
+            watches=list(specifications.watches(known)),
             environments={each.name: each.cluster for each in tree.all(Environment)},
-            runtimes=list(_lines(tree)),
-            deployments=[each for each in deployments if each and _workflow_of(each) in news],
-            pipelines=[each for each in pipelines if each and _workflow_of(each) in news],
+            runtimes=list(specifications.lines(tree)),
+            deployments=[each for each in deployments if each and specifications.workflow_of(each) in news],
+            pipelines=[each for each in pipelines if each and specifications.workflow_of(each) in news],
             removed=gone,
             kept=list(kept),
-            findings=[*tree.findings, *_unresolved(tree, digests)],
+            findings=[*tree.findings, *specifications.unresolved(tree, digests)],
         )
 
 
@@ -352,112 +350,3 @@ def _message(request: ChangeRequest, resources: list[Resource]) -> str:
     if request.skip_check:
         trailers.append("Nautes-Skip-Check: true")
     return f"{verb} {what} of {request.product}\n\n" + "\n".join(trailers)
-
-
-def _workflow(runtime: Resource) -> str:
-    if isinstance(runtime, DeploymentRuntime):
-        return ids.deployment(runtime.product, runtime.name)
-    return ids.pipeline(runtime.product, runtime.name)
-
-
-def _workflow_of(spec: DeploymentSpec | PipelineSpec) -> str:
-    if isinstance(spec, DeploymentSpec):
-        return ids.deployment(spec.product, spec.runtime)
-    return ids.pipeline(spec.product, spec.runtime)
-
-
-def _digest(spec: DeploymentSpec | PipelineSpec) -> str:
-    return hashlib.sha256(spec.model_copy(update={"commit": ""}).model_dump_json().encode()).hexdigest()[:16]
-
-
-def _watches(specs: Iterable[DeploymentSpec | PipelineSpec]) -> Iterable[Watch]:
-    for spec in specs:
-        if isinstance(spec, DeploymentSpec):
-            yield Watch(workflow=_workflow_of(spec), project_id=spec.repository_id)
-        else:
-            for project_id in sorted({each.repository_id for each in spec.event_sources if each.repository_id}):
-                yield Watch(workflow=_workflow_of(spec), project_id=project_id)
-
-
-def _runtimes(tree: ProductTree) -> list[DeploymentRuntime | ProjectPipelineRuntime]:
-    return [*tree.all(DeploymentRuntime), *tree.all(ProjectPipelineRuntime)]
-
-
-def _unresolved(tree: ProductTree, resolved: Container[str]) -> Iterable[Finding]:
-    for each in _runtimes(tree):
-        if _workflow(each) not in resolved:
-            text = f"{each.key} names an environment or repository that is not declared; it stays as it is"
-            yield finding("runtime-unresolved", each, text)
-
-
-def _lines(tree: ProductTree) -> Iterable[RuntimeLine]:
-    for each in _runtimes(tree):
-        yield RuntimeLine(
-            kind=each.kind, name=each.name, environment=each.destination.environment, workflow=_workflow(each)
-        )
-
-
-def _place(environment: str, declaration: Declaration) -> str:
-    found = declaration.tree.get(Environment, environment) if declaration.tree else None
-    return found.cluster if found else ""
-
-
-def _deployment(runtime: DeploymentRuntime, declaration: Declaration) -> DeploymentSpec | None:
-    """The resolved specification, None when what it names is not there (a finding says so)."""
-    cluster = _place(runtime.destination.environment, declaration)
-    name = runtime.manifest_source.code_repo
-    repository_id = declaration.names.repositories.get(name, 0)
-    if not (cluster and repository_id):
-        return None
-    return DeploymentSpec(
-        product=declaration.path,
-        product_id=ids.product_name(declaration.group_id),
-        runtime=runtime.name,
-        environment=runtime.destination.environment,
-        cluster=cluster,
-        repository=f"{declaration.path}/{name}",
-        repository_id=repository_id,
-        revision=runtime.manifest_source.target_revision,
-        path=runtime.manifest_source.path,
-        namespaces=runtime.namespaces,
-        account=runtime.machine_account,
-        commit=declaration.head,
-    )
-
-
-def _pipeline(runtime: ProjectPipelineRuntime, declaration: Declaration) -> PipelineSpec | None:
-    """The resolved specification, None when what it names is not there (a finding says so)."""
-    cluster = _place(runtime.destination.environment, declaration)
-    source_id = declaration.names.repositories.get(runtime.pipeline_source, 0)
-    if not (cluster and source_id):
-        return None
-    sources = [
-        EventSource(
-            name=each.name,
-            repository=f"{declaration.path}/{each.gitlab.repo_name}",
-            repository_id=declaration.names.repositories.get(each.gitlab.repo_name, 0),
-            revision=each.gitlab.revision,
-            events=each.gitlab.events,
-        )
-        for each in runtime.event_sources
-        if each.gitlab
-    ]
-    return PipelineSpec(
-        product=declaration.path,
-        product_id=ids.product_name(declaration.group_id),
-        runtime=runtime.name,
-        project=runtime.project,
-        environment=runtime.destination.environment,
-        cluster=cluster,
-        namespace=runtime.namespace,
-        account=runtime.machine_account,
-        source=f"{declaration.path}/{runtime.pipeline_source}",
-        source_id=source_id,
-        pipelines=[PipelineFile(name=each.name, path=each.path, label=each.label) for each in runtime.pipelines],
-        event_sources=sources,
-        triggers=[
-            Trigger(event_source=each.event_source, pipeline=each.pipeline, revision=each.revision)
-            for each in runtime.pipeline_triggers
-        ],
-        commit=declaration.head,
-    )

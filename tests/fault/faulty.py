@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -99,9 +102,16 @@ class Faulty:
         journey.until(same, "the state settles")
         return seen[-1]
 
-    def _kill(self) -> None:
+    def _kill(self) -> bool:
+        """Kill the worker as it is now; False when there is none at this moment. The keeper alone starts another."""
+        pid = self.world.supervisor.pid("worker")
+        if pid is None:
+            return False
+        os.kill(pid, signal.SIGKILL)
+        while self.world.supervisor.pid("worker") == pid:
+            time.sleep(0.001)
         self.kills += 1
-        self.world.kill("worker")
+        return True
 
     def _keep(self) -> None:
         while not self._ended.wait(0.02):

@@ -29,7 +29,7 @@ def normal(path: str) -> str:
 class Plan:
     """What is to fail in this run, and what has. The same call never fails twice in a row: whoever repeats it gets on."""
 
-    kill: Callable[[], None] = lambda: None
+    kill: Callable[[], bool] = lambda: False
     wanted: dict[Signature, Mode] = field(default_factory=dict)
     seen: list[Signature] = field(default_factory=list)
     hit: set[Signature] = field(default_factory=set)
@@ -64,12 +64,13 @@ class Plan:
             if not mode or signature in self.hit or call in self._failed_last:
                 self._failed_last.discard(call)
                 return signature, ""
+            if mode == "kill":
+                if not self.kill():  # it is dead already: this is the call of somebody else
+                    return signature, ""
+                # Whatever else the worker had under way, it died in the middle of that.
+                self.hit |= {each for each in self._flying if self.wanted.get(each) == "kill"}
             self._failed_last.add(call)
             self.hit.add(signature)
-            if mode == "kill":
-                # Whoever else has a call under way dies in the middle of that.
-                self.hit |= {each for each in self._flying if self.wanted.get(each) == "kill"}
-                self.kill()
             return signature, mode
 
     def leave(self, signature: Signature) -> None:
