@@ -44,12 +44,24 @@ class Operations(BaseModel):
     operations: list[OperationResult]
 
 
-def operation_id(request: Request, caller: Caller) -> str:
-    """Sortable and unique; the same for a repeated Idempotency-Key of the same person."""
+async def operation_id(request: Request, caller: Caller) -> str:
+    """Sortable and unique; the same when the same person repeats the same request under an Idempotency-Key.
+
+    The end names who asked: they may see their operation also when what it changes is not there (any more).
+    """
+    mine = of_person(caller)
     key = request.headers.get("idempotency-key")
-    if key:
-        return "key-" + hashlib.sha256(f"{caller.person.id} {key}".encode()).hexdigest()[:24]
-    return datetime.now(UTC).strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3)
+    if not key:
+        return datetime.now(UTC).strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3) + mine
+    # The same key on another request is another operation: a plan is no answer to the change that follows it.
+    query = sorted((name, value) for name, value in request.query_params.multi_items() if name != "wait")
+    known = repr((caller.person.id, key, request.method, request.url.path, query)).encode() + await request.body()
+    return f"key-{hashlib.sha256(known).hexdigest()[:24]}{mine}"
+
+
+def of_person(caller: Caller) -> str:
+    """How the operations of a person end."""
+    return f"-u{caller.person.id}"
 
 
 async def submit(client: Client, command: ChangeRequest | ClusterRequest) -> str:
@@ -140,7 +152,7 @@ async def running(client: Client, workflow_id: str) -> bool | None:
     try:
         description = await client.get_workflow_handle(workflow_id).describe()
     except RPCError as error:
-        if error.status == RPCStatusCode.NOT_FOUND:
+        if error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT):  # no id, or none there can be
             return None
         raise errors.Unavailable("temporal-unavailable", "Temporal cannot be asked now") from error
     return description.status == WorkflowExecutionStatus.RUNNING

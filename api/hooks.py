@@ -11,16 +11,17 @@ import base64
 import binascii
 import hashlib
 import hmac
-import json
+import re
 import time
 from collections import OrderedDict
-from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
 from temporalio.common import Priority
 from temporalio.service import RPCError
 
+from api.bodies import json_object
 from api.problems import documented
 from api.state import Shared, State
 from contracts import ids
@@ -34,8 +35,31 @@ router = APIRouter(prefix="/api/v1/hooks", tags=["webhooks"])
 WINDOW = 300.0  # seconds a signed delivery may be old
 SECRET_KEPT = 60.0  # seconds a hook's secret is kept in memory
 DELIVERIES_KEPT = 10_000
-RATE, BURST = 20.0, 100.0  # deliveries per second and at once, per project
+RATE, BURST = 20.0, 100.0  # deliveries per second and at once: true ones per project, false ones per source
+SOURCES_KEPT = 10_000
+ID_LENGTH = 200  # characters of a delivery id
+COMMIT = r"^[0-9a-f]{40}([0-9a-f]{24})?$"
 KINDS = {"push": "push_events", "tag_push": "tag_push_events"}
+
+
+class _Told(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+
+class ToldProject(_Told):
+    """The project of a payload."""
+
+    path_with_namespace: str = Field(pattern=r"^[^/\x00-\x1f]+(/[^/\x00-\x1f]+)+$", max_length=1000)
+
+
+class Told(_Told):
+    """What is read of a payload; the types are exactly GitLab's."""
+
+    project_id: int
+    project: ToldProject
+    ref: str = Field(pattern=r"^refs/(heads|tags)/[^\x00-\x20]+$", max_length=1000)
+    before: str = Field(pattern=COMMIT)
+    after: str = Field(pattern=COMMIT)
 
 
 class Receiver:
@@ -44,7 +68,7 @@ class Receiver:
     def __init__(self) -> None:
         self._secrets: dict[int, tuple[float, str]] = {}
         self._seen: OrderedDict[str, None] = OrderedDict()
-        self._buckets: dict[int, tuple[float, float]] = {}
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     async def secret(self, shared: State, project_id: int) -> str:
         """The secret of a project's hook, "" when there is none."""
@@ -56,7 +80,8 @@ class Receiver:
             value = await asyncio.to_thread(shared.vault.value, ref, "token")
         except NotFound:
             value = ""
-        self._secrets[project_id] = (time.monotonic() + SECRET_KEPT, value)
+        if value:
+            self._secrets[project_id] = (time.monotonic() + SECRET_KEPT, value)
         return value
 
     def forget(self, project_id: int) -> None:
@@ -73,12 +98,14 @@ class Receiver:
         while len(self._seen) > DELIVERIES_KEPT:
             self._seen.popitem(last=False)
 
-    def allow(self, project_id: int) -> bool:
-        """Take one token from the project's bucket."""
+    def allow(self, who: str, cost: float = 1.0) -> bool:
+        """Take `cost` from somebody's bucket; whether there was one whole left."""
         now = time.monotonic()
-        tokens, last = self._buckets.get(project_id, (BURST, now))
+        tokens, last = self._buckets.pop(who, (BURST, now))
         tokens = min(BURST, tokens + (now - last) * RATE)
-        self._buckets[project_id] = (max(0.0, tokens - 1), now)
+        self._buckets[who] = (max(0.0, tokens - cost), now)
+        while len(self._buckets) > SOURCES_KEPT:
+            self._buckets.popitem(last=False)
         return tokens >= 1
 
 
@@ -88,11 +115,20 @@ receiver = Receiver()
 @router.post("/gitlab/{project_id}", status_code=202, responses=documented(401, 413, 422, 429, 503))
 async def gitlab(project_id: int, request: Request, shared: Shared) -> JSONResponse:
     """A delivery of GitLab for one of our repositories."""
-    if not receiver.allow(project_id):
-        raise Unavailable("rate-limited", "too many deliveries for this project", retry_after=1)
+    source = f"source {request.client.host if request.client else ''}"
+    if not receiver.allow(source, cost=0):  # whoever sends nonsense is not listened to, and blocks nobody else
+        raise Unavailable("rate-limited", "too many deliveries", retry_after=1)
     body = await request.body()
-    await _authenticate(shared, project_id, request, body)
+    try:
+        await _authenticate(shared, project_id, request, body)
+    except Unauthenticated:
+        receiver.allow(source)
+        raise
+    if not receiver.allow(f"project {project_id}"):
+        raise Unavailable("rate-limited", "too many deliveries", retry_after=1)
     delivery = request.headers.get("idempotency-key") or request.headers.get("webhook-id") or ""
+    if len(delivery) > ID_LENGTH:
+        raise Refused("webhook-payload", "the delivery is not what GitLab sends")
     if not receiver.first_time(delivery):
         return JSONResponse({"state": "duplicate"}, 200)
     push = _push(project_id, body, delivery)
@@ -112,7 +148,10 @@ async def _authenticate(shared: State, project_id: int, request: Request, body: 
             receiver.forget(project_id)
             if not request.headers.get("webhook-signature") and not request.headers.get("x-gitlab-token"):
                 break
-    raise Unauthenticated("webhook-signature", "the delivery is not signed with this repository's secret")
+    # One answer to all that is wrong: which projects are known here is nobody's business.
+    raise Unauthenticated(
+        "webhook-signature", "the delivery is not freshly signed with the secret of a repository here"
+    )
 
 
 def _signed(secret: str, request: Request, body: bytes) -> bool:
@@ -121,8 +160,8 @@ def _signed(secret: str, request: Request, body: bytes) -> bool:
     if not signatures:
         return hmac.compare_digest(request.headers.get("x-gitlab-token", "").encode(), secret.encode())
     stamp = request.headers.get("webhook-timestamp", "")
-    if not stamp.isdigit() or abs(time.time() - int(stamp)) > WINDOW:
-        raise Unauthenticated("webhook-timestamp", "the delivery is too old or from the future")
+    if not re.fullmatch("[0-9]{1,12}", stamp) or abs(time.time() - int(stamp)) > WINDOW:
+        return False
     try:
         key = base64.b64decode(secret, validate=True)
     except binascii.Error:
@@ -136,23 +175,24 @@ def _signed(secret: str, request: Request, body: bytes) -> bool:
 def _push(project_id: int, body: bytes, delivery: str) -> Push | None:
     """The push a payload tells of, None for other events."""
     try:
-        payload: Any = json.loads(body)
-        kind = KINDS.get(payload.get("object_kind"))
+        payload = json_object(body)
+        if not isinstance(payload.get("object_kind"), str):
+            raise ValueError("no event")
+        kind = KINDS.get(payload["object_kind"])
         if kind is None:
             return None
-        named, path = int(payload["project_id"]), str(payload["project"]["path_with_namespace"])
-        ref, before, after = (str(payload[name]) for name in ("ref", "before", "after"))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Refused("webhook-payload", "the delivery is not what GitLab sends") from error
-    if named != project_id:
+        told = Told.model_validate(payload)
+    except ValueError:
+        raise Refused("webhook-payload", "the delivery is not what GitLab sends") from None
+    if told.project_id != project_id:
         raise Refused("webhook-project", "the delivery is about another project")
     return Push(
-        event=push_event(project_id, ref, before, after),
+        event=push_event(project_id, told.ref, told.before, told.after),
         project_id=project_id,
-        repository=path,
-        ref=ref,
-        before=before,
-        after=after,
+        repository=told.project.path_with_namespace,
+        ref=told.ref,
+        before=told.before,
+        after=told.after,
         kind=kind,
         delivery=delivery,
     )

@@ -30,6 +30,7 @@ LEVELS = {
     50: "Owner",
 }
 REPORTER, MAINTAINER = 20, 40
+NO_PARTS = ("", ".", "..")  # of a path in GitLab
 
 
 class Directory(Protocol):
@@ -90,7 +91,9 @@ class Door:
             )
 
     async def level(self, caller: Caller, path: str, kind: str) -> int | None:
-        """Effective level, None when hidden or not there."""
+        """Effective level, None when hidden or not there. Never asks for what an address would resolve to another one."""
+        if not set(path.split("/")).isdisjoint(NO_PARTS):
+            return None
         return await asyncio.to_thread(self._directory.level, caller.token, caller.person.id, path, kind)
 
     async def may_change_product(self, caller: Caller, product: str, *, creates: bool) -> None:
@@ -102,6 +105,10 @@ class Door:
             raise NotFound("not-found", f"there is no product {product}, or you may not know of it")
         elif await self.level(caller, product, "groups") is not None:
             await self.require(caller, product, "groups", 50)
+        elif (
+            "/" in product
+        ):  # the platform's account would make it anywhere: what GitLab asks of the caller is asked here
+            await self.require(caller, product.rpartition("/")[0], "groups", MAINTAINER)
         elif not await asyncio.to_thread(self._directory.can_create_group, caller.token):
             raise Forbidden("permission-missing", "this needs the right to create top-level groups in GitLab")
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from pydantic.alias_generators import to_snake
 
+from api.bodies import DEEPEST, json_object
 from api.changes import PROBLEMS, carry_out
 from api.commands import Operations
 from api.identity import REPORTER, Caller
@@ -38,7 +39,19 @@ PLURALS = {
     "projectpipelineruntimes": "ProjectPipelineRuntime",
     "deploymentruntimes": "DeploymentRuntime",
 }
-JsonBody = Annotated[dict[str, Any], Body()]
+DELETED = "-deletion_scheduled-"  # how GitLab renames what it has still to delete
+
+
+async def _json_body(request: Request, who: Who) -> dict[str, Any]:
+    """The body as an object; nothing is read for whom nobody knows. Raises Refused."""
+    try:
+        return json_object(await request.body())
+    except ValueError:
+        raise Refused("body-invalid", f"the body must be a JSON object of at most {DEEPEST} levels") from None
+
+
+JsonBody = Annotated[dict[str, Any], Depends(_json_body)]
+BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
 
 
 def declarations(shared: State, who: Caller) -> Declarations:
@@ -102,7 +115,7 @@ async def one_cluster(cluster: str, shared: Shared, who: Who) -> dict[str, Any]:
     return _named((await clusters(shared, who))["items"], cluster, "cluster")
 
 
-@router.post("/clusters/{cluster}", response_model=Operations, responses=PROBLEMS)
+@router.post("/clusters/{cluster}", response_model=Operations, responses=PROBLEMS, openapi_extra=BODY)
 async def save_cluster(
     cluster: str, request: Request, shared: Shared, who: Who, body: JsonBody, wait: Wait = 30
 ) -> JSONResponse:
@@ -127,7 +140,9 @@ async def products(shared: Shared, who: Who) -> dict[str, Any]:
     gitlab = GitLab(shared.settings.gitlab_url, who.token, shared.settings.request_seconds)
     listed = await asyncio.to_thread(gitlab.pages, "/projects", search="default.project", membership="true")
     paths = sorted(
-        str(each["path_with_namespace"]).rpartition("/")[0] for each in listed if each["path"] == "default.project"
+        str(each["path_with_namespace"]).rpartition("/")[0]
+        for each in listed
+        if each["path"] == "default.project" and DELETED not in str(each["path_with_namespace"])
     )
     return {"items": [{"name": path} for path in paths]}
 
@@ -142,7 +157,7 @@ async def one_product(product: ProductName, shared: Shared, who: Who) -> dict[st
     return {"name": product, "git": {"gitlab": shown}}
 
 
-@router.post("/products/{product}", response_model=Operations, responses=PROBLEMS)
+@router.post("/products/{product}", response_model=Operations, responses=PROBLEMS, openapi_extra=BODY)
 async def save_product(
     product: ProductName, request: Request, shared: Shared, who: Who, body: JsonBody, wait: Wait = 30
 ) -> JSONResponse:
@@ -173,7 +188,7 @@ async def one(product: ProductName, kind: str, name: str, shared: Shared, who: W
     return _named((await listed(product, kind, shared, who))["items"], name, kind)
 
 
-@router.post("/products/{product}/{kind}/{name}", response_model=Operations, responses=PROBLEMS)
+@router.post("/products/{product}/{kind}/{name}", response_model=Operations, responses=PROBLEMS, openapi_extra=BODY)
 async def save(
     product: ProductName,
     kind: str,

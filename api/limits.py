@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+
+from api.problems import MEDIA_TYPE, Problem
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+DIGITS = 18  # of a length that is worth reading
 HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -33,7 +35,7 @@ class Limits:
             await self._app(scope, receive, send)
             return
         length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-        if not length.isdigit() or int(length) > self._limit:
+        if not length.isdigit() or len(length) > DIGITS or int(length) > self._limit:
             await self._refuse(send)
             return
         started = False
@@ -62,7 +64,7 @@ class Limits:
 
     async def _refuse(self, send: Send) -> None:
         text = f"a request may have at most {self._limit} bytes"
-        body = {"type": "about:blank", "title": "TooLarge", "status": 413, "code": "body-too-large", "detail": text}
-        headers = [(b"content-type", b"application/problem+json"), (b"connection", b"close"), *HEADERS]
+        problem = Problem(title="TooLarge", status=413, code="body-too-large", detail=text)
+        headers = [(b"content-type", MEDIA_TYPE.encode()), (b"connection", b"close"), *HEADERS]
         await send({"type": "http.response.start", "status": 413, "headers": headers})
-        await send({"type": "http.response.body", "body": json.dumps(body).encode()})
+        await send({"type": "http.response.body", "body": problem.model_dump_json().encode()})

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from temporalio.client import WorkflowQueryFailedError
 from temporalio.service import RPCError
 
-from api.commands import OPERATIONS, result, running
+from api.commands import OPERATIONS, of_person, result, running
 from api.identity import MAINTAINER, REPORTER, Caller
 from api.paths import ProductName
 from api.pending import pending
@@ -125,3 +125,5 @@ async def _require(shared: State, who: Caller, operation: str, level: int) -> No
     product = rest.rpartition("/")[0]
     if await shared.door.level(who, product, "groups") is not None:
         await shared.door.require(who, product, "groups", level)
+    elif not operation.endswith(of_person(who)):  # not there (any more), or hidden: only who asked for it may know
+        raise NotFound("operation-unknown", f"there is no operation {operation}")

@@ -7,9 +7,10 @@ from typing import Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel
-from temporalio.client import WorkflowUpdateFailedError
+from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.service import RPCError, RPCStatusCode
 
-from api.commands import refusal
+from api.commands import ANSWER_WITHIN, refusal
 from api.identity import MAINTAINER, REPORTER
 from api.operations import query
 from api.paths import ProductName
@@ -17,6 +18,7 @@ from api.pending import pending
 from api.problems import documented
 from api.state import Shared, State, Who
 from contracts import ids
+from contracts.errors import NotFound, Unavailable
 from contracts.status import ClusterStatus, DeploymentStatus, PipelineStatus, ProductStatus
 
 router = APIRouter(prefix="/api/v1", tags=["status"])
@@ -119,9 +121,15 @@ async def command_deployment(
     handle = shared.temporal.get_workflow_handle(key)
     arguments = [commit] if command == "rollback" else []
     try:
-        found: DeploymentStatus = await handle.execute_update(command, args=arguments, result_type=DeploymentStatus)
+        found: DeploymentStatus = await handle.execute_update(
+            command, args=arguments, result_type=DeploymentStatus, rpc_timeout=ANSWER_WITHIN
+        )
     except WorkflowUpdateFailedError as error:
         raise refusal(error) from error
+    except (WorkflowUpdateRPCTimeoutOrCancelledError, RPCError) as error:
+        if isinstance(error, RPCError) and error.status == RPCStatusCode.NOT_FOUND:
+            raise NotFound("workflow-ended", f"{key} has ended: the runtime was removed") from error
+        raise Unavailable("worker-unavailable", f"no worker answers for {key}; send it again") from error
     return found
 
 

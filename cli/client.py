@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,28 +62,44 @@ class Api:
                 answer = httpx.request(
                     method, self.server + path, params=query, content=content, headers=sent, timeout=30 + wait
                 )
+            except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+                raise CommandError(f"{self.server} is no http(s) address", USAGE) from None
             except httpx.TransportError as error:
-                if time.monotonic() > deadline:
+                if _unknown_host(error) or time.monotonic() > deadline:
                     raise CommandError(f"{self.server} cannot be reached ({type(error).__name__})") from None
                 time.sleep(0.5)
                 continue
             if answer.status_code == 503 and time.monotonic() < deadline:
-                time.sleep(min(5.0, float(answer.headers.get("Retry-After", "1"))))
+                time.sleep(_seconds(answer.headers.get("Retry-After", "")))
                 continue
             return _decoded(answer)
 
 
 def _decoded(answer: httpx.Response) -> Any:
-    if answer.status_code < 400:
-        return answer.json()
     try:
         problem = answer.json()
-    except json.JSONDecodeError:
-        problem = {}
+    except ValueError:
+        problem = None
+    if answer.status_code < 300 and problem is not None:
+        return problem
+    if answer.status_code < 400 or not isinstance(problem, dict) or "status" not in problem:
+        raise CommandError(f"{answer.url.copy_with(query=None)} answers {answer.status_code}, not as this API does")
     text = problem.get("detail") or problem.get("title") or f"HTTP {answer.status_code}"
     if problem.get("undone"):
         text += "; undone: " + ", ".join(problem["undone"])
     raise CommandError(text, findings=problem.get("findings"))
+
+
+def _unknown_host(error: BaseException | None) -> bool:
+    """Whether there is no such host: asking again does not help."""
+    while error is not None and not isinstance(error, socket.gaierror):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def _seconds(wish: str) -> float:
+    """How long the server asks us to wait, at most five seconds."""
+    return min(5.0, float(wish)) if wish.isdecimal() else 1.0
 
 
 def connect(server: str, token: str) -> Api:
@@ -90,7 +107,9 @@ def connect(server: str, token: str) -> Api:
     server = server or os.environ.get("API_SERVER", "") or _sandbox_server()
     if not server:
         raise CommandError("no API server: use -s, API_SERVER, or start a sandbox here", USAGE)
-    token = token or os.environ.get("GIT_TOKEN", "") or _file_token()
+    token = (token or os.environ.get("GIT_TOKEN", "") or _file_token()).strip()
+    if not (token.isascii() and token.isprintable()):
+        raise CommandError("the token holds characters that no token has", USAGE)
     if not token:
         raise CommandError("no token: use -t, GIT_TOKEN or NAUTES_TOKEN_FILE", USAGE)
     return Api(server.rstrip("/"), token)
@@ -104,4 +123,7 @@ def _sandbox_server() -> str:
 def _file_token() -> str:
     named = os.environ.get("NAUTES_TOKEN_FILE")
     path = Path(named) if named else SANDBOX / "secrets" / "gitlab-root"
-    return path.read_text().strip() if path.exists() else ""
+    try:
+        return path.read_text() if named or path.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"the token file {path} cannot be read ({type(error).__name__})", USAGE) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,8 +46,24 @@ def check(parts: list[Part]) -> None:
     findings: list[Finding] = []
     for part in parts:
         findings += [each.model_copy(update={"resource": f"{part.name}"}) for each in parse(part.text, part.name)[1]]
+    if not findings:  # what is only wrong together: the same name in two files
+        findings = [_at_home(parts, each) for each in parse(whole(parts))[1]]
     if findings:
         raise CommandError("the manifests are not valid", findings=[each.model_dump() for each in findings])
+
+
+def _at_home(parts: list[Part], finding: Finding) -> Finding:
+    """A finding in the whole, as one in the file it is about."""
+    name, line = _place(parts, finding.line)
+    message = re.sub(r"line (\d+)$", lambda found: "{}:{}".format(*_place(parts, int(found[1]))), finding.message)
+    return finding.model_copy(update={"resource": name, "line": line, "message": message})
+
+
+def _place(parts: list[Part], line: int | None) -> tuple[str, int]:
+    """File and line of a line of the whole."""
+    number = line or 1
+    part = max((each for each in parts if each.first < number), key=lambda each: each.first)
+    return part.name, number - part.first
 
 
 def _texts(name: str) -> list[tuple[str, str]]:

@@ -6,7 +6,8 @@ import sys
 import time
 from importlib.metadata import version as installed
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -20,7 +21,7 @@ app.add_typer(sandbox, name="sandbox", help="The embedded world on this machine.
 
 Files = Annotated[list[str], typer.Option("-f", "--file", help="File, directory, glob, or - for standard input.")]
 Product = Annotated[str, typer.Option("-p", "--product", envvar="PRODUCT", help="Product (path of its group).")]
-Output = Annotated[str, typer.Option("-o", "--output", help="wide, json or yaml.")]
+Output = Annotated[Literal["wide", "json", "yaml"], typer.Option("-o", "--output", help="How to print it.")]
 Wait = Annotated[int, typer.Option(min=0, help="Seconds to wait for the end; 0 only queues.")]
 KINDS = {
     "clusters": ("cluster", "cls"),
@@ -85,8 +86,11 @@ def _change(action: str, names: list[str], wait: int, dry_run: bool, insecure: b
         first = min(wait, POLL)
         answer = api.post(f"/api/v1/{action}", files.whole(parts), first, wait=first, **flags)
         answer["operations"] = [_followed(api, each, deadline) for each in answer["operations"]]
-    show.operations(answer)
     running = [each["operation"] for each in answer["operations"] if each["state"] == "running"]
+    if dry_run and not running:
+        show.plan(answer)
+    else:
+        show.operations(answer)
     if wait and running:
         raise CommandError(f"not at its end after {wait} s: {', '.join(running)}")
 
@@ -96,7 +100,7 @@ def _followed(api: Api, operation: dict[str, Any], deadline: float) -> dict[str,
     found = operation
     while found["state"] == "running" and (left := deadline - time.monotonic()) > 0:
         wait = min(left, POLL)
-        found = {**operation, **api.get(f"/api/v1/operations/{operation['operation']}", wait, wait=wait)}
+        found = {**operation, **api.get(f"/api/v1/operations/{quote(operation['operation'])}", wait, wait=wait)}
     if found["state"] not in ("running", "done"):
         undone = f"; undone: {', '.join(found['undone'])}" if found["undone"] else ""
         raise CommandError(f"{found['message']}{undone}", findings=found["findings"])
@@ -123,6 +127,9 @@ def get(
         items = [{"run": _run_id(each), **each} for each in items]
     if names:
         items = [each for each in items if each.get("name") in names or each.get("run") in names]
+        missing = sorted({*names} - {each.get("name") for each in items} - {each.get("run") for each in items})
+        if missing:
+            raise CommandError(f"there is no {plural} {', '.join(missing)}")
     if output == "wide":
         show.table(plural, items)
     else:
@@ -134,7 +141,7 @@ def describe(what: Annotated[str, typer.Argument(help="run/<id>")], output: Outp
     """Everything about one run."""
     if not what.startswith("run/"):
         raise CommandError("describe knows run/<id>", USAGE)
-    show.data(_api().get(f"/api/v1/runs/{what}"), "json" if output == "json" else "yaml")
+    show.data(_api().get(f"/api/v1/runs/{quote(what)}"), "json" if output == "json" else "yaml")
 
 
 @app.command()
@@ -146,7 +153,14 @@ def status(
     """The tree of a product: environments, runtimes, objects; only what is not healthy unless --all."""
     api = _api()
     named = [product] if product else [each["name"] for each in api.get("/api/v1/products")["items"]]
-    trees = [api.get(f"/api/v1/products/{_quoted(each)}/status") for each in named]
+    trees = []
+    for each in named:
+        try:
+            trees.append(api.get(f"/api/v1/products/{_quoted(each)}/status"))
+        except CommandError as error:
+            if product:
+                raise
+            show.err.print(show.plain(f"{each}: {error}"), markup=False)  # one must not hide the others
     if output != "wide":
         show.data(trees[0] if product else trees, output)
         return
@@ -160,7 +174,7 @@ def status(
 def explain(what: Annotated[str, typer.Argument(help="deployment/<product>/<name>")], product: Product = "") -> None:
     """Why is it not ready: one line."""
     kind, path, name = _runtime(what, product)
-    show.out.print(_api().get(f"/api/v1/explain/{kind}/{_quoted(path)}/{name}")["line"])
+    show.line(_api().get(f"/api/v1/explain/{kind}/{_quoted(path)}/{_quoted(name)}")["line"])
 
 
 @app.command()
@@ -177,27 +191,27 @@ def wait(
     api, deadline = _api(), time.monotonic() + timeout
     with _busy(f"waiting for {what}"):
         while True:
-            found = api.get(f"/api/v1/explain/{kind}/{_quoted(path)}/{name}")
+            found = api.get(f"/api/v1/explain/{kind}/{_quoted(path)}/{_quoted(name)}")
             if found["ready"]:
                 break
             if time.monotonic() > deadline:
                 raise CommandError(found["line"])
             time.sleep(0.3)
-    show.out.print(found["line"])
+    show.line(found["line"])
 
 
 @app.command()
 def cancel(operation: Annotated[str, typer.Argument(help="change/... or registration/...")]) -> None:
     """Cancel an operation: what it did is undone."""
-    show.out.print(_api().post(f"/api/v1/operations/{operation}/cancel")["state"])
+    show.line(_api().post(f"/api/v1/operations/{quote(operation)}/cancel")["state"])
 
 
 def _command(name: str, what: str, product: str, **query: Any) -> None:
     kind, path, runtime = _runtime(what, product)
     if kind != "deployment":
         raise CommandError(f"{name} is for deployments", USAGE)
-    path = f"/api/v1/products/{_quoted(path)}/deploymentruntimes/{runtime}/{name}"
-    show.out.print(f"{runtime} is {_api().post(path, **query)['phase']}")
+    path = f"/api/v1/products/{_quoted(path)}/deploymentruntimes/{_quoted(runtime)}/{name}"
+    show.line(f"{runtime} is {_api().post(path, **query)['phase']}")
 
 
 @app.command()
@@ -260,7 +274,7 @@ def _run_id(run: dict[str, Any]) -> str:
 
 
 def _quoted(path: str) -> str:
-    return path.replace("/", "%2F")
+    return quote(path, safe="")
 
 
 def _busy(what: str) -> Progress:
@@ -283,7 +297,7 @@ def main() -> None:
         app()
     except CommandError as error:
         show.findings(error.findings)
-        show.err.print(f"nautes: {error}", markup=False)
+        show.err.print(show.plain(f"nautes: {error}"), markup=False)
         sys.exit(error.exit_code)
 
 

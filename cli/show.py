@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 from rich.console import Console
-from rich.markup import escape
+from rich.markup import escape as _escape
 from rich.table import Table
 from rich.tree import Tree
 
@@ -27,6 +27,21 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "deploymentruntimes": ("name", "product", "manifest_source", "destination"),
     "runs": ("run", "phase", "pipeline", "ref", "commit", "started", "finished"),
 }
+
+
+def plain(text: str) -> str:
+    """A text of others on one terminal: what would steer it (escape sequences) is shown as "?"."""
+    return "".join(each if each.isprintable() or each in "\n\t" else "?" for each in text)
+
+
+def escape(text: str) -> str:
+    """A text of others inside markup of ours."""
+    return _escape(plain(text))
+
+
+def line(text: str) -> None:
+    """One line on standard output, as it is."""
+    out.print(plain(text), markup=False)
 
 
 def data(value: Any, form: str) -> None:
@@ -54,15 +69,22 @@ def _cell(value: Any) -> str:
     return "" if value is None else str(value)
 
 
+def plan(answer: dict[str, Any]) -> None:
+    """What a command would do: one line per effect."""
+    effects = [each for operation in answer["operations"] for each in operation.get("effects", [])]
+    for each in effects:
+        line(f"would {each['action']} {each['target']} ({each['system']})")
+    if not effects:
+        line("nothing to do")
+
+
 def operations(answer: dict[str, Any]) -> None:
     """How the operations of a command ended: one line per resource."""
     for operation in answer["operations"]:
         for outcome in operation["outcomes"]:
-            out.print(f"{outcome['resource']} {outcome['action']}")
-        for effect in operation["effects"] if not operation["commit"] and not operation["outcomes"] else []:
-            out.print(f"{effect['action']} {effect['system']} {effect['target']}")
+            line(f"{outcome['resource']} {outcome['action']}")
         if operation["state"] == "running":
-            out.print(f"still running: {operation['operation']}")
+            line(f"still running: {operation['operation']}")
         for finding in operation["already"]:
             err.print(f"was wrong before: {escape(finding['message'])}")
 
@@ -103,32 +125,36 @@ def _deployment(branch: Tree, status: dict[str, Any], *, everything: bool) -> No
         return
     counts = f"{status['applied']} applied, {status['unchanged']} unchanged, {status['writes']} writes"
     took = f", {status['seconds']['total']:.2f} s" if "total" in status["seconds"] else ""
-    line = branch.add(
+    branch = branch.add(
         f"deployment {status['runtime']}  {_phase(status['phase'])}  {status['commit'][:12]}  {counts}{took}"
     )
     if status["message"]:
-        line.add(escape(status["message"]))
+        branch.add(escape(status["message"]))
     for each in status["outcomes"]:
         if each["action"] in ("refused", "failed"):
-            line.add(f"[red]{each['kind']}/{each['name']} {each['action']}[/red]: {escape(each['reason'])}")
+            branch.add(
+                f"[red]{escape(each['kind'])}/{escape(each['name'])} {each['action']}[/red]: {escape(each['reason'])}"
+            )
     for each in status["unhealthy"]:
-        line.add(f"[yellow]{each['kind']}/{each['name']} {each['status']}[/yellow]: {escape(each['reason'])}")
-    _retry(line, status)
+        branch.add(
+            f"[yellow]{escape(each['kind'])}/{escape(each['name'])} {each['status']}[/yellow]: {escape(each['reason'])}"
+        )
+    _retry(branch, status)
 
 
 def _pipeline(branch: Tree, status: dict[str, Any], *, everything: bool) -> None:
     if status["phase"] == "Ready" and not everything:
         return
-    line = branch.add(f"pipeline {status['runtime']}  {_phase(status['phase'])}  {len(status['runs'])} runs")
+    branch = branch.add(f"pipeline {status['runtime']}  {_phase(status['phase'])}  {len(status['runs'])} runs")
     if status["message"]:
-        line.add(escape(status["message"]))
-    _retry(line, status)
+        branch.add(escape(status["message"]))
+    _retry(branch, status)
 
 
-def _retry(line: Tree, status: dict[str, Any]) -> None:
+def _retry(branch: Tree, status: dict[str, Any]) -> None:
     retry = status.get("retry")
     if retry:
-        line.add(
+        branch.add(
             f"[yellow]{retry['step']} attempt {retry['attempt']}[/yellow]: {escape(retry['error'])}; next try {retry['next_try']}"
         )
 

@@ -1,0 +1,188 @@
+"""Who are you, may you: tokens that are no good, permissions that are missing, and what is not yours."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from sandbox.hands import Person, quoted
+from sandbox.journey import Journey
+from tests.integration.door.support import (
+    Cli,
+    document,
+    joined,
+    nothing_written,
+    operation,
+    problem,
+    product,
+    together,
+)
+
+HIDDEN = "secretive"
+
+
+def _token(shop: Journey, who: str, **settings: object) -> str:
+    body = {"name": "door", "scopes": ["api"], **settings}
+    return str(shop.gitlab_post(f"/users/{shop.people[who].id}/personal_access_tokens", body)["token"])
+
+
+@pytest.fixture(scope="session")
+def expired(shop: Journey) -> str:
+    return _token(shop, "team", expires_at=datetime.now(UTC).strftime("%Y-%m-%d"))
+
+
+@pytest.fixture(scope="session")
+def hidden(shop: Journey) -> str:
+    """A private product of `team`."""
+    assert shop.api("POST", "/api/v1/apply", "team", content=product(HIDDEN)).status_code == 200
+    return HIDDEN
+
+
+@pytest.fixture(params=["wrong", "expired"])
+def bad_token(request: pytest.FixtureRequest, expired: str) -> str:
+    return expired if request.param == "expired" else "glpat-wrong-0123456789abcdef"
+
+
+def test_a_token_that_is_no_good_is_refused(shop: Journey, cli: Cli, bad_token: str) -> None:
+    text = document("Project", name="mine", product="shop")
+    with nothing_written(shop.world):
+        answer = shop.api("POST", "/api/v1/apply", None, content=text, headers={"Authorization": f"Bearer {bad_token}"})
+        ended = cli("team", "apply", "-f", "-", stdin=text, token=bad_token)
+    problem(answer, 401, "gitlab-unauthenticated")
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert (ended.code, ended.out) == (1, "")
+    assert "GitLab does not accept the token" in ended.err
+    assert bad_token not in answer.text + ended.err
+
+
+def test_nobody_is_told_how_to_say_who_they_are(shop: Journey) -> None:
+    answer = shop.api("GET", "/api/v1/products", None)
+    assert "Authorization: Bearer" in problem(answer, 401, "token-missing")["detail"]
+
+
+def test_both_headers_of_gitlab_are_taken(shop: Journey) -> None:
+    token = shop.people["team"].token
+    for headers in ({"PRIVATE-TOKEN": token}, {"Authorization": token}, {"Authorization": f"bearer {token}"}):
+        assert shop.api("GET", "/api/v1/products/shop", None, headers=headers).status_code == 200
+
+
+def test_a_token_without_the_scope_is_refused(shop: Journey) -> None:
+    shop.people["narrow"] = Person(shop.people["team"].id, "team", _token(shop, "team", scopes=["read_user"]))
+    with nothing_written(shop.world):
+        answer = shop.api("POST", "/api/v1/apply", "narrow", content=document("Project", name="x", product="shop"))
+    assert "insufficient_scope" in problem(answer, 403, "gitlab-forbidden")["detail"]
+
+
+@pytest.mark.parametrize("how", ["plain", "insecure"])
+def test_a_missing_permission_is_named(shop: Journey, cli: Cli, how: str) -> None:
+    text = document("Project", name="mine", product="shop")
+    flags = ["-i"] if how == "insecure" else []
+    with nothing_written(shop.world):
+        answer = shop.api(
+            "POST", "/api/v1/apply", "reporter", content=text, params={"insecure_skip_check": bool(flags)}
+        )
+        ended = cli("reporter", "apply", "-f", "-", *flags, stdin=text)
+    says = "this needs Maintainer (40) on shop/default.project; you have Reporter (20)"
+    assert problem(answer, 403, "permission-missing")["detail"] == says
+    assert (ended.code, ended.out) == (1, "")
+    assert says in ended.err
+
+
+def test_a_reader_may_read_and_may_not_command(shop: Journey) -> None:
+    assert shop.api("GET", "/api/v1/products/shop/status", "reporter").status_code == 200
+    with nothing_written(shop.world):
+        answer = shop.api("POST", "/api/v1/products/shop/deploymentruntimes/web/pause", "reporter")
+    problem(answer, 403, "permission-missing")
+    assert shop.deployment()["phase"] == "Converged"
+
+
+def test_every_document_is_authorized_on_its_own(shop: Journey) -> None:
+    mine, theirs = product("allowed"), document("Project", name="mine", product="shop")
+    cluster = document(
+        "Cluster", name="c", apiServer="https://192.0.2.1", clusterType="physical", usage="host", kubeconfig="{}"
+    )
+    with nothing_written(shop.world):  # Vault keeps no kubeconfig of somebody who may not register clusters
+        problem(shop.api("POST", "/api/v1/apply", "stranger", content=together(mine, theirs)), 404, "not-found")
+        problem(shop.api("POST", "/api/v1/apply", "team", content=together(cluster, theirs)), 404, "not-found")
+    assert shop.gitlab_get("/groups/allowed").status_code == 404
+
+
+READS = (
+    "products/{}",
+    "products/{}/projects",
+    "products/{}/projects/web",
+    "products/{}/deploymentruntimes",
+    "products/{}/status",
+    "products/{}/runs",
+    "explain/deployment/{}/web",
+    "runs/run/{}/build/x",
+    "operations/change/{}/x",
+)
+
+
+@pytest.mark.parametrize("route", READS)
+def test_what_is_not_yours_is_not_there(shop: Journey, hidden: str, route: str) -> None:
+    theirs = shop.api("GET", f"/api/v1/{route.format(hidden)}", "stranger")
+    nothing = shop.api("GET", f"/api/v1/{route.format('nothing')}", "stranger")
+    assert theirs.status_code == nothing.status_code == 404
+    assert theirs.text.replace(hidden, "nothing") == nothing.text
+
+
+def test_clusters_are_not_there_for_who_may_not_see_them(shop: Journey) -> None:
+    for path in ("clusters", "clusters/deploy", "clusters/deploy/status", "operations/registration/deploy/x"):
+        assert problem(shop.api("GET", f"/api/v1/{path}", "team"), 404, "not-found")
+
+
+def test_products_of_others_are_not_listed(shop: Journey, hidden: str) -> None:
+    assert shop.api("GET", "/api/v1/products", "stranger").json()["items"] == []
+    listed = shop.api("GET", "/api/v1/products", "team").json()["items"]
+    assert {"shop", hidden} <= {each["name"] for each in listed}
+
+
+def test_a_hidden_product_cannot_be_declared_by_its_name(shop: Journey, hidden: str) -> None:
+    text = together(product(hidden, description="taken over"), document("Project", name="evil", product=hidden))
+    with nothing_written(shop.world):
+        problem(shop.api("POST", "/api/v1/apply", "stranger", content=text), 404, "not-found")
+        problem(shop.api("POST", f"/api/v1/products/{hidden}", "stranger", json={}), 404, "not-found")
+
+
+def test_a_hidden_product_cannot_be_removed(shop: Journey, hidden: str) -> None:
+    with nothing_written(shop.world):
+        answer = shop.api("POST", "/api/v1/remove", "stranger", content=product(hidden))
+        nothing = shop.api("POST", "/api/v1/remove", "stranger", content=product("nothing"))
+    assert [each["action"] for each in operation(answer)["outcomes"]] == ["absent"]
+    assert operation(answer)["outcomes"][0]["action"] == operation(nothing)["outcomes"][0]["action"]
+    assert shop.api("GET", f"/api/v1/products/{hidden}", "team").status_code == 200
+
+
+def test_nobody_makes_a_group_inside_a_group_of_others(shop: Journey, hidden: str) -> None:
+    with nothing_written(shop.world):
+        open_one = shop.api("POST", "/api/v1/apply", "reporter", content=product("shop/evil"))
+        hidden_one = shop.api("POST", "/api/v1/apply", "stranger", content=product(f"{hidden}/evil"))
+    assert "Maintainer (40) on shop" in problem(open_one, 403, "permission-missing")["detail"]
+    problem(hidden_one, 404, "not-found")
+
+
+def test_the_tenants_own_group_is_no_product(shop: Journey) -> None:
+    with nothing_written(shop.world):
+        problem(shop.api("POST", "/api/v1/apply", "platform", content=product("nautes")), 422, "product-reserved")
+
+
+def test_an_operation_is_seen_by_who_asked_for_it_also_when_all_is_gone(shop: Journey) -> None:
+    shop.api("POST", "/api/v1/apply", "team", content=product("brief"))
+    joined(shop, "reporter", "brief", 20)
+    done = operation(shop.api("POST", "/api/v1/remove", "team", content=product("brief")))["operation"]
+    assert shop.api("GET", f"/api/v1/operations/{done}", "team").json()["state"] == "done"
+    problem(shop.api("GET", f"/api/v1/operations/{done}", "stranger"), 404, "operation-unknown")
+    problem(shop.api("POST", f"/api/v1/operations/{done}/cancel", "stranger"), 404, "operation-unknown")
+
+
+def test_an_operation_of_a_hidden_product_cannot_be_cancelled_by_others(shop: Journey, hidden: str) -> None:
+    text = document("Project", name="web", product=hidden)
+    answer = shop.api("POST", "/api/v1/apply", "team", content=text, params={"wait": 0})
+    path = f"/api/v1/operations/{operation(answer)['operation']}"
+    problem(shop.api("POST", f"{path}/cancel", "stranger"), 404, "operation-unknown")
+    assert shop.api("GET", path, "team", params={"wait": 30}).json()["state"] == "done"
+    group = shop.gitlab(f"/groups/{quoted(hidden)}")
+    assert group["description"] == hidden
