@@ -9,7 +9,7 @@ from typing import Any
 
 from temporalio import activity
 
-from clients.gitlab import OWNER, GitLab, quoted
+from clients.gitlab import MAINTAINER, OWNER, GitLab, quoted
 from contracts.common import Requester
 from contracts.errors import Conflict, Forbidden, NotFound, Refused
 from contracts.gitlab import (
@@ -46,14 +46,19 @@ class GitLabActivities:
 
     @activity.defn(name="gitlab.ensure_group")
     def ensure_group(self, order: GroupOrder) -> GroupState:
-        """A product's group as declared, owned by who asked. Idempotent: found by path, corrected when different."""
+        """A product's group as declared, owned by who asked. Idempotent: found by path, corrected when different.
+
+        Raises Forbidden, before anything is written, for a group that is not theirs.
+        """
         found = self._gitlab.find(f"/groups/{quoted(order.path)}")
         if found is None:
             found = self._create_group(order)
             made: Made = "created"
+            self._make_owner(found["id"], order.owner)
         else:
+            if not self._may_have(found, order):
+                self._make_owner(found["id"], order.owner)  # ours, from a first attempt that did not get this far
             made = self._correct(f"/groups/{found['id']}", found, order)
-        self._ensure_owner(found["id"], order.owner, adopted=made != "created")
         self._ensure_member(found["id"])
         return GroupState(id=found["id"], path=found["full_path"], made=made)
 
@@ -75,26 +80,32 @@ class GitLabActivities:
         self._gitlab.put(path, **changes)
         return "changed"
 
-    def _ensure_owner(self, group_id: int, owner: Requester, *, adopted: bool) -> None:
-        """Who asked for a new group owns it; a group that was there is taken only from its owners."""
+    def _may_have(self, group: Any, order: GroupOrder) -> bool:
+        """Whether who asked has the rights already: Owner of a group, Maintainer of what is a product.
+
+        False for a group that nobody but the platform owns: a retry finds it so. Raises Forbidden for somebody else's.
+        """
+        member = self._gitlab.find(f"/groups/{group['id']}/members/all/{order.owner.id}")
+        ours = self._gitlab.find(f"/projects/{quoted(group['full_path'] + '/' + DECLARATION)}") is not None
+        if member and member["access_level"] >= (MAINTAINER if ours else OWNER):
+            # GitLab finds a group in whatever letters: two spellings would be two writers of one product.
+            if group["full_path"] != order.path:
+                raise Refused("product-spelling", f"the group is written {group['full_path']}")
+            return True
+        if ours or member or self._has_other_owner(group["id"]):
+            raise Forbidden("group-foreign", f"the group is there already and {order.owner.username} is not its Owner")
+        return False
+
+    def _make_owner(self, group_id: int, owner: Requester) -> None:
         member = self._gitlab.find(f"/groups/{group_id}/members/all/{owner.id}")
-        if member and member["access_level"] >= OWNER:
-            return
-        ours = self._gitlab.find(f"/projects/{quoted(self._path(group_id) + '/' + DECLARATION)}") is not None
-        if adopted and (ours or member or self._has_other_owner(group_id)):
-            if ours:
-                return  # already a product: the door has asked for the rights a change needs
-            raise Forbidden("group-foreign", f"the group is there already and {owner.username} is not its Owner")
-        self._gitlab.post(f"/groups/{group_id}/members", user_id=owner.id, access_level=OWNER)
+        if not member or member["access_level"] < OWNER:
+            self._gitlab.post(f"/groups/{group_id}/members", user_id=owner.id, access_level=OWNER)
 
     def _ensure_member(self, group_id: int) -> None:
         """The platform belongs to the group itself: the feed tells of pushes to no project it is not a member of."""
         own = self._gitlab.get("/user")["id"]
         if self._gitlab.find(f"/groups/{group_id}/members/all/{own}") is None:
             self._gitlab.post(f"/groups/{group_id}/members", user_id=own, access_level=OWNER)
-
-    def _path(self, group_id: int) -> str:
-        return str(self._gitlab.get(f"/groups/{group_id}")["full_path"])
 
     def _has_other_owner(self, group_id: int) -> bool:
         """Whether somebody besides the platform owns the group (a retry may find a group without its owner)."""

@@ -13,7 +13,7 @@ from temporalio import activity
 from activities import specifications
 from activities.gitlab import TRAILER, commit
 from clients.declarations import BRANCH, DECLARATION, Declaration, Declarations
-from clients.gitlab import GitLab
+from clients.gitlab import MAINTAINER, GitLab
 from contracts import ids
 from contracts.common import Requester
 from contracts.errors import Conflict, Refused
@@ -87,7 +87,7 @@ class ProductActivities:
         after: ProductTree,
     ) -> tuple[list[Finding], list[Finding]]:
         """(what refuses the change, what was wrong before)."""
-        new = list(_existence(request, declaration, resources, after))
+        new = [*self._rights(request, declaration), *_existence(request, declaration, resources, after)]
         if request.skip_check:
             return [*new, *_nameless(request, declaration, resources, after)], []
         clusters = self._declarations.clusters().clusters
@@ -100,6 +100,18 @@ class ProductActivities:
                 if known is not None:
                     new += product_rules.frozen(known, each, old_world)
         return new, [*before.findings, *report.already]
+
+    def _rights(self, request: ChangeRequest, declaration: Declaration) -> Iterable[Finding]:
+        """The door has asked, but in the letters of the request, and before this change's turn came."""
+        if not declaration.project_id:
+            return
+        group = self._gitlab.get(f"/groups/{declaration.group_id}")
+        member = self._gitlab.find(f"/groups/{declaration.group_id}/members/all/{request.requester.id}")
+        if not member or member["access_level"] < MAINTAINER:
+            text = f"there is no product {request.product}, or {request.requester.username} is not its Maintainer"
+            yield Finding(rule="product-unknown", message=text)
+        elif group["full_path"] != request.product:
+            yield Finding(rule="product-spelling", message=f"the product is written {group['full_path']}")
 
     def _applied(self, plan: Plan, declaration: Declaration, resources: list[Resource]) -> Plan:
         product = next((each for each in resources if isinstance(each, Product)), None)

@@ -86,13 +86,20 @@ def _change(action: str, names: list[str], wait: int, dry_run: bool, insecure: b
         first = min(wait, POLL)
         answer = api.post(f"/api/v1/{action}", files.whole(parts), first, wait=first, **flags)
         answer["operations"] = [_followed(api, each, deadline) for each in answer["operations"]]
-    running = [each["operation"] for each in answer["operations"] if each["state"] == "running"]
+    running = [_standing(each) for each in answer["operations"] if each["state"] == "running"]
     if dry_run and not running:
         show.plan(answer)
     else:
         show.operations(answer)
     if wait and running:
         raise CommandError(f"not at its end after {wait} s: {', '.join(running)}")
+
+
+def _standing(operation: dict[str, Any]) -> str:
+    """Where an operation is that has not ended, and what it waits for."""
+    retry = operation.get("retry")
+    what = f", {retry['step']} failed {retry['attempt'] - 1} times, last: {retry['error']}" if retry else ""
+    return f"{operation['operation']} ({operation.get('step') or 'queued'}{what})"
 
 
 def _followed(api: Api, operation: dict[str, Any], deadline: float) -> dict[str, Any]:

@@ -19,9 +19,8 @@ def test_applying_creates_and_then_changes(space: Space) -> None:
 
 
 def test_applying_the_same_again_makes_no_version(space: Space) -> None:
-    path = space.path("deployments", "web", "apps/v1")
-    first = space.api.apply(path, deployment())
-    again = space.api.apply(path, deployment())
+    first = space.api.apply(space.maps("a"), config("a"))  # of a kind that no controller writes to
+    again = space.api.apply(space.maps("a"), config("a"))
     assert again["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
     assert again["metadata"]["managedFields"] == first["metadata"]["managedFields"]
 

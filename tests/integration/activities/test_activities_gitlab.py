@@ -71,6 +71,19 @@ def test_a_group_of_others_is_not_taken(systems: Systems, gitlab_activities: Git
     assert systems.make.root.get(f"/groups/{group['id']}/members/{systems.person.id}").status_code == 404
 
 
+def test_a_product_of_others_is_refused_before_anything_is_written(
+    systems: Systems, gitlab_activities: GitLabActivities
+) -> None:
+    path = unique("theirs")
+    owner = systems.make.user().api
+    group = owner.made("/groups", name=path, path=path)
+    owner.made("/projects", name="default.project", path="default.project", namespace_id=group["id"])
+    for spelled in (path, path.capitalize()):
+        with pytest.raises(Forbidden, match="group-foreign"):
+            gitlab_activities.ensure_group(_order(systems, spelled, description="taken over"))
+    assert not systems.make.root.get(f"/groups/{group['id']}").json()["description"]
+
+
 def test_a_group_survives_a_failure_at_every_call(systems: Systems, gitlab_activities: GitLabActivities) -> None:
     failed = survives(
         systems,

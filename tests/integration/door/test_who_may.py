@@ -147,6 +147,25 @@ def test_a_hidden_product_cannot_be_declared_by_its_name(shop: Journey, hidden: 
         problem(shop.api("POST", f"/api/v1/products/{hidden}", "stranger", json={}), 404, "not-found")
 
 
+@pytest.mark.parametrize("way", ["with the product", "without it", "remove"])
+def test_a_hidden_product_cannot_be_reached_by_another_spelling(shop: Journey, hidden: str, way: str) -> None:
+    spelled = hidden.capitalize()
+    project = document("Project", name="evil", product=spelled)
+    text = together(product(spelled, description="taken over"), project) if way == "with the product" else project
+    action = "remove" if way == "remove" else "apply"
+    with nothing_written(shop.world):
+        answer = shop.api("POST", f"/api/v1/{action}", "stranger", content=text)
+    assert answer.status_code in (404, 422) or operation(answer)["outcomes"][0]["action"] == "absent"
+    assert shop.gitlab(f"/groups/{quoted(hidden)}")["description"] == hidden
+
+
+def test_a_product_has_one_spelling(shop: Journey) -> None:
+    text = document("Project", name="twice", product="Shop", language={"name": "go"})
+    with nothing_written(shop.world):
+        answer = shop.api("POST", "/api/v1/apply", "team", content=text)
+    assert "product-spelling" in answer.text
+
+
 def test_a_hidden_product_cannot_be_removed(shop: Journey, hidden: str) -> None:
     with nothing_written(shop.world):
         answer = shop.api("POST", "/api/v1/remove", "stranger", content=product(hidden))
