@@ -72,8 +72,8 @@ def _play(world: World, journey: Journey, rows: list[Row], keep: bool) -> None:
         ("lose a webhook: deployed all the same", journey.lose_webhook),
         ("push source code: the pipeline succeeds", journey.run_pipeline),
         ("break the build: GitLab says so", journey.break_build),
-        ("lose all of Temporal's data: nothing written, all known", journey.lose_memory),
         ("view: status, runs, explain, wait", lambda: console.print(journey.view(), highlight=False)),
+        ("lose all of Temporal's data: nothing written, all known", journey.lose_memory),
     ]
     if not keep:
         steps += [
