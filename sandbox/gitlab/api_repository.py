@@ -1,4 +1,4 @@
-"""What is in a repository: branches, tags, tree, files, commits, comparison, comments and statuses."""
+"""What is in a repository: branches, tags, tree, files, commits, comparison."""
 
 from __future__ import annotations
 
@@ -11,21 +11,14 @@ import pygit2
 from sandbox.gitlab import access, present
 from sandbox.gitlab import repo as git
 from sandbox.gitlab.http import Problem, Reply, Request, Router, Row, bad, forbidden, not_found, truth
-from sandbox.gitlab.store import now
 from sandbox.gitlab.webhooks import Update
 
 route = Router()
 NOT_ALLOWED = "You are not allowed to push into this branch"
-FINAL = ("success", "failed", "canceled", "skipped")
-EVENTS = {"pending": "enqueue", "running": "run", "success": "success", "failed": "drop", "canceled": "cancel"}
-ALLOWED = {
-    None: ("pending", "running", "success", "failed", "canceled", "skipped"),
-    "pending": ("running", "success", "failed", "canceled", "skipped"),
-    "running": ("success", "failed", "canceled", "skipped"),
-}
 
 
-def _repository(request: Request, found: Row) -> pygit2.Repository:
+def opened(request: Request, found: Row) -> pygit2.Repository:
+    """The bare repository of a project."""
     return request.server.repositories.open(found["id"])
 
 
@@ -35,7 +28,7 @@ def _repository(request: Request, found: Row) -> pygit2.Repository:
 @route("GET", "/projects/:id/repository/branches")
 def branches(request: Request, id: str) -> Reply:
     found = access.code(request, id)
-    repository = _repository(request, found)
+    repository = opened(request, found)
     names = sorted(each.removeprefix("refs/heads/") for each in repository.references if each.startswith("refs/heads/"))
     return request.page(names, lambda name: _branch(request, found, repository, name))
 
@@ -43,7 +36,7 @@ def branches(request: Request, id: str) -> Reply:
 @route("GET", "/projects/:id/repository/branches/:branch")
 def one_branch(request: Request, id: str, branch: str) -> Row:
     found = access.code(request, id)
-    repository = _repository(request, found)
+    repository = opened(request, found)
     if not git.head(repository, branch):
         raise not_found("Branch")
     return _branch(request, found, repository, branch)
@@ -53,7 +46,7 @@ def one_branch(request: Request, id: str, branch: str) -> Row:
 def create_branch(request: Request, id: str) -> Reply:
     found = access.project(request, id, access.DEVELOPER)
     branch, ref = request.need("branch", "ref")
-    repository = _repository(request, found)
+    repository = opened(request, found)
     if git.head(repository, branch):
         raise bad("Branch already exists")
     commit = git.resolve(repository, ref)
@@ -67,7 +60,7 @@ def create_branch(request: Request, id: str) -> Reply:
 @route("DELETE", "/projects/:id/repository/branches/:branch")
 def delete_branch(request: Request, id: str, branch: str) -> Reply:
     found = access.project(request, id, access.DEVELOPER)
-    repository = _repository(request, found)
+    repository = opened(request, found)
     tip = git.head(repository, branch)
     if not tip:
         raise not_found("Branch")
@@ -81,14 +74,14 @@ def delete_branch(request: Request, id: str, branch: str) -> Reply:
 @route("GET", "/projects/:id/repository/tags")
 def tags(request: Request, id: str) -> Reply:
     found = access.code(request, id)
-    repository = _repository(request, found)
+    repository = opened(request, found)
     names = sorted(each.removeprefix("refs/tags/") for each in repository.references if each.startswith("refs/tags/"))
     return request.page(names, lambda name: _tag(repository, name))
 
 
 @route("GET", "/projects/:id/repository/tags/:name")
 def one_tag(request: Request, id: str, name: str) -> Row:
-    repository = _repository(request, access.code(request, id))
+    repository = opened(request, access.code(request, id))
     if f"refs/tags/{name}" not in repository.references:
         raise not_found("Tag")
     return _tag(repository, name)
@@ -98,7 +91,7 @@ def one_tag(request: Request, id: str, name: str) -> Row:
 def create_tag(request: Request, id: str) -> Reply:
     found = access.project(request, id, access.DEVELOPER)
     name, ref = request.need("tag_name", "ref")
-    repository = _repository(request, found)
+    repository = opened(request, found)
     if f"refs/tags/{name}" in repository.references:
         raise bad(f"Tag {name} already exists")
     commit = git.resolve(repository, ref)
@@ -141,7 +134,7 @@ def _tag(repository: pygit2.Repository, name: str) -> Row:
 @route("GET", "/projects/:id/repository/tree")
 def tree(request: Request, id: str) -> Reply:
     found = access.code(request, id)
-    repository = _repository(request, found)
+    repository = opened(request, found)
     commit = git.resolve(repository, request.query.get("ref") or found["default_branch"] or "main")
     path = request.query.get("path", "").strip("/")
     root = git.entry(commit, path) if commit else None
@@ -154,7 +147,7 @@ def tree(request: Request, id: str) -> Reply:
 
 @route("GET", "/projects/:id/repository/blobs/:sha/raw")
 def raw_blob(request: Request, id: str, sha: str) -> Reply:
-    blob = _repository(request, access.code(request, id)).get(sha)
+    blob = opened(request, access.code(request, id)).get(sha)
     if not isinstance(blob, pygit2.Blob):
         raise not_found("Blob")
     return Reply(bytes(blob.data))
@@ -189,7 +182,7 @@ def raw_file(request: Request, id: str, file_path: str) -> Reply:
 
 def _file(request: Request, id: str, path: str) -> tuple[pygit2.Repository, pygit2.Commit, Any]:
     found = access.code(request, id)
-    repository = _repository(request, found)
+    repository = opened(request, found)
     if "ref" not in request.query:
         raise Problem(400, {"error": "ref is missing"})
     ref = request.query["ref"]
@@ -234,7 +227,7 @@ def _single(request: Request, id: str, path: str, action: str) -> Row:
 @route("GET", "/projects/:id/repository/commits")
 def commits(request: Request, id: str) -> Reply:
     found = access.code(request, id)
-    repository = _repository(request, found)
+    repository = opened(request, found)
     name = request.query.get("ref_name") or found["default_branch"] or "main"
     start = git.resolve(repository, name)
     if start is None:
@@ -256,13 +249,13 @@ def _touches(commit: pygit2.Commit, path: str) -> bool:
 
 @route("GET", "/projects/:id/repository/commits/:sha")
 def one_commit(request: Request, id: str, sha: str) -> Row:
-    repository = _repository(request, access.code(request, id))
+    repository = opened(request, access.code(request, id))
     return present.commit(git.need(repository, sha)) | {"status": None}
 
 
 @route("GET", "/projects/:id/repository/commits/:sha/diff")
 def commit_diff(request: Request, id: str, sha: str) -> Reply:
-    repository = _repository(request, access.code(request, id))
+    repository = opened(request, access.code(request, id))
     commit = git.need(repository, sha)
     before = commit.parents[0].tree if commit.parents else None
     found = before.diff_to_tree(commit.tree) if before else commit.tree.diff_to_tree(swap=True)
@@ -271,7 +264,7 @@ def commit_diff(request: Request, id: str, sha: str) -> Reply:
 
 @route("GET", "/projects/:id/repository/compare")
 def compare(request: Request, id: str) -> Row:
-    repository = _repository(request, access.code(request, id))
+    repository = opened(request, access.code(request, id))
     if "from" not in request.query or "to" not in request.query:
         raise Problem(400, {"error": "from is missing, to is missing"})
     old, new = git.need(repository, request.query["from"]), git.need(repository, request.query["to"])
@@ -318,7 +311,7 @@ def create_commit(request: Request, id: str) -> Reply:
 
 def _commit(request: Request, found: Row, branch: str, message: str, actions: list[Row]) -> pygit2.Commit:
     user = access.somebody(request)
-    repository = _repository(request, found)
+    repository = opened(request, found)
     author = (request.body.get("author_name") or user["name"], request.body.get("author_email") or user["email"])
     with request.server.repositories.lock(found["id"]):
         old = git.head(repository, branch)
@@ -357,105 +350,3 @@ def _may_push(request: Request, found: Row, branch: str) -> bool:
 
 def _pushed(request: Request, found: Row, update: Update) -> None:
     request.server.webhooks.pushed(found, access.somebody(request), [update])
-
-
-# Comments and statuses
-
-
-@route("GET", "/projects/:id/repository/commits/:sha/comments")
-def comments(request: Request, id: str, sha: str) -> Reply:
-    found = access.code(request, id)
-    commit = git.need(_repository(request, found), sha)
-    rows = request.store.all(
-        "select * from comments where project_id = ? and sha = ? order by id", found["id"], str(commit.id)
-    )
-    return request.page(rows, lambda row: _comment(request, row))
-
-
-@route("POST", "/projects/:id/repository/commits/:sha/comments")
-def create_comment(request: Request, id: str, sha: str) -> Reply:
-    found = access.code(request, id)
-    commit = git.need(_repository(request, found), sha)
-    (note,) = request.need("note")
-    user = access.somebody(request)
-    row_id = request.store.insert(
-        "comments", project_id=found["id"], sha=str(commit.id), note=note, author_id=user["id"], created_at=now()
-    )
-    row = request.store.one("select * from comments where id = ?", row_id)
-    return Reply(_comment(request, row), 201)
-
-
-def _comment(request: Request, row: Row) -> Row:
-    author = request.store.one("select * from users where id = ?", row["author_id"])
-    return {
-        "note": row["note"],
-        "path": None,
-        "line": None,
-        "line_type": None,
-        "author": present.user(request, author),
-        "created_at": row["created_at"],
-    }
-
-
-@route("GET", "/projects/:id/repository/commits/:sha/statuses")
-def statuses(request: Request, id: str, sha: str) -> Reply:
-    found = access.code(request, id)
-    commit = git.need(_repository(request, found), sha)
-    rows = request.store.all(
-        "select * from statuses where project_id = ? and sha = ? order by id", found["id"], str(commit.id)
-    )
-    if not truth(request.query.get("all")):
-        rows = list({each["name"]: each for each in rows}.values())
-    return request.page(rows, lambda row: present.status(request, row))
-
-
-@route("POST", "/projects/:id/statuses/:sha")
-def set_status(request: Request, id: str, sha: str) -> Reply:
-    found = access.project(request, id, access.DEVELOPER)
-    commit = git.resolve(_repository(request, found), sha)
-    if commit is None:
-        raise not_found("Commit")
-    (state,) = request.need("state")
-    if state not in ALLOWED[None]:
-        raise Problem(400, {"error": "state does not have a valid value"})
-    name = request.body.get("name") or request.body.get("context") or "default"
-    row = request.store.one(
-        "select * from statuses where project_id = ? and sha = ? and name = ? order by id desc limit 1",
-        found["id"],
-        str(commit.id),
-        name,
-    )
-    row_id = _transition(request, found, row, str(commit.id), name, state)
-    return Reply(present.status(request, request.store.one("select * from statuses where id = ?", row_id)), 201)
-
-
-def _transition(request: Request, found: Row, row: Row | None, sha: str, name: str, state: str) -> int:
-    stamp = now()
-    values = request.given("description", "target_url") | {"state": state}
-    if state == "running":
-        values["started_at"] = stamp
-    if state in FINAL:
-        values["finished_at"] = stamp
-    if row is None or row["state"] in FINAL:
-        ref = request.body.get("ref") or found["default_branch"]
-        user = access.somebody(request)
-        return int(
-            request.store.insert(
-                "statuses",
-                project_id=found["id"],
-                sha=sha,
-                name=name,
-                ref=ref,
-                author_id=user["id"],
-                created_at=stamp,
-                **values,
-            )
-        )
-    if state not in ALLOWED[row["state"]]:
-        event = EVENTS.get(state, state)
-        raise bad(
-            f"Cannot transition status via :{event} from :{row['state']} "
-            f'(Reason(s): Status cannot transition via "{event}")'
-        )
-    request.store.update("statuses", row["id"], **values)
-    return int(row["id"])

@@ -15,7 +15,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from sandbox.gitlab import access, api_groups, api_projects, api_repository, api_users, smart_http
+from sandbox.gitlab import (
+    access,
+    api_groups,
+    api_hooks,
+    api_projects,
+    api_repository,
+    api_statuses,
+    api_users,
+    smart_http,
+)
 from sandbox.gitlab.faults import Faults
 from sandbox.gitlab.http import PREFIX, Problem, Reply, Request, Row, parameters
 from sandbox.gitlab.repo import Repositories, collect_garbage
@@ -24,7 +33,14 @@ from sandbox.gitlab.webhooks import Webhooks
 
 VERSION = "18.9.0"
 BODY_LIMIT = 32 << 20  # bytes of an API request
-ROUTERS = (api_users.route, api_groups.route, api_projects.route, api_repository.route)
+ROUTERS = (
+    api_users.route,
+    api_groups.route,
+    api_projects.route,
+    api_hooks.route,
+    api_repository.route,
+    api_statuses.route,
+)
 GARBAGE_EVERY = 200  # API commits between two packings of a repository
 THREADS = 8
 

@@ -1,0 +1,120 @@
+"""What people and machines say about commits: comments and statuses, with the transitions GitLab allows."""
+
+from __future__ import annotations
+
+from sandbox.gitlab import access, present
+from sandbox.gitlab import repo as git
+from sandbox.gitlab.api_repository import opened
+from sandbox.gitlab.http import Problem, Reply, Request, Router, Row, bad, not_found, truth
+from sandbox.gitlab.store import now
+
+route = Router()
+FINAL = ("success", "failed", "canceled", "skipped")
+EVENTS = {"pending": "enqueue", "running": "run", "success": "success", "failed": "drop", "canceled": "cancel"}
+ALLOWED = {
+    None: ("pending", "running", "success", "failed", "canceled", "skipped"),
+    "pending": ("running", "success", "failed", "canceled", "skipped"),
+    "running": ("success", "failed", "canceled", "skipped"),
+}
+
+
+# Comments and statuses
+
+
+@route("GET", "/projects/:id/repository/commits/:sha/comments")
+def comments(request: Request, id: str, sha: str) -> Reply:
+    found = access.code(request, id)
+    commit = git.need(opened(request, found), sha)
+    rows = request.store.all(
+        "select * from comments where project_id = ? and sha = ? order by id", found["id"], str(commit.id)
+    )
+    return request.page(rows, lambda row: _comment(request, row))
+
+
+@route("POST", "/projects/:id/repository/commits/:sha/comments")
+def create_comment(request: Request, id: str, sha: str) -> Reply:
+    found = access.code(request, id)
+    commit = git.need(opened(request, found), sha)
+    (note,) = request.need("note")
+    user = access.somebody(request)
+    row_id = request.store.insert(
+        "comments", project_id=found["id"], sha=str(commit.id), note=note, author_id=user["id"], created_at=now()
+    )
+    row = request.store.one("select * from comments where id = ?", row_id)
+    return Reply(_comment(request, row), 201)
+
+
+def _comment(request: Request, row: Row) -> Row:
+    author = request.store.one("select * from users where id = ?", row["author_id"])
+    return {
+        "note": row["note"],
+        "path": None,
+        "line": None,
+        "line_type": None,
+        "author": present.user(request, author),
+        "created_at": row["created_at"],
+    }
+
+
+@route("GET", "/projects/:id/repository/commits/:sha/statuses")
+def statuses(request: Request, id: str, sha: str) -> Reply:
+    found = access.code(request, id)
+    commit = git.need(opened(request, found), sha)
+    rows = request.store.all(
+        "select * from statuses where project_id = ? and sha = ? order by id", found["id"], str(commit.id)
+    )
+    if not truth(request.query.get("all")):
+        rows = list({each["name"]: each for each in rows}.values())
+    return request.page(rows, lambda row: present.status(request, row))
+
+
+@route("POST", "/projects/:id/statuses/:sha")
+def set_status(request: Request, id: str, sha: str) -> Reply:
+    found = access.project(request, id, access.DEVELOPER)
+    commit = git.resolve(opened(request, found), sha)
+    if commit is None:
+        raise not_found("Commit")
+    (state,) = request.need("state")
+    if state not in ALLOWED[None]:
+        raise Problem(400, {"error": "state does not have a valid value"})
+    name = request.body.get("name") or request.body.get("context") or "default"
+    row = request.store.one(
+        "select * from statuses where project_id = ? and sha = ? and name = ? order by id desc limit 1",
+        found["id"],
+        str(commit.id),
+        name,
+    )
+    row_id = _transition(request, found, row, str(commit.id), name, state)
+    return Reply(present.status(request, request.store.one("select * from statuses where id = ?", row_id)), 201)
+
+
+def _transition(request: Request, found: Row, row: Row | None, sha: str, name: str, state: str) -> int:
+    stamp = now()
+    values = request.given("description", "target_url") | {"state": state}
+    if state == "running":
+        values["started_at"] = stamp
+    if state in FINAL:
+        values["finished_at"] = stamp
+    if row is None or row["state"] in FINAL:
+        ref = request.body.get("ref") or found["default_branch"]
+        user = access.somebody(request)
+        return int(
+            request.store.insert(
+                "statuses",
+                project_id=found["id"],
+                sha=sha,
+                name=name,
+                ref=ref,
+                author_id=user["id"],
+                created_at=stamp,
+                **values,
+            )
+        )
+    if state not in ALLOWED[row["state"]]:
+        event = EVENTS.get(state, state)
+        raise bad(
+            f"Cannot transition status via :{event} from :{row['state']} "
+            f'(Reason(s): Status cannot transition via "{event}")'
+        )
+    request.store.update("statuses", row["id"], **values)
+    return int(row["id"])
