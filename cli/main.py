@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from importlib.metadata import version as installed
@@ -299,7 +300,7 @@ def _busy(what: str) -> Progress:
 
 
 def main() -> None:
-    """Entry point: errors go to standard error, with their exit code."""
+    """Run a command; errors go to standard error. Ends with `SystemExit`."""
     try:
         app()
     except CommandError as error:
@@ -308,5 +309,21 @@ def main() -> None:
         sys.exit(error.exit_code)
 
 
+def entry() -> None:
+    """The command `nautes`: `main` in a process of its own."""
+    code = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 0
+    if (
+        "temporalio" in sys.modules
+    ):  # the sandbox's commands: Temporal's core may abort while the interpreter is taken down
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    main()
+    entry()

@@ -6,8 +6,8 @@ The worker opens no port. It polls at least once a minute, so a poller seen late
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
-import sys
 import time
 
 from temporalio.api.enums.v1 import TaskQueueType
@@ -35,4 +35,5 @@ async def polls(settings: Settings, host: str) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(0 if asyncio.run(polls(Settings(), socket.gethostname())) else 1)
+    # Not sys.exit: Temporal's core may abort while the interpreter is taken down.
+    os._exit(0 if asyncio.run(polls(Settings(), socket.gethostname())) else 1)

@@ -65,8 +65,20 @@ def repository() -> Repository:
     return Repository(product_files(ProductTree.of("shop", HEAD, resources), names))
 
 
+class Members:
+    """GitLab as far as a plan asks it: everybody is Maintainer of everything."""
+
+    def get(self, path: str) -> dict[str, str]:
+        return {"full_path": "shop"}
+
+    def find(self, path: str) -> dict[str, int]:
+        return {"access_level": 40}
+
+
 def _products(repository: Repository) -> ProductActivities:
-    return ProductActivities(cast("Declarations", repository), cast("GitLab", None), "https://nautes.example.com/hooks")
+    return ProductActivities(
+        cast("Declarations", repository), cast("GitLab", Members()), "https://nautes.example.com/hooks"
+    )
 
 
 def _read(repository: Repository, digests: dict[str, str]) -> SyncReport:

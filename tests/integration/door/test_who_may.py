@@ -160,7 +160,7 @@ def test_a_hidden_product_cannot_be_reached_by_another_spelling(shop: Journey, h
 
 
 def test_a_product_has_one_spelling(shop: Journey) -> None:
-    text = document("Project", name="twice", product="Shop", language={"name": "go"})
+    text = document("Project", name="twice", product="Shop", language="go")
     with nothing_written(shop.world):
         answer = shop.api("POST", "/api/v1/apply", "team", content=text)
     assert "product-spelling" in answer.text
