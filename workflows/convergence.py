@@ -54,6 +54,10 @@ class Convergence:
         self._change(seconds={**self._status().seconds, "total": round(workflow.time() - began, 4)})
 
     def _publish(self, report: ConvergeReport, *, fetch: float) -> None:
+        if report.commit == self._status().converged_commit and not report.writes and not _blame(report):
+            # Another look found all as this commit wants it: what the commit changed stays to be read.
+            self._change(commit=report.commit, message="")
+            return
         self._change(
             commit=report.commit,
             applied=report.applied,
