@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import threading
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -107,9 +107,10 @@ class Faulty:
         pid = self.world.supervisor.pid("worker")
         if pid is None:
             return False
+        watched = os.pidfd_open(pid)
         os.kill(pid, signal.SIGKILL)
-        while self.world.supervisor.pid("worker") == pid:
-            time.sleep(0.001)
+        select.select([watched], [], [])  # readable when it is dead
+        os.close(watched)
         self.kills += 1
         return True
 

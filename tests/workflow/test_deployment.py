@@ -237,7 +237,7 @@ async def test_a_refused_place_is_said_and_asked_for_again(platform: Platform) -
     product = unique("shop")
     text = "namespace web of cluster edge is used by deployment/docs/site"
     platform.fakes.fail("control.claim", Conflict("namespace-taken", text), times=2)
-    with hurried(refused_retry=0.5):
+    with hurried(refused_retry=3):  # long enough to be seen refused on a busy machine
         handle = await _started(platform, product)
         assert (await _phase(platform, handle, "Refused")).message == text
         status = await _phase(platform, handle, "Converged")

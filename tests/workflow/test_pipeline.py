@@ -92,7 +92,7 @@ async def test_events_that_come_before_its_place_is_ready_wait_for_it(platform: 
 async def test_a_refused_place_is_said_and_asked_for_again_and_its_events_wait(platform: Platform) -> None:
     product = unique("shop")
     platform.fakes.fail("control.claim", Conflict("namespace-taken", "namespace build is used by somebody"))
-    with hurried(refused_retry=0.5):
+    with hurried(refused_retry=3):  # long enough to be seen refused on a busy machine
         handle = await _started(platform, product)
         status = await _phase(platform, handle, "Refused")
         assert status.message == "namespace build is used by somebody"

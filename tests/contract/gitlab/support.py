@@ -7,20 +7,17 @@ import json
 import os
 import subprocess
 import threading
-import time
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 import httpx
 
 GUEST, REPORTER, DEVELOPER, MAINTAINER, OWNER = 10, 20, 30, 40, 50
 DEADLINE = 10.0  # seconds
-Found = TypeVar("Found")
 
 
 def unique(word: str) -> str:
@@ -31,17 +28,6 @@ def unique(word: str) -> str:
 def quoted(path: str) -> str:
     """A path as one part of a URL."""
     return quote(path, safe="")
-
-
-def until(look: Callable[[], Found | None], what: str, within: float = DEADLINE) -> Found:
-    """Look again and again until there is something; fails at the deadline."""
-    deadline = time.monotonic() + within
-    while time.monotonic() < deadline:
-        found = look()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"not within {within:.0f} s: {what}")
 
 
 class Api:

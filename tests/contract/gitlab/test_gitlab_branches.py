@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.contract.gitlab.support import DEVELOPER, GUEST, MAINTAINER, REPORTER, Api, Clone, Maker, git, unique, until
+from tests.contract.gitlab.support import DEVELOPER, GUEST, MAINTAINER, REPORTER, Api, Clone, Maker, git, unique
+from tests.waiting import until
 
 PROTECTED = "GitLab: You are not allowed to push code to protected branches on this project."
 

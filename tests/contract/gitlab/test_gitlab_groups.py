@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.gitlab.support import DEVELOPER, MAINTAINER, OWNER, Maker, quoted, unique, until
+from tests.contract.gitlab.support import DEVELOPER, MAINTAINER, OWNER, Maker, quoted, unique
+from tests.waiting import until
 
 CHARACTERS = "can contain only letters, digits, '_', '-' and '.'"
 

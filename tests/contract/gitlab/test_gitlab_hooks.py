@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.gitlab.support import DEVELOPER, MAINTAINER, Clone, Delivery, Maker, Receiver, until
+from tests.contract.gitlab.support import DEVELOPER, MAINTAINER, Clone, Delivery, Maker, Receiver
+from tests.waiting import until
 
 ZERO = "0" * 40
 BACK_OFF_FROM = 4  # failures in a row

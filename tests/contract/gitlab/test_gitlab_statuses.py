@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.gitlab.support import DEVELOPER, REPORTER, Clone, Maker, Person, until
+from tests.contract.gitlab.support import DEVELOPER, REPORTER, Clone, Maker, Person
+from tests.waiting import until
 
 
 @pytest.fixture

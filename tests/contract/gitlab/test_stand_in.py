@@ -10,7 +10,8 @@ import pytest
 
 from tests.contract.gitlab.samples import ANSWERS, samples
 from tests.contract.gitlab.stand_in import StandIn
-from tests.contract.gitlab.support import Clone, Maker, Receiver, unique, until
+from tests.contract.gitlab.support import Clone, Maker, Receiver, unique
+from tests.waiting import until
 
 
 @pytest.mark.parametrize(

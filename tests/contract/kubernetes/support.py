@@ -7,9 +7,8 @@ import shutil
 import ssl
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,6 @@ import httpx
 import yaml
 
 Object = dict[str, Any]
-PATIENCE = 30.0  # seconds any condition may take
 APPLY, MERGE = "application/apply-patch+yaml", "application/merge-patch+json"
 STRATEGIC, JSON_PATCH = "application/strategic-merge-patch+json", "application/json-patch+json"
 
@@ -123,16 +121,6 @@ def refused(answer: Any) -> tuple[int, str]:
     assert (status["kind"], status["apiVersion"], status["status"]) == ("Status", "v1", "Failure")
     assert status["code"] == answer.status_code
     return status["code"], status["reason"]
-
-
-def until(condition: Callable[[], Any], what: str) -> Any:
-    """The first truthy answer of a condition."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"waited in vain until {what}")
 
 
 def gone(api: Api, path: str) -> bool:

@@ -8,7 +8,8 @@ from typing import Any
 
 from sandbox.kubernetes import Cluster
 from sandbox.kubernetes.real import ISSUER
-from tests.contract.kubernetes.support import Api, Object, Space, config, gone, refused, until
+from tests.contract.kubernetes.support import Api, Object, Space, config, gone, refused
+from tests.waiting import until
 
 REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
 ACCESS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"

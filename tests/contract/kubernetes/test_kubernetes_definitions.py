@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.kubernetes.support import Api, Object, Space, gone, new_space, refused, until
+from tests.contract.kubernetes.support import Api, Object, Space, gone, new_space, refused
+from tests.waiting import until
 
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 LOOSE = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}

@@ -14,8 +14,8 @@ from tests.contract.kubernetes.support import (
     new_space,
     owner_of,
     refused,
-    until,
 )
+from tests.waiting import until
 
 HOLD = "example.com/hold"
 

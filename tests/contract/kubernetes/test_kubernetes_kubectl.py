@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import yaml
 
-from tests.contract.kubernetes.support import Space, config, deployment, gone, until
+from tests.contract.kubernetes.support import Space, config, deployment, gone
+from tests.waiting import until
 
 
 def run(space: Space, *arguments: str, text: str = "") -> str:

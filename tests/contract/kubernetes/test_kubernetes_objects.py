@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.kubernetes.support import Api, Space, config, deployment, refused, until
+from tests.contract.kubernetes.support import Api, Space, config, deployment, refused
+from tests.waiting import until
 
 
 def test_a_created_object_gets_an_identity(space: Space) -> None:

@@ -10,7 +10,8 @@ import pytest
 from sandbox.kubernetes import Cluster, standin
 from sandbox.process import Supervisor, free_port
 from tests.contract.kubernetes.conftest import running
-from tests.contract.kubernetes.support import Api, config, new_space, refused, until
+from tests.contract.kubernetes.support import Api, config, new_space, refused
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,9 @@ import pytest
 from activities.gitlab import GitLabActivities
 from contracts.errors import Forbidden, NotFound
 from contracts.gitlab import GroupOrder, Project, RepositoryOrder, StatusOrder
-from tests.contract.gitlab.support import OWNER, Clone, quoted, unique, until
+from tests.contract.gitlab.support import OWNER, Clone, quoted, unique
 from tests.integration.activities.support import NOTHING, Systems, survives
+from tests.waiting import until
 
 
 def _order(systems: Systems, path: str = "", **more: Any) -> GroupOrder:

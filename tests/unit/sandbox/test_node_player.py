@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from sandbox import node
 from sandbox.kubernetes import standin
 from sandbox.process import Supervisor, free_port
 from sandbox.watching import client
+from tests.waiting import until
 
 
 class Place(NamedTuple):
@@ -111,10 +111,12 @@ def test_the_process_plays_all_of_them(cluster: Cluster, control_plane: Place) -
         cluster.create(kind.path("default"), {**item, "metadata": {"name": name, "namespace": "default"}})
     control_plane.supervisor.start(node.service("node", control_plane.kubeconfig, controllers=True))
     waiting = dict(GOOD)
-    deadline = time.monotonic() + 30
-    while waiting and time.monotonic() < deadline:
+
+    def all_current() -> bool:
         for play, (kind, _) in list(waiting.items()):
             if health(cluster.get(kind, "default", f"alone-{play.replace('_', '-')}")).status == "Current":
                 del waiting[play]
-        time.sleep(0.05)
+        return not waiting
+
+    until(all_current, "everything is Current")
     assert list(waiting) == []

@@ -7,13 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sandbox.process import Service, ServiceError, Supervisor, free_port, is_listening, minimal_environment
+from tests.waiting import until
 
 LISTEN = """
 import socket, sys, signal
@@ -38,11 +38,8 @@ def alive(pid: int) -> bool:
 
 
 def ends(pid: int) -> bool:
-    """Whether a process ends within some seconds."""
-    deadline = time.monotonic() + 10
-    while alive(pid) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return not alive(pid)
+    """Whether a process ends within some seconds; fails when it does not."""
+    return until(lambda: not alive(pid), f"process {pid} ends", within=10)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from sandbox.tekton import (
     substituted,
     time_limit,
 )
+from tests.waiting import until
 
 
 def run(
@@ -80,9 +81,7 @@ def test_what_a_step_left_in_the_background_ends_with_it(tmp_path: Path, how: st
     script = f"#!/bin/sh\n{ignores}sh -c \"trap '' TERM; sleep 60; :\" &\necho $! > child\n{rest}"
     run(script, tmp_path, seconds=0.5 if how == "takes too long" else 20, cancel=cancel)
     child = Path(f"/proc/{(tmp_path / 'child').read_text().strip()}/stat")
-    deadline = time.monotonic() + 10
-    while running(child) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: not running(child), "the child has ended", within=10)
     assert not running(child)
 
 
@@ -95,10 +94,7 @@ def running(stat: Path) -> bool:
 
 
 def appears(path: Path) -> bool:
-    deadline = time.monotonic() + 10
-    while not path.exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return path.exists()
+    return until(path.exists, f"{path.name} is there", within=10)
 
 
 def test_a_steps_output_and_exit_code_are_kept(tmp_path: Path) -> None:
