@@ -23,7 +23,7 @@ from api.paths import ProductName
 from api.state import Shared, State, Who
 from clients.declarations import Declarations
 from clients.git import GitCache
-from clients.gitlab import GitLab
+from clients.gitlab import DOOR_LOOKS, GitLab
 from contracts.errors import NotFound, Refused
 from resources.base import Resource
 from resources.findings import Finding
@@ -57,7 +57,7 @@ BODY = {"requestBody": {"required": True, "content": {"application/json": {"sche
 def declarations(shared: State, who: Caller) -> Declarations:
     """Declarations as this caller may see them."""
     settings = shared.settings
-    gitlab = GitLab(settings.gitlab_url, who.token, settings.request_seconds)
+    gitlab = GitLab(settings.gitlab_url, who.token, settings.request_seconds, looks=DOOR_LOOKS)
     git = GitCache(settings.state_dir / "git", settings.gitlab_url, lambda: ("oauth2", who.token))
     return Declarations(gitlab, git, settings.tenant)
 
@@ -137,7 +137,7 @@ async def delete_cluster(cluster: str, request: Request, shared: Shared, who: Wh
 @router.get("/products", responses=PROBLEMS)
 async def products(shared: Shared, who: Who) -> dict[str, Any]:
     """The products the caller may know of."""
-    gitlab = GitLab(shared.settings.gitlab_url, who.token, shared.settings.request_seconds)
+    gitlab = GitLab(shared.settings.gitlab_url, who.token, shared.settings.request_seconds, looks=DOOR_LOOKS)
     listed = await asyncio.to_thread(gitlab.pages, "/projects", search="default.project", membership="true")
     paths = sorted(
         str(each["path_with_namespace"]).rpartition("/")[0]
@@ -151,7 +151,7 @@ async def products(shared: Shared, who: Who) -> dict[str, Any]:
 async def one_product(product: ProductName, shared: Shared, who: Who) -> dict[str, Any]:
     """One product."""
     await shared.door.require(who, f"{product}/default.project", "projects", REPORTER)
-    gitlab = GitLab(shared.settings.gitlab_url, who.token, shared.settings.request_seconds)
+    gitlab = GitLab(shared.settings.gitlab_url, who.token, shared.settings.request_seconds, looks=DOOR_LOOKS)
     group = await asyncio.to_thread(gitlab.get, f"/groups/{product.replace('/', '%2F')}")
     shown = {name: group[name] for name in ("name", "path", "visibility", "description")}
     return {"name": product, "git": {"gitlab": shown}}

@@ -1,13 +1,14 @@
 """GitLab through python-gitlab: one session per thread, one translation of errors. Used by activities and by the door.
 
-Redirects to other hosts are refused, nothing is retried here: Temporal retries, and shows it.
+Redirects to other hosts are refused. Activities retry nothing here: Temporal does, and shows it. At the door, where somebody
+waits and nobody retries, a read whose connection broke is asked once more.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -20,14 +21,18 @@ from contracts.errors import Conflict, Forbidden, NautesError, NotFound, Refused
 
 MAINTAINER, OWNER = 40, 50
 PAGE = 100
+DOOR_LOOKS = 2
 _MOVED = ("Could not update refs", "has changed since you started editing", "already exists", "doesn't exist")
 
 
 class GitLab:
-    """`token` is the platform's or, at the door, the caller's own; `timeout` in seconds per call."""
+    """`token` is the platform's or, at the door, the caller's own; `timeout` in seconds per call.
 
-    def __init__(self, url: str, token: str, timeout: float = 10.0) -> None:
-        self._url, self._token, self._timeout = url.rstrip("/"), token, timeout
+    `looks`: how often a read is tried whose connection breaks.
+    """
+
+    def __init__(self, url: str, token: str, timeout: float = 10.0, *, looks: int = 1) -> None:
+        self._url, self._token, self._timeout, self._looks = url.rstrip("/"), token, timeout, looks
         self._local = threading.local()
 
     @property
@@ -56,6 +61,9 @@ class GitLab:
     def get(self, path: str, /, **query: Any) -> Any:
         """GET below /api/v4."""
         with translated(f"GET {path}"):
+            for _ in range(self._looks - 1):
+                with suppress(requests.ConnectionError):
+                    return self.api.http_get(path, query_data=query)
             return self.api.http_get(path, query_data=query)
 
     def find(self, path: str, /, **query: Any) -> Any | None:
@@ -114,12 +122,18 @@ class Caller:
 
     def who(self, token: str) -> Requester:
         """Who is behind a token. Raises `Unauthenticated`."""
-        user = GitLab(self._url, token, self._timeout).get("/user")
-        return Requester(id=user["id"], username=user["username"], name=user["name"], email=user.get("email") or "")
+        user = self._client(token).get("/user")
+        return Requester(
+            id=user["id"],
+            username=user["username"],
+            name=user["name"],
+            email=user.get("email") or "",
+            admin=bool(user.get("is_admin")),
+        )
 
     def level(self, token: str, user_id: int, path: str, kind: str) -> int | None:
         """Effective access level in a "groups" or "projects" path; None when the caller may not know of it."""
-        client = GitLab(self._url, token, self._timeout)
+        client = self._client(token)
         found = client.find(f"/{kind}/{quoted(path)}")
         if found is None:
             return None
@@ -130,7 +144,10 @@ class Caller:
 
     def can_create_group(self, token: str) -> bool:
         """Whether the caller may create top-level groups."""
-        return bool(GitLab(self._url, token, self._timeout).get("/user").get("can_create_group"))
+        return bool(self._client(token).get("/user").get("can_create_group"))
+
+    def _client(self, token: str) -> GitLab:
+        return GitLab(self._url, token, self._timeout, looks=DOOR_LOOKS)
 
 
 def quoted(path: str) -> str:

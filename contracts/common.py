@@ -18,3 +18,4 @@ class Requester(Payload):
     username: str
     name: str
     email: str
+    admin: bool = False  # of GitLab: may do what an Owner may
