@@ -13,7 +13,7 @@ from resources.findings import Finding
 
 REQUEST_LIMIT = 192 << 10  # bytes of a request as JSON: a payload stays under 256 KiB with what a workflow adds to it
 
-Action = Literal["apply", "remove"]
+Action = Literal["apply", "remove", "push"]  # push: follow what somebody pushed to default.project by plain Git
 State = Literal["running", "done", "refused", "cancelled"]
 Manifest = dict[str, Any]  # a user manifest: {"kind": ..., "spec": {...}}, without secrets
 
@@ -28,6 +28,11 @@ class ChangeRequest(Payload):
     requester: Requester
     skip_check: bool = False
     dry_run: bool = False
+    plans: list[str] = []  # ids of plans that were shown; not empty: what would be done now must be one of them
+    expected: dict[str, str] = Field(
+        default_factory=dict
+    )  # "<Kind>/<name>" -> version it must have, "" = must not exist
+    confirmed: int | None = None  # how many deletions the person has confirmed
 
 
 class ClusterRequest(Payload):
@@ -39,6 +44,9 @@ class ClusterRequest(Payload):
     manifest: Manifest = Field(default_factory=dict)
     kubeconfig: SecretRef | None = None  # staged by the door; None keeps the stored one
     requester: Requester
+    dry_run: bool = False
+    plans: list[str] = []  # as in ChangeRequest
+    expected: dict[str, str] = Field(default_factory=dict)  # as in ChangeRequest
 
 
 def require_bounded(request: ChangeRequest | ClusterRequest) -> None:
@@ -63,6 +71,14 @@ class Outcome(Payload):
     detail: str = ""
 
 
+class FieldChange(Payload):
+    """One field of a plan, by JSON pointer into the manifest; None on the side where it is not there."""
+
+    pointer: str
+    before: Any = None
+    after: Any = None
+
+
 class Effect(Payload):
     """One line of a plan or of the record of a change: a system, what is done there, to what."""
 
@@ -70,6 +86,7 @@ class Effect(Payload):
     action: Literal["create", "change", "delete"]
     target: str
     detail: str = ""
+    fields: list[FieldChange] = []  # of a plan: what differs
 
 
 class OperationResult(Payload):
@@ -82,6 +99,9 @@ class OperationResult(Payload):
     findings: list[Finding] = []  # why it was refused
     already: list[Finding] = []  # findings that were there before; they refuse nothing
     effects: list[Effect] = []  # the plan (dry run) or what was done
+    advice: list[Finding] = []  # what the person should know; refuses nothing
+    plan: str = ""  # id of the plan (dry run): `apply` may name it and is refused if the world has moved
+    deletions: int = 0  # resources that go (would go)
     undone: list[str] = []
     message: str = ""
 

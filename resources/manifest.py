@@ -6,6 +6,8 @@ Used by the door, the command line and the activities that plan; a manifest (as 
 from __future__ import annotations
 
 import difflib
+import hashlib
+import json
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any
@@ -66,6 +68,12 @@ def manifest_of(resource: Resource) -> dict[str, Any]:
     """The manifest of a resource, without secrets and without what is only default."""
     spec = resource.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     return {"apiVersion": API_VERSION, "kind": resource.kind, "spec": spec}
+
+
+def version(resource: Resource) -> str:
+    """Changes when what is declared changes: the ETag of a resource. 16 hexadecimal digits."""
+    text = json.dumps(manifest_of(resource), sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _resource(document: Document) -> tuple[Resource | None, list[Finding]]:
