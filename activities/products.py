@@ -224,7 +224,8 @@ class ProductActivities:
         for each in after.all(CodeRepo):
             if each.name not in repositories:
                 repositories[each.name] = self._gitlab.project_id(f"{declaration.path}/{each.name}")
-        return Names(products={declaration.path: declaration.group_id}, repositories=repositories)
+        products = {**declaration.names.products, declaration.path: declaration.group_id}
+        return Names(products=products, repositories=repositories)
 
     def _recheck(self, order: FilesOrder, made: str) -> None:
         """Somebody pushed between our look and our commit: the rules must hold for the tree that came of it."""

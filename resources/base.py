@@ -68,17 +68,37 @@ def _product(value: str) -> str:
     return value
 
 
+def _product_or_nothing(value: str) -> str:
+    return _product(value) if value else value
+
+
 def _repository(value: str) -> str:
     if value in RESERVED_REPOSITORIES:
         raise ValueError(f"{value!r} is reserved")
     return _path_part(value)
 
 
+def _reference(value: str) -> str:
+    owner, full, name = value.rpartition("/")
+    if full:
+        _product(owner)
+    _repository(name)
+    return value
+
+
+def _reference_or_nothing(value: str) -> str:
+    return _reference(value) if value else value
+
+
 Label = Annotated[str, AfterValidator(_label)]
 OptionalLabel = Annotated[str, AfterValidator(_label_or_nothing)]
 Subdomain = Annotated[str, AfterValidator(_subdomain)]
 ProductPath = Annotated[str, AfterValidator(_product)]
+OptionalProduct = Annotated[str, AfterValidator(_product_or_nothing)]
 RepositoryName = Annotated[str, AfterValidator(_repository)]
+# A repository as another resource names it: by its name, or by its full path when another product owns it.
+RepositoryReference = Annotated[str, AfterValidator(_reference)]
+OptionalReference = Annotated[str, AfterValidator(_reference_or_nothing)]
 Text = Annotated[str, Field(max_length=4096)]
 Required = Annotated[str, Field(min_length=1, max_length=4096)]
 

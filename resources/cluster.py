@@ -14,6 +14,8 @@ def _http(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
         raise ValueError("must be an http(s) address without credentials, query or fragment")
+    if parts.port == 0:  # reading it also refuses what is no port
+        raise ValueError("must not name port 0")
     return value
 
 

@@ -6,7 +6,18 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import AliasChoices, Field, model_validator
 
-from resources.base import Label, Model, ProductPath, RepositoryName, Required, Resource, Text
+from resources.base import (
+    Label,
+    Model,
+    OptionalProduct,
+    ProductPath,
+    RepositoryName,
+    RepositoryReference,
+    Required,
+    Resource,
+    Text,
+)
+from resources.names import is_foreign, owner_of
 
 
 class GitLabSettings(Model):
@@ -41,13 +52,14 @@ class Product(Resource):
 
 
 class Environment(Resource):
-    """Binds a product to one cluster."""
+    """Binds a product to one cluster. What lies in a protected one is deleted only after a second word."""
 
     kind: ClassVar[str] = "Environment"
     name: Label
     product: ProductPath
     cluster: Required
     env_type: Required
+    protected: bool = False
 
 
 class Project(Resource):
@@ -84,22 +96,47 @@ class CodeRepo(Resource):
 
 
 class CodeRepoBinding(Resource):
-    """Opens a repository to the product (no projects) or to some of its projects."""
+    """Opens a repository to a product (no projects) or to some of its projects.
+
+    Declared by the owner of the repository; `consumer` is who may use it, "" for the owner itself. When they differ, the
+    consumer declares the other side: a binding whose `coderepo` is the full path of the owner's repository.
+    """
 
     kind: ClassVar[str] = "CodeRepoBinding"
     name: Label
-    product: ProductPath = Field(
-        alias="productName", validation_alias=AliasChoices("productName", "product_name", "product")
-    )
-    coderepo: RepositoryName = Field(alias="coderepo", validation_alias=AliasChoices("coderepo", "codeRepo"))
+    product: ProductPath = Field(alias="productName", validation_alias=AliasChoices("productName", "product_name"))
+    consumer: OptionalProduct = Field(default="", alias="product")
+    coderepo: RepositoryReference = Field(alias="coderepo", validation_alias=AliasChoices("coderepo", "codeRepo"))
     permissions: Literal["readonly", "readwrite"]
     projects: list[str] = []
 
     @model_validator(mode="before")
     @classmethod
     def _two_products(cls, data: Any) -> Any:
-        """`productName` is the owner; a `product` beside it is the consumer, which is always the same product here."""
-        if isinstance(data, dict) and "productName" in data and "product" in data:
-            data = dict(data)
-            data.pop("product")
-        return data
+        """`productName` declares, a `product` beside it consumes; one of them alone means both."""
+        if not isinstance(data, dict):
+            return data
+        given = dict(data)
+        consumer = given.pop("consumer", None)
+        owner = next((given.pop(each) for each in ("productName", "product_name") if each in given), None)
+        if owner is None:
+            owner = given.pop("product", None)
+        elif consumer is None:
+            consumer = given.pop("product", None)
+        said = {"productName": owner, "product": None if consumer in (owner, "") else consumer}
+        return given | {key: value for key, value in said.items() if value is not None}
+
+    @property
+    def opened_to(self) -> str:
+        """The product that may use the repository."""
+        return self.consumer or self.product
+
+    @property
+    def foreign(self) -> bool:
+        """Whether this is the consumer's side: the repository is another product's."""
+        return is_foreign(self.coderepo)
+
+    @property
+    def owner_of_repository(self) -> str:
+        """Path of the product that owns the repository."""
+        return owner_of(self.coderepo, self.product)

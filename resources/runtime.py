@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, BeforeValidator, Field
 
-from resources.base import Label, Model, OptionalLabel, ProductPath, Required, Resource, Subdomain, Text
+from resources.base import (
+    Label,
+    Model,
+    OptionalLabel,
+    OptionalReference,
+    ProductPath,
+    RepositoryReference,
+    Required,
+    Resource,
+    Subdomain,
+    Text,
+)
+
+
+def _place(value: Any) -> Any:
+    """Old documents name the environment only."""
+    return {"environment": value} if isinstance(value, str) else value
 
 
 class ManifestSource(Model):
     """Where the manifests are: repository, branch or tag or commit, directory."""
 
-    code_repo: Required
+    code_repo: RepositoryReference
     target_revision: Required
     path: Required
 
@@ -34,7 +50,7 @@ class DeploymentRuntime(Resource):
     manifest_source: ManifestSource = Field(
         alias="manifestSource", validation_alias=AliasChoices("manifestSource", "manifestsource", "manifest_source")
     )
-    destination: DeploymentDestination
+    destination: Annotated[DeploymentDestination, BeforeValidator(_place)]
     account: OptionalLabel = ""
 
     @property
@@ -59,7 +75,7 @@ class Pipeline(Model):
 class GitLabEvents(Model):
     """Events of a repository; `revision` is a Lua pattern on the full ref."""
 
-    repo_name: Required
+    repo_name: RepositoryReference
     revision: Text = ""
     events: list[str] = []
 
@@ -81,13 +97,39 @@ class EventSource(Model):
     calendar: Calendar | None = None
 
 
+class InputSource(Model):
+    """Where the value of an input comes from: a variable of the platform, or a part of the event. One of them."""
+
+    built_in_var: Text | None = None
+    from_event: Text | None = None
+
+
+class Kustomization(Model):
+    """Where the value is put: a JSON pointer into the PipelineRun."""
+
+    path: Text = ""
+
+
+class TransmissionMethod(Model):
+    """How the value reaches the pipeline."""
+
+    kustomization: Kustomization | None = None
+
+
+class Input(Model):
+    """A value that a trigger hands to its pipeline."""
+
+    source: InputSource = Field(default_factory=InputSource)
+    transmission_method: TransmissionMethod = Field(default_factory=TransmissionMethod)
+
+
 class Trigger(Model):
     """Joins an event source to a pipeline."""
 
     event_source: Required
     pipeline: Required
     revision: Text = ""
-    inputs: list[dict[str, Any]] | None = None
+    inputs: list[Input] | None = None
 
 
 class PipelineDestination(Model):
@@ -100,7 +142,7 @@ class PipelineDestination(Model):
 class AdditionalGit(Model):
     """Objects deployed beside the pipelines."""
 
-    code_repo: Text = ""
+    code_repo: OptionalReference = ""
     url: Text = ""
     revision: Text = ""
     path: Text = ""
@@ -134,9 +176,9 @@ class ProjectPipelineRuntime(Resource):
     name: Label
     product: ProductPath
     project: Required
-    pipeline_source: Required
+    pipeline_source: RepositoryReference
     pipelines: list[Pipeline] = Field(min_length=1)
-    destination: PipelineDestination
+    destination: Annotated[PipelineDestination, BeforeValidator(_place)]
     event_sources: list[EventSource] = Field(min_length=1)
     pipeline_triggers: list[Trigger] = Field(min_length=1)
     isolation: Literal["shared", "exclusive"] = "shared"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
 from typing import Any
 
 from resources.base import API_VERSION, Resource
@@ -14,8 +15,8 @@ from resources.cluster import Cluster
 from resources.documents import documents, text_of
 from resources.findings import Finding
 from resources.manifest import resource_of
-from resources.names import STORED_REPOSITORY, Names
-from resources.product import CodeRepo
+from resources.names import STORED_PRODUCT, STORED_REPOSITORY, Names, is_foreign
+from resources.product import CodeRepo, CodeRepoBinding, Environment
 from resources.tree import ProductTree
 
 KUSTOMIZATION = "production/kustomization.yaml"
@@ -35,8 +36,11 @@ def store(resource: Resource, names: Names) -> tuple[str, str]:
     if isinstance(resource, CodeRepo):
         metadata_name = names.repository_id(resource.name)
         spec["repoName"] = spec.pop("name")
-    if "productName" in spec:
-        spec["product"] = spec.pop("productName")
+    if isinstance(resource, CodeRepoBinding):
+        spec["product"] = resource.opened_to  # the original wrote its own product: it knew no other
+        spec.pop("productName")
+    if isinstance(resource, Environment) and not resource.protected:
+        spec.pop("protected")
     _rename(spec, names.product_id, names.repository_id)
     data = {"apiVersion": API_VERSION, "kind": resource.kind, "metadata": {"name": metadata_name}, "spec": spec}
     return _path(resource, names), text_of(data)
@@ -64,15 +68,22 @@ def kustomization(resources: Iterable[str]) -> str:
     return text_of(data)
 
 
-def read_product(path: str, group_id: int, commit: str, files: Mapping[str, str]) -> tuple[ProductTree, Names]:
-    """The declaration a commit holds; files that cannot be read become findings of the tree, nothing raises."""
+def read_product(
+    path: str, group_id: int, commit: str, files: Mapping[str, str], foreign: Names | None = None
+) -> tuple[ProductTree, Names]:
+    """The declaration a commit holds; files that cannot be read become findings of the tree, nothing raises.
+
+    `foreign` names the products and repositories of others (by full path) that `foreign_ids` asks for.
+    """
     raw, findings = _objects(files, _is_declaration)
-    repositories = {
-        str(data["spec"].get("repoName", "")): int(data["metadata"]["name"].removeprefix("repo-"))
-        for _, data in raw
-        if data["kind"] == "CodeRepo" and re.fullmatch(STORED_REPOSITORY, data["metadata"]["name"])
-    }
-    names = Names(products={path: group_id}, repositories=repositories)
+    others = foreign or Names()
+    names = Names(
+        products={**others.products, path: group_id},
+        repositories={
+            **{name: number for name, number in others.repositories.items() if is_foreign(name)},
+            **_repositories(raw),
+        },
+    )
     found = []
     for file, data in raw:
         try:
@@ -80,6 +91,44 @@ def read_product(path: str, group_id: int, commit: str, files: Mapping[str, str]
         except ValueError as error:
             findings.append(Finding(rule="stored-unreadable", message=f"{file}: {error}", pointer=file))
     return ProductTree.of(path, commit, found, findings), names
+
+
+def foreign_ids(files: Mapping[str, str], own: int = 0) -> tuple[set[int], set[int]]:
+    """What a declaration names by ids that it does not explain: (project ids of repositories, group ids of products).
+
+    `own` is the product's own group id; without it, what the files other than bindings name is taken for it.
+    """
+    raw, _ = _objects(files, _is_declaration)
+    products, mine, repositories = set[str](), {f"product-{own}"}, set[str]()
+    for _, data in raw:
+        of = products if data["kind"] == "CodeRepoBinding" else mine
+        _rename(deepcopy(data["spec"]), _noted(of), _noted(repositories))
+    declared = _repositories(raw).values()
+    return (
+        _numbers(repositories, STORED_REPOSITORY).difference(declared),
+        _numbers(products - mine, STORED_PRODUCT),
+    )
+
+
+def _noted(names: set[str]) -> Rename:
+    def note(name: str) -> str:
+        names.add(name)
+        return name
+
+    return note
+
+
+def _numbers(names: Iterable[str], pattern: str) -> set[int]:
+    return {int(each.rpartition("-")[2]) for each in names if re.fullmatch(pattern, each)}
+
+
+def _repositories(raw: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, int]:
+    """Name -> project id of the repositories that these objects declare."""
+    return {
+        str(data["spec"].get("repoName", "")): int(data["metadata"]["name"].removeprefix("repo-"))
+        for _, data in raw
+        if data["kind"] == "CodeRepo" and re.fullmatch(STORED_REPOSITORY, data["metadata"]["name"])
+    }
 
 
 def read_clusters(files: Mapping[str, str]) -> tuple[list[Cluster], list[Finding]]:
@@ -96,16 +145,24 @@ def read_clusters(files: Mapping[str, str]) -> tuple[list[Cluster], list[Finding
 
 def _load(data: Mapping[str, Any], names: Names, product: str) -> Resource:
     """A stored object as a resource. Raises `ValueError`."""
-    spec = dict(data["spec"])
+    spec = _said(data["spec"])
     kind = str(data["kind"])
     spec["name"] = spec.pop("repoName", "") if kind == "CodeRepo" else data["metadata"]["name"]
     spec.pop("url", None)
     _rename(spec, names.product, names.repository)
     if kind == "CodeRepoBinding":
         spec["coderepo"] = spec.pop("codeRepo", spec.get("coderepo"))
-        spec.pop("product", None)
         spec["productName"] = product
+    if not spec.get("isolation", True):
+        spec.pop("isolation")
     return resource_of({"apiVersion": API_VERSION, "kind": kind, "spec": spec})
+
+
+def _said(value: Any) -> Any:
+    """Without the nulls that the original system writes for what nobody said; variables of hooks are people's own data."""
+    if isinstance(value, dict):
+        return {key: each if key == "vars" else _said(each) for key, each in value.items() if each is not None}
+    return [_said(each) for each in value] if isinstance(value, list) else value
 
 
 def _objects(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal, TypeVar
 
 from resources.base import Resource
@@ -44,7 +45,15 @@ class ProductTree:
 
     def all(self, kind: type[Kind]) -> list[Kind]:
         """Every resource of a kind, by name."""
-        return sorted((each for each in self if isinstance(each, kind)), key=lambda each: each.name)
+        return [each for each in self._by_kind.get(kind, ()) if isinstance(each, kind)]
+
+    @cached_property
+    def _by_kind(self) -> dict[type[Resource], list[Resource]]:
+        """Rules ask for all of a kind once per resource."""
+        found: dict[type[Resource], list[Resource]] = {}
+        for each in sorted(self, key=lambda one: one.name):
+            found.setdefault(type(each), []).append(each)
+        return found
 
     def apply(self, changes: Iterable[Resource]) -> ProductTree:
         """The tree with these resources created or replaced."""

@@ -1,4 +1,7 @@
-"""Valid resources of every kind, for hypothesis: one product `shop` with three repositories, everything else at will."""
+"""Valid resources of every kind, for hypothesis: one product `shop` with three repositories, everything else at will.
+
+Two other products are known, with a repository each: one of them is a nested group.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from resources.cluster import Cluster, ClusterResource, Component, Components, VirtualCluster
+from resources.names import Names
 from resources.product import CodeRepo, CodeRepoBinding, Environment, Git, GitLabSettings, Product, Project, Webhook
 from resources.runtime import (
     AdditionalGit,
@@ -18,15 +22,20 @@ from resources.runtime import (
     GitLabEvents,
     Hook,
     Hooks,
+    Input,
+    InputSource,
+    Kustomization,
     ManifestSource,
     Pipeline,
     PipelineDestination,
     ProjectPipelineRuntime,
+    TransmissionMethod,
     Trigger,
 )
 
 PRODUCT, GROUP_ID = "shop", 7
 REPOSITORIES = {"source": 1, "deploy": 2, "pipelines": 3}
+FOREIGN = Names({"other": 8, "group/nested": 9}, {"other/lib": 17, "group/nested/lib": 18})
 
 
 def made(model: Any, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -38,7 +47,7 @@ labels = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,6}[a-z0-9])?", fullmatch=True)
 subdomains = st.from_regex(r"[a-z]([-a-z0-9]{0,4}[a-z0-9])?(\.[a-z0-9]{1,3}){0,2}", fullmatch=True)
 texts = st.text(max_size=12)
 required = st.text(min_size=1, max_size=12)
-repositories = st.sampled_from(sorted(REPOSITORIES))
+repositories = st.sampled_from([*sorted(REPOSITORIES), *FOREIGN.repositories])
 scalars = st.none() | st.booleans() | st.integers(-(1 << 63), 1 << 63) | st.floats(allow_nan=False) | texts
 plain = st.recursive(
     scalars.filter(lambda each: each not in (float("inf"), float("-inf"))),
@@ -59,12 +68,20 @@ gits = made(
     ),
 )
 products = made(Product, name=labels.filter(lambda each: not each.isdigit() and each != "v2"), git=gits)
-environments = made(Environment, name=labels, product=st.just(PRODUCT), cluster=required, env_type=required)
+environments = made(
+    Environment,
+    name=labels,
+    product=st.just(PRODUCT),
+    cluster=required,
+    env_type=required,
+    protected=st.booleans(),
+)
 projects = made(Project, name=labels, product=st.just(PRODUCT), language=texts)
 bindings = made(
     CodeRepoBinding,
     name=labels,
     product=st.just(PRODUCT),
+    consumer=st.sampled_from(["", *FOREIGN.products]),
     coderepo=repositories,
     permissions=st.sampled_from(["readonly", "readwrite"]),
     projects=st.lists(texts, max_size=2),
@@ -89,12 +106,17 @@ _hooks = st.lists(
     made(Hook, name=required, alias=st.none() | texts, vars=st.none() | mappings),
     max_size=1,
 )
+_inputs = made(
+    Input,
+    source=made(InputSource, built_in_var=st.none() | texts, from_event=st.none() | texts),
+    transmission_method=made(TransmissionMethod, kustomization=st.none() | made(Kustomization, path=texts)),
+)
 _triggers = made(
     Trigger,
     event_source=required,
     pipeline=required,
     revision=texts,
-    inputs=st.none() | st.lists(mappings, max_size=1),
+    inputs=st.none() | st.lists(_inputs, max_size=1),
 )
 pipelines = made(
     ProjectPipelineRuntime,

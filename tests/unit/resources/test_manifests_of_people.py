@@ -19,6 +19,13 @@ from resources.manifest import FINDINGS, manifest_of, parse, resource_of
 from tests.unit.resources.strategies import any_resource
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
+PIPELINE: dict[str, Any] = {
+    "project": "web",
+    "pipelineSource": "pipelines",
+    "pipelines": [{"name": "main", "path": "build.yaml"}],
+    "eventSources": [{"name": "push", "gitlab": {"repoName": "source"}}],
+    "pipelineTriggers": [{"eventSource": "push", "pipeline": "main"}],
+}
 PROJECT = "kind: Project\nspec:\n  name: web\n  product: shop\n"
 
 
@@ -140,8 +147,101 @@ def test_the_original_spellings_are_taken() -> None:
         assert spec_of("DeploymentRuntime", **runtime, **{spelling: source}).manifest_source.path == "x"
     for spelling in ("pipelineRuntime", "projectPipelineRuntime"):
         assert spec_of("CodeRepo", product="shop", **{spelling: True}).pipeline_runtime
-    binding = spec_of("CodeRepoBinding", productName="shop", product="other", coderepo="a", permissions="readonly")
-    assert binding.product == "shop"
+    for spelling in ("coderepo", "codeRepo"):
+        for owner in ("productName", "product_name", "product"):
+            binding = spec_of("CodeRepoBinding", permissions="readonly", **{owner: "shop", spelling: "deploy"})
+            assert (binding.product, binding.coderepo, binding.opened_to) == ("shop", "deploy", "shop")
+    for kind, spec in (("DeploymentRuntime", {"manifestSource": source}), ("ProjectPipelineRuntime", PIPELINE)):
+        old = spec_of(kind, product="shop", destination="test", **spec)
+        assert old == spec_of(kind, product="shop", destination={"environment": "test"}, **spec)
+
+
+def binding(**spec: Any) -> Any:
+    spec = {"name": "open", "coderepo": "lib", "permissions": "readonly", **spec}
+    return resource_of({"kind": "CodeRepoBinding", "spec": spec})
+
+
+def test_a_binding_keeps_its_consumer_and_leaves_out_its_own_product() -> None:
+    found = binding(productName="shop", product="group/other")
+    assert (found.product, found.consumer, found.opened_to) == ("shop", "group/other", "group/other")
+    assert manifest_of(found)["spec"]["product"] == "group/other"
+    same = binding(productName="shop", product="shop")
+    assert (same.consumer, same.opened_to) == ("", "shop")
+    assert same == binding(productName="shop") == binding(product="shop") == binding(productName="shop", product="")
+    assert "product" not in manifest_of(same)["spec"]
+
+
+def test_the_other_side_of_a_sharing_names_the_repository_by_its_full_path() -> None:
+    own, foreign = binding(productName="shop"), binding(productName="shop", coderepo="group/nested/lib")
+    assert (own.foreign, own.owner_of_repository) == (False, "shop")
+    assert (foreign.foreign, foreign.owner_of_repository) == (True, "group/nested")
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ({"coderepo": "../lib"}, "must match"),
+        ({"coderepo": "/lib"}, "must match"),
+        ({"coderepo": "other/"}, "must match"),
+        ({"coderepo": "12/lib"}, "a number only"),
+        ({"coderepo": "other/default.project"}, "is reserved"),
+        ({"coderepo": "default.project"}, "is reserved"),
+        ({"product": "../up"}, "must match"),
+        ({"permissions": "owner"}, "'readonly' or 'readwrite'"),
+    ],
+)
+def test_a_binding_that_names_nothing_is_refused(spec: dict[str, str], says: str) -> None:
+    text = yaml.safe_dump(
+        {
+            "kind": "CodeRepoBinding",
+            "spec": {"name": "a", "productName": "shop", "coderepo": "a", "permissions": "readonly", **spec},
+        }
+    )
+    found = only(text)
+    [field] = spec
+    assert (found.rule, found.pointer) == ("schema-value", f"/spec/{field}")
+    assert says in found.message
+
+
+def test_runtimes_may_name_repositories_of_other_products_and_nothing_outside_of_them() -> None:
+    for repository, good in (("group/nested/lib", True), ("lib", True), ("other/../lib", False), ("/lib", False)):
+        for changed in (
+            {"pipelineSource": repository},
+            {"eventSources": [{"name": "push", "gitlab": {"repoName": repository}}]},
+            {"additionalResources": {"git": {"codeRepo": repository}}},
+        ):
+            spec = {"name": "a", "product": "shop", "destination": {"environment": "t"}, **PIPELINE, **changed}
+            found, findings = parse(yaml.safe_dump({"kind": "ProjectPipelineRuntime", "spec": spec}))
+            assert (bool(found), bool(findings)) == (good, not good), changed
+
+
+def test_inputs_are_typed_and_an_unknown_field_in_them_has_its_place() -> None:
+    inputs = [{"source": {"builtInVar": "Namespace"}, "transmissionMethod": {"kustomization": {"path": "/spec"}}}]
+    trigger = {"eventSource": "push", "pipeline": "main", "inputs": inputs}
+    spec = {"name": "a", "product": "shop", "destination": {"environment": "t"}, **PIPELINE}
+    [found], findings = parse(
+        yaml.safe_dump({"kind": "ProjectPipelineRuntime", "spec": {**spec, "pipelineTriggers": [trigger]}})
+    )
+    assert findings == []
+    assert manifest_of(found)["spec"]["pipelineTriggers"] == [trigger]
+    trigger = {**trigger, "inputs": [{"source": {"builtInVariable": "Namespace"}}]}
+    wrong = only(yaml.safe_dump({"kind": "ProjectPipelineRuntime", "spec": {**spec, "pipelineTriggers": [trigger]}}))
+    assert wrong.pointer == "/spec/pipelineTriggers/0/inputs/0/source/builtInVariable"
+    assert "builtInVar" in wrong.hint
+
+
+def test_a_protected_environment_says_so_and_an_ordinary_one_says_nothing() -> None:
+    spec = {"name": "live", "product": "shop", "cluster": "c", "envType": "t"}
+    for protected in (True, False):
+        found: Any = resource_of({"kind": "Environment", "spec": {**spec, "protected": protected}})
+        assert found.protected is protected
+        assert manifest_of(found)["spec"] == ({**spec, "protected": True} if protected else spec)
+
+
+@pytest.mark.parametrize("server", ["https://k8s.example.com:99999", "https://k8s.example.com:0", "https://k8s:port"])
+def test_an_address_of_a_cluster_has_a_port_that_there_can_be(server: str) -> None:
+    spec = {"name": "k", "apiServer": server, "clusterType": "physical", "usage": "host"}
+    assert only(yaml.safe_dump({"kind": "Cluster", "spec": spec})).pointer == "/spec/apiServer"
 
 
 def test_kinds_are_applied_in_the_order_of_the_seed_and_removed_in_reverse() -> None:

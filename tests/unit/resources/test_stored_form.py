@@ -18,15 +18,16 @@ from resources.stored import (
     CLUSTERS,
     KUSTOMIZATION,
     cluster_files,
+    foreign_ids,
     product_files,
     read_clusters,
     read_product,
     store,
 )
 from resources.tree import ProductTree, difference
-from tests.unit.resources.strategies import GROUP_ID, PRODUCT, REPOSITORIES, clusters, declared, plain, texts
+from tests.unit.resources.strategies import FOREIGN, GROUP_ID, PRODUCT, REPOSITORIES, clusters, declared, plain, texts
 
-NAMES = Names({PRODUCT: GROUP_ID}, REPOSITORIES)
+NAMES = Names({**FOREIGN.products, PRODUCT: GROUP_ID}, {**FOREIGN.repositories, **REPOSITORIES})
 REPOSITORY = {"name": "deploy", "product": PRODUCT}
 RUNTIME: dict[str, Any] = {
     "name": "web",
@@ -102,7 +103,7 @@ def test_a_declaration_survives_files_and_back(resources: list[Any]) -> None:
     tree = ProductTree.of(PRODUCT, "c1", resources)
     files = product_files(tree, NAMES)
     assert len(files) == len(tree.resources) + 1, "no two resources share a file"
-    read, names = read_product(PRODUCT, GROUP_ID, "c1", files)
+    read, names = read_product(PRODUCT, GROUP_ID, "c1", files, FOREIGN)
     assert read.findings == ()
     assert dict(read.resources) == dict(tree.resources)
     assert names == NAMES
@@ -146,6 +147,104 @@ def test_files_of_the_original_system_are_read() -> None:
     assert tree.findings == ()
     assert names.repositories == {"deploy": 2}
     assert tree.resources["DeploymentRuntime/web"] == resource("DeploymentRuntime", **RUNTIME)
+
+
+def test_what_the_original_system_leaves_empty_or_null_is_what_nobody_said() -> None:
+    runtime = """
+        apiVersion: nautes.resource.nautes.io/v1alpha1
+        kind: ProjectPipelineRuntime
+        metadata: {creationTimestamp: null, name: build, namespace: product-7}
+        spec:
+          account: ""
+          destination: {environment: test, namespace: ""}
+          eventSources:
+          - {name: push, calendar: null, gitlab: {repoName: repo-1, revision: "", events: null}}
+          - {name: nightly}
+          hooks: {preHooks: null, postHooks: [{name: notify, alias: null, vars: {a: null}}]}
+          isolation: ""
+          pipelineSource: repo-3
+          pipelineTriggers: [{eventSource: push, pipeline: main, inputs: null}]
+          pipelines: [{name: main, label: default, path: build.yaml}]
+          project: shop-web
+    """
+    files = {"projects/shop-web/build.yaml": runtime + "      product: product-7\n"}
+    for name in ("source", "pipelines"):
+        path, text = store(resource("CodeRepo", name=name, product=PRODUCT), NAMES)
+        files[path] = text
+    tree, names = read_product(PRODUCT, GROUP_ID, "c1", files)
+    assert tree.findings == ()
+    found = tree.resources["ProjectPipelineRuntime/build"]
+    hooks = {"postHooks": [{"name": "notify", "vars": {"a": None}}]}  # people's own data stays as it is
+    spec = {key: each for key, each in PIPELINE.items() if key != "additionalResources"}
+    assert found == resource("ProjectPipelineRuntime", **spec, hooks=hooks)
+    again, _ = read_product(PRODUCT, GROUP_ID, "c1", product_files(tree, names))
+    assert dict(again.resources) == dict(tree.resources)
+
+
+def shared() -> tuple[Any, Any]:
+    """The own side of a sharing of `deploy`, and the other side of one of `other/lib`."""
+    ours = resource("CodeRepoBinding", **{**BINDING, "product": "group/nested"})
+    theirs = resource("CodeRepoBinding", **{**BINDING, "name": "lib", "coderepo": "other/lib"})
+    return ours, theirs
+
+
+def test_both_sides_of_a_sharing_are_stored_by_ids() -> None:
+    for binding, path, product, repository in zip(
+        shared(),
+        ("code-repos/repo-2/open.yaml", "code-repos/repo-17/lib.yaml"),
+        ("product-9", "product-7"),
+        ("repo-2", "repo-17"),
+        strict=True,
+    ):
+        found, text = store(binding, NAMES)
+        spec = yaml.safe_load(text)["spec"]
+        assert (found, spec["product"], spec["coderepo"]) == (path, product, repository)
+
+
+def test_what_files_name_of_other_products_is_told_and_translated_once_it_is_known() -> None:
+    runtime = resource(
+        "DeploymentRuntime",
+        **{**RUNTIME, "manifestSource": {**RUNTIME["manifestSource"], "codeRepo": "group/nested/lib"}},
+    )
+    tree = ProductTree.of(PRODUCT, "", [resource("CodeRepo", **REPOSITORY), *shared(), runtime])
+    files = product_files(tree, NAMES)
+    assert foreign_ids(files) == foreign_ids(files, GROUP_ID) == ({17, 18}, {9})
+    read, names = read_product(PRODUCT, GROUP_ID, "", files, FOREIGN)
+    assert dict(read.resources) == dict(tree.resources)
+    assert names.repositories == {"deploy": 2, **FOREIGN.repositories}
+    unknown, names = read_product(PRODUCT, GROUP_ID, "", files)
+    assert unknown.findings == ()
+    assert unknown.resources["CodeRepoBinding/lib"].coderepo == "repo-17"  # type: ignore[attr-defined]
+    assert unknown.resources["CodeRepoBinding/open"].consumer == "product-9"  # type: ignore[attr-defined]
+    assert product_files(unknown, names) == files, "what is not known stays as it is"
+
+
+def test_a_product_without_sharings_names_nothing_of_others() -> None:
+    tree = ProductTree.of(PRODUCT, "", [resource("CodeRepo", **REPOSITORY), resource("DeploymentRuntime", **RUNTIME)])
+    assert foreign_ids(product_files(tree, NAMES)) == (set(), set())
+    assert foreign_ids({"envs/a.yaml": "a: [", "runtimes/b.yaml": "kind: 5"}) == (set(), set())
+    alone = dict([store(shared()[1], NAMES)])
+    assert foreign_ids(alone, GROUP_ID) == ({17}, set()), (
+        "the own product is no other, even where nothing else names it"
+    )
+
+
+def test_the_own_name_of_a_repository_wins_over_its_full_path() -> None:
+    files = dict(
+        [store(resource("CodeRepo", **REPOSITORY), NAMES), store(resource("DeploymentRuntime", **RUNTIME), NAMES)]
+    )
+    tree, _ = read_product(
+        PRODUCT, GROUP_ID, "", files, Names(repositories={"a/b": 99, f"{PRODUCT}/deploy": 2, "x": 2})
+    )
+    assert tree.resources["DeploymentRuntime/web"].manifest_source.code_repo == "deploy"  # type: ignore[attr-defined]
+
+
+def test_an_ordinary_environment_is_stored_as_the_original_system_stores_it() -> None:
+    spec = {"name": "test", "product": PRODUCT, "cluster": "c", "envType": "t"}
+    for protected in (False, True):
+        written = yaml.safe_load(store(resource("Environment", **spec, protected=protected), NAMES)[1])["spec"]
+        assert written.get("protected", False) is protected
+        assert ("protected" in written) is protected
 
 
 def test_a_reference_that_leads_nowhere_stays_as_it_is() -> None:
@@ -201,7 +300,7 @@ def test_no_file_makes_reading_raise(data: Any, key: str) -> None:
 
 def changes(files: dict[str, str], apply: Iterable[Any] = (), remove: Iterable[str] = ()) -> list[Any]:
     """What a change would commit to a product that holds these files."""
-    before, names = read_product(PRODUCT, GROUP_ID, "c1", files)
+    before, names = read_product(PRODUCT, GROUP_ID, "c1", files, FOREIGN)
     declaration = Declaration(PRODUCT, GROUP_ID, 1, "c1", before, names, files)
     plan = ProductActivities(None, None, "")._file_changes  # type: ignore[arg-type]
     return plan(declaration, before, before.apply(apply).remove(remove))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from tests.unit.rules.shop import (
     Case,
     binding,
@@ -18,6 +21,9 @@ SHARED = {"destination": {"environment": "build", "namespace": "ci"}}
 OPENED = cluster("run", reservedNamespacesAllowedProducts={"nautes": ["shop"]})
 TRIGGER = {"eventSource": "push", "pipeline": "main"}
 MAIN = {"name": "main", "path": "build.yaml"}
+BUILD, LIVE, OPEN = "ProjectPipelineRuntime/build", "DeploymentRuntime/live", "CodeRepoBinding/open"
+NIGHTLY = [events(), {"name": "nightly", "calendar": {"interval": "24h"}}]
+MAINLINE = pipeline(pipelineTriggers=[{**TRIGGER, "revision": "main"}]).pipeline_triggers
 
 
 def product(path: str) -> object:
@@ -32,9 +38,52 @@ def into(*namespaces: str) -> object:
     return deployment(destination={"environment": "test", "namespaces": list(namespaces)})
 
 
+def calendar(**said: object) -> Any:
+    """The pipeline runtime with a calendar in the place of its event source."""
+    return pipeline(eventSources=[{"name": "push", "calendar": said}])
+
+
+def extra(**git: str) -> Any:
+    return pipeline(additionalResources={"git": git})
+
+
+def hooks(pre: Sequence[object] = (), post: Sequence[object] = (), **spec: object) -> Any:
+    return pipeline(hooks={"preHooks": list(pre), "postHooks": list(post)}, **spec)
+
+
+def given(path: str | None = "/spec/params/0/value", **source: str) -> dict[str, Any]:
+    """A trigger with one input."""
+    method = {"kustomization": {"path": path}} if path is not None else {}
+    return {**TRIGGER, "inputs": [{"source": {"fromEvent": "ref", **source}, "transmissionMethod": method}]}
+
+
+def sourced(path: str) -> Any:
+    return deployment(manifestSource={"codeRepo": "deploy", "targetRevision": "main", "path": path})
+
+
+def foreign(repository: str, projects: Sequence[str]) -> Any:
+    """The deployment runtime with manifests of another product."""
+    source = {"codeRepo": repository, "targetRevision": "main", "path": "production"}
+    return deployment(manifestSource=source, projectsRef=list(projects))
+
+
 CASES: dict[str, list[Case]] = {
     "reference-unknown": [
-        Case([], [deployment()], "DeploymentRuntime/live", "Environment/test does not", without=["Environment/test"]),
+        Case(
+            [deployment(destination={"environment": "moon"})],
+            [deployment()],
+            "DeploymentRuntime/live",
+            "Environment/moon does not",
+        ),
+        Case(
+            [pipeline(additionalResources={"git": {"codeRepo": "none"}})],
+            [pipeline(additionalResources={"git": {"url": "https://git.example.com/a/b.git"}})],
+            "ProjectPipelineRuntime/build",
+            "CodeRepo/none",
+        ),
+        Case(
+            [binding(projects=["none"])], [binding(product="toys", productName="shop", projects=["none"])], OPEN, "none"
+        ),
         Case([repository(project="none")], [repository(project="")], "CodeRepo/deploy", "Project/none does not"),
         Case([binding(coderepo="none")], [binding()], "CodeRepoBinding/open", "CodeRepo/none does not"),
         Case([pipeline(pipelineSource="none")], [pipeline()], "ProjectPipelineRuntime/build", "CodeRepo/none"),
@@ -43,6 +92,35 @@ CASES: dict[str, list[Case]] = {
             [pipeline(eventSources=[events(repoName="pipelines")])],
             "ProjectPipelineRuntime/build",
             "CodeRepo/none",
+        ),
+    ],
+    "product-mismatch": [
+        Case(
+            [environment("new", "other").model_copy(update={"product": "toys"})],
+            [environment("new", "other")],
+            "Environment/new",
+            "names the product toys",
+        )
+    ],
+    "in-use": [
+        Case([], [], "Environment/test", "used by DeploymentRuntime/live", without=["Environment/test"]),
+        Case([], [], "CodeRepo/pipelines", "used by ProjectPipelineRuntime/build", without=["CodeRepo/pipelines"]),
+        Case([], [], "Project/web", "used by CodeRepo/deploy, CodeRepo/pipelines, Deploy", without=["Project/web"]),
+        Case(
+            [],
+            [deployment(projectsRef=["web"])],
+            "CodeRepoBinding/open",
+            "used by DeploymentRuntime/live",
+            before=[deployment(projectsRef=["app"]), binding()],
+            without=["CodeRepoBinding/open"],
+        ),
+        Case(
+            [],
+            [binding("more", "toys/lib")],
+            "CodeRepoBinding/open",
+            "used by ProjectPipelineRuntime/build",
+            before=[pipeline(pipelineSource="toys/lib"), binding("open", "toys/lib")],
+            without=["CodeRepoBinding/open"],
         ),
     ],
     "product-path": [Case([product("toys")], [product("shop")], "Product/group/shop", "must be group/shop")],
@@ -139,11 +217,13 @@ CASES: dict[str, list[Case]] = {
             "ProjectPipelineRuntime/build",
             "pipeline path 'build.yaml'",
         ),
+    ],
+    "trigger-duplicate": [
         Case(
             [pipeline(pipelineTriggers=[TRIGGER, TRIGGER])],
             [pipeline(pipelineTriggers=[TRIGGER, {**TRIGGER, "revision": "dev"}])],
             "ProjectPipelineRuntime/build",
-            "trigger",
+            "the trigger of 'main' by 'push' at the revision of the event stands 2 times",
         ),
     ],
     "pipeline-triggers": [
@@ -160,44 +240,225 @@ CASES: dict[str, list[Case]] = {
             "no pipeline 'none'",
         ),
     ],
-    "pipeline-events": [
+    "trigger-inputs": [
+        Case([pipeline(pipelineTriggers=[given(**wrong)])], [pipeline(pipelineTriggers=[given()])], BUILD, says)
+        for wrong, says in (
+            ({"builtInVar": "Namespace"}, "only one of them"),
+            ({"fromEvent": ""}, "builtInVar or fromEvent"),
+            ({"path": ""}, "kustomization path"),
+            ({"path": "spec/params"}, "kustomization path"),
+            ({"path": None}, "kustomization path"),
+        )
+    ],
+    "event-source-empty": [
+        Case([pipeline(eventSources=[{"name": "push"}])], [calendar(schedule="0 1 * * *")], BUILD, "neither gitlab nor")
+    ],
+    "event-source-calendar": [
+        Case([calendar()], [calendar(interval="1h30m")], BUILD, "a schedule or an interval"),
+        Case([calendar(schedule="0 1 * *")], [calendar(schedule="0 1 * * *")], BUILD, "has 4 fields"),
+        Case([calendar(schedule="60 1 * * *")], [calendar(schedule="59 1 * * *")], BUILD, "'60' is no minute"),
+        Case([calendar(interval="90")], [calendar(interval="90s")], BUILD, "interval '90' is no duration"),
         Case(
-            [pipeline(eventSources=[{"name": "push", "calendar": {"schedule": "0 1 * * *"}}])],
-            [pipeline(eventSources=[{"name": "push"}])],
-            "ProjectPipelineRuntime/build",
-            "calendar",
+            [calendar(interval="1m", timezone="Europe/Nowhere")],
+            [calendar(interval="1m", timezone="Europe/Berlin")],
+            BUILD,
+            "'Europe/Nowhere' is no time zone",
         ),
         Case(
+            [calendar(interval="1m", exclusionDates=["2026-12-24", "24.12.2026"])],
+            [calendar(interval="1m", exclusionDates=["2026-12-24", "2026-12-24T18:00:00Z", "20261224T180000Z"])],
+            BUILD,
+            "'24.12.2026' is no date",
+        ),
+    ],
+    "pipeline-events": [
+        Case(
+            [pipeline(eventSources=[events(events=["push"])])],
             [pipeline(eventSources=[events(events=["issues_events"])])],
-            [pipeline(eventSources=[events(events=["tag_push_events"])])],
-            "ProjectPipelineRuntime/build",
-            "issues_events",
+            BUILD,
+            "'push' is no event",
         ),
         Case(
             [pipeline(eventSources=[events(revision="release[")])],
             [pipeline(eventSources=[events(revision="release[-/]%d+$")])],
-            "ProjectPipelineRuntime/build",
+            BUILD,
             "release[",
         ),
     ],
+    "additional-resources": [
+        Case([extra(path="x")], [extra(codeRepo="deploy")], BUILD, "codeRepo or url"),
+        Case(
+            [extra(url="file:///etc")], [extra(url="git@git.example.com:a/b.git")], BUILD, "'file:///etc' is no address"
+        ),
+        Case(
+            [extra(url="https://me:secret@git.example.com/a/b.git")],
+            [extra(url="ssh://git@git.example.com:22/a/b.git")],
+            BUILD,
+            "is no address",
+        ),
+    ],
+    "hook-names": [
+        Case(
+            [hooks(pre=[{"name": "notify"}, {"name": "notify"}])],
+            [hooks(pre=[{"name": "notify"}], post=[{"name": "notify"}])],
+            BUILD,
+            "hook 'notify' stands more than once",
+        ),
+        Case(
+            [hooks(pre=[{"name": "notify", "alias": "a"}], post=[{"name": "notify", "alias": "a"}])],
+            [hooks(pre=[{"name": "notify", "alias": "a"}], post=[{"name": "notify", "alias": "b"}])],
+            BUILD,
+            "alias 'a'",
+        ),
+    ],
+    "hook-unknown": [
+        Case([hooks(pre=[{"name": "dance"}])], [hooks(pre=[{"name": "notify"}])], BUILD, "no hook 'dance'"),
+        Case([hooks(pre=[{"name": "review"}])], [hooks(post=[{"name": "review"}])], BUILD, "not stand in preHooks"),
+        Case([hooks(post=[{"name": "begin"}])], [hooks(pre=[{"name": "begin"}])], BUILD, "not stand in postHooks"),
+    ],
+    "hook-events": [
+        Case(
+            [hooks(post=[{"name": "review"}], eventSources=NIGHTLY)],
+            [hooks(post=[{"name": "notify"}], eventSources=NIGHTLY)],
+            BUILD,
+            "does not understand events of type calendar",
+        )
+    ],
+    "trigger-revision": [
+        Case(
+            [calendar(interval="1m")],
+            [calendar(interval="1m").model_copy(update={"pipeline_triggers": MAINLINE})],
+            BUILD,
+            "names no revision",
+        )
+    ],
     "pipeline-unsupported": [
+        Case([calendar(interval="1h")], [pipeline()], BUILD, "calendar events (push) are not carried out"),
         Case(
-            [pipeline(hooks={"preHooks": [{"name": "notify"}]})],
-            [pipeline(hooks={"preHooks": []})],
-            "ProjectPipelineRuntime/build",
-            "hooks",
+            [pipeline(eventSources=[events(events=["issues_events"])])],
+            [pipeline(eventSources=[events(events=["tag_push_events"])])],
+            BUILD,
+            "issues_events",
         ),
+        Case([hooks(pre=[{"name": "notify"}])], [hooks(pre=[])], BUILD, "hooks are not"),
+        Case([extra(codeRepo="deploy")], [pipeline(additionalResources={})], BUILD, "additionalResources are not"),
         Case(
-            [pipeline(additionalResources={"git": {"codeRepo": "deploy"}})],
-            [pipeline(additionalResources={})],
-            "ProjectPipelineRuntime/build",
-            "additionalResources",
-        ),
-        Case(
-            [pipeline(pipelineTriggers=[{**TRIGGER, "inputs": [{"a": 1}]}])],
+            [pipeline(pipelineTriggers=[given()])],
             [pipeline(pipelineTriggers=[{**TRIGGER, "inputs": []}])],
+            BUILD,
+            "inputs are not",
+        ),
+        Case(
+            [pipeline(pipelines=[{"name": "main", "path": "pipelines/*.yaml"}])],
+            [pipeline(pipelines=[{"name": "main", "path": "pipelines/all.yaml"}])],
+            BUILD,
+            "the wildcard of 'pipelines/*.yaml' is not",
+        ),
+    ],
+    "pipeline-namespace": [
+        Case(
+            [pipeline("again", pipelineSource="deploy", **SHARED), pipeline(**SHARED)],
+            [pipeline("again", pipelineSource="deploy", **SHARED)],
+            BUILD,
+            "ci is already that of ProjectPipelineRuntime/again",
+        ),
+        Case(
+            [deployment(destination={"environment": "build", "namespaces": ["build"]})],
+            [deployment(destination={"environment": "build", "namespaces": ["live"]})],
+            "DeploymentRuntime/live",
             "ProjectPipelineRuntime/build",
-            "inputs",
+        ),
+    ],
+    "source-path": [
+        Case([sourced("../other")], [sourced("a/..b")], "DeploymentRuntime/live", "'../other' leads out"),
+        Case([sourced("/etc")], [sourced("./")], "DeploymentRuntime/live", "'/etc'"),
+        Case([extra(codeRepo="deploy", path="a/../..")], [extra(codeRepo="deploy", path="a/")], BUILD, "leads out"),
+        Case(
+            [pipeline(pipelines=[{"name": "main", "path": "../build.yaml"}])],
+            [pipeline(pipelines=[{"name": "main", "path": "ci/build.yaml"}])],
+            BUILD,
+            "'../build.yaml'",
+        ),
+    ],
+    "deployment-projects": [
+        Case([deployment(projectsRef=[])], [deployment(projectsRef=[]), binding()], LIVE, "names none in projectsRef"),
+        Case(
+            [deployment(projectsRef=[]), binding(projects=["web"])],
+            [deployment(projectsRef=[]), repository(project="")],
+            LIVE,
+            "repository deploy belongs to a project",
+        ),
+    ],
+    "foreign-own": [
+        Case([pipeline(pipelineSource="shop/pipelines")], [pipeline()], BUILD, "write pipelines"),
+        Case([binding(coderepo="shop/deploy")], [binding()], OPEN, "write deploy"),
+    ],
+    "foreign-consumer": [
+        Case(
+            [binding(coderepo="toys/lib", productName="shop", product="third")],
+            [binding(coderepo="toys/lib", productName="shop", product="shop")],
+            OPEN,
+            "not this product's to open to third",
+        )
+    ],
+    "consumer-unknown": [
+        Case(
+            [binding(productName="shop", product="nobody")],
+            [binding(productName="shop", product="third")],
+            OPEN,
+            "no product nobody",
+        )
+    ],
+    "foreign-unagreed": [
+        Case(
+            [pipeline(pipelineSource="toys/lib")],
+            [pipeline(pipelineSource="toys/lib"), binding(coderepo="toys/lib")],
+            BUILD,
+            "no binding opens toys/lib to project web",
+        ),
+        Case(
+            [extra(codeRepo="toys/lib"), binding(coderepo="toys/lib", projects=["app"])],
+            [extra(codeRepo="toys/lib"), binding(coderepo="toys/lib", projects=["web"])],
+            BUILD,
+            "no binding opens toys/lib to project web",
+        ),
+        Case(
+            [foreign("toys/lib", [])],
+            [foreign("toys/lib", []), binding(coderepo="toys/lib")],
+            LIVE,
+            "to the product as a whole",
+        ),
+    ],
+    "foreign-unknown": [
+        Case(
+            [binding(coderepo=name)], [binding(coderepo="toys/lib")], OPEN, f"no repository {name} that is open to shop"
+        )
+        for name in ("toys/none", "toys/closed", "nowhere/lib", "group/toys/lib")
+    ]
+    + [
+        Case(
+            [binding(coderepo="toys/lib", permissions="readwrite")],
+            [binding(coderepo="group/toys/deep", permissions="readwrite")],
+            OPEN,
+            "no repository toys/lib that is open to shop in this way",
+        ),
+        Case(
+            [binding(coderepo="toys/web-only", projects=["app"])],
+            [binding(coderepo="toys/web-only", projects=["app", "web"])],
+            OPEN,
+            "no repository toys/web-only that",
+        ),
+        Case(
+            [foreign("toys/web-only", ["app"]), binding(coderepo="toys/web-only")],
+            [foreign("toys/web-only", ["web"]), binding(coderepo="toys/web-only")],
+            LIVE,
+            "no repository toys/web-only that",
+        ),
+        Case(
+            [foreign("toys/web-only", []), binding(coderepo="toys/web-only")],
+            [foreign("group/toys/deep", []), binding(coderepo="group/toys/deep")],
+            LIVE,
+            "no repository toys/web-only that",
         ),
     ],
     "repository-right": [
@@ -218,6 +479,19 @@ CASES: dict[str, list[Case]] = {
             [pipeline(project="app"), binding(), binding("two", "pipelines", ["app"])],
             "ProjectPipelineRuntime/build",
             "repository pipelines",
+        ),
+        Case(
+            [pipeline(additionalResources={"git": {"codeRepo": "tools"}})],
+            [pipeline(additionalResources={"git": {"codeRepo": "tools"}}), binding("two", "tools")],
+            BUILD,
+            "project web has no right on repository tools",
+            before=[repository("tools", "app")],
+        ),
+        Case(
+            [deployment(projectsRef=["app"]), binding(productName="shop", product="third")],
+            [deployment(projectsRef=["app"]), binding()],
+            LIVE,
+            "project app",  # what is opened to another product is not opened to one's own projects
         ),
     ],
 }

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from resources.cluster import Cluster
 from resources.manifest import resource_of
 from resources.tree import ProductTree
 from rules.clusters import with_defaults
-from rules.engine import World
+from rules.engine import ForeignRepository, World
+from rules.hooks import HookEntry
 
 PRODUCT = "shop"
 
@@ -35,8 +36,17 @@ def repository(name: str = "deploy", project: str = "web", **spec: Any) -> Any:
     return resource("CodeRepo", name, project=project, **spec)
 
 
-def binding(name: str = "open", coderepo: str = "deploy", projects: Sequence[str] = ()) -> Any:
-    return resource("CodeRepoBinding", name, coderepo=coderepo, permissions="readonly", projects=list(projects))
+def binding(name: str = "open", coderepo: str = "deploy", projects: Sequence[str] = (), **spec: Any) -> Any:
+    fields = {"coderepo": coderepo, "permissions": "readonly", "projects": list(projects)}
+    return resource("CodeRepoBinding", name, **{**fields, **spec})
+
+
+def opened(product: str, coderepo: str, consumer: str, *projects: str, permissions: str = "readonly") -> Any:
+    """A binding as the owner of a repository declares it in its own product, for another."""
+    spec = {"name": f"for-{consumer}", "productName": product, "product": consumer, "coderepo": coderepo}
+    return resource_of(
+        {"kind": "CodeRepoBinding", "spec": {**spec, "permissions": permissions, "projects": list(projects)}}
+    )
 
 
 def deployment(name: str = "live", **spec: Any) -> Any:
@@ -63,6 +73,21 @@ def events(name: str = "push", **gitlab: Any) -> dict[str, Any]:
 
 
 CLUSTERS = {each.name: each for each in (cluster("run"), cluster("make", "pipeline"), cluster("other"))}
+HOOKS = {
+    "notify": HookEntry(pre=True, post=True),
+    "begin": HookEntry(pre=True),
+    "review": HookEntry(post=True, event_sources=frozenset({"gitlab"})),
+}
+FOREIGN = {
+    each.path: each
+    for each in (
+        ForeignRepository("toys/lib", "core", (opened("toys", "lib", "shop"), opened("toys", "lib", "third"))),
+        ForeignRepository("toys/web-only", bindings=(opened("toys", "web-only", "shop", "web"),)),
+        ForeignRepository("toys/closed", bindings=(opened("toys", "closed", "third"),)),
+        ForeignRepository("group/toys/deep", bindings=(opened("group/toys", "deep", "shop", permissions="readwrite"),)),
+    )
+}
+PRODUCTS = frozenset({"shop", "toys", "third", "group/toys"})
 GOOD = World(
     ProductTree.of(
         PRODUCT,
@@ -79,6 +104,9 @@ GOOD = World(
         ],
     ),
     CLUSTERS,
+    FOREIGN,
+    PRODUCTS,
+    HOOKS,
 )
 
 
@@ -92,9 +120,17 @@ class Case:
     says: str
     without: Sequence[str] = ()  # keys taken away in the failing change
     clusters: Sequence[Cluster] = ()  # replaced in both
+    before: Sequence[Any] = ()  # there in both
 
 
 def after(case: Case, applied: Sequence[Any], removed: Sequence[str] = ()) -> World:
     """The good product after a change."""
     clusters = {**GOOD.clusters, **{each.name: each for each in case.clusters}}
-    return World(GOOD.tree.apply(applied).remove(removed), clusters)
+    gone = {key: GOOD.tree.apply(case.before).resources[key] for key in removed}
+    tree = GOOD.tree.apply([*case.before, *applied]).remove(removed)
+    return replace(GOOD, tree=tree, clusters=clusters, removed=gone)
+
+
+def before(case: Case) -> World:
+    """The good product as this case finds it."""
+    return replace(after(case, ()), removed={})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +13,18 @@ from resources.findings import Finding
 from resources.tree import ProductTree
 from rules.engine import RULES, World, affected, check, findings, references
 from tests.unit.rules.cases import CASES
-from tests.unit.rules.shop import GOOD, Case, after, binding, deployment, environment, pipeline, repository, resource
+from tests.unit.rules.shop import (
+    GOOD,
+    Case,
+    after,
+    before,
+    binding,
+    deployment,
+    environment,
+    pipeline,
+    repository,
+    resource,
+)
 
 FLAT = [
     pytest.param(rule, case, id=f"{rule}-{number}") for rule, all_ in CASES.items() for number, case in enumerate(all_)
@@ -19,7 +32,7 @@ FLAT = [
 
 
 def all_of(world: World) -> list[Finding]:
-    return findings(world, world.tree.resources)
+    return findings(world, {*world.tree.resources, *world.removed})
 
 
 def ids(found: list[Finding]) -> list[str]:
@@ -50,20 +63,29 @@ def test_the_failing_case_fails_by_this_rule(rule: str, case: Case) -> None:
 
 @pytest.mark.parametrize(("rule", "case"), FLAT)
 def test_the_passing_case_passes(rule: str, case: Case) -> None:
-    assert rule not in ids(all_of(after(case, case.passes)))
+    removed = case.without if RULES[rule].removal and case.before else ()
+    assert rule not in ids(all_of(after(case, case.passes, removed)))
 
 
 @pytest.mark.parametrize(("rule", "case"), FLAT)
 def test_a_change_that_breaks_a_rule_is_refused_and_the_same_defect_from_before_is_not(rule: str, case: Case) -> None:
-    bad = after(case, case.breaks, case.without)
-    good = World(GOOD.tree, bad.clusters)
+    bad, good = after(case, case.breaks, case.without), before(case)
     changed = {*(each.key for each in case.breaks), *case.without}
     report = check(changed, good, bad)
-    assert rule in ids(report.new)
+    assert rule in ids(report.advice if RULES[rule].advisory else report.new)
     assert report.already == []
     again = check(changed, bad, bad)
     assert again.new == [], "what was wrong before refuses nothing"
-    assert rule in ids(again.already), "but is told"
+    assert rule in ids(again.advice if RULES[rule].advisory else again.already) or RULES[rule].removal, "but is told"
+
+
+@pytest.mark.parametrize(("rule", "case"), [each for each in FLAT if RULES[str(each.values[0])].advisory])
+def test_advice_refuses_nothing_and_is_given_to_whom_it_concerns(rule: str, case: Case) -> None:
+    bad = after(case, case.breaks)
+    report = check([case.blamed], before(case), bad)
+    assert report.new == report.already == []
+    assert {each.resource for each in report.advice} == {case.blamed}
+    assert check(["CodeRepo/deploy"], bad, bad).advice == [], "a neighbour's change is no occasion"
 
 
 def test_another_defect_beside_an_old_one_is_new() -> None:
@@ -84,15 +106,46 @@ def test_an_old_defect_elsewhere_is_not_even_looked_at() -> None:
 
 def test_removing_what_others_need_is_refused() -> None:
     for key in ("Environment/test", "CodeRepo/deploy", "Project/web"):
-        report = check([key], GOOD, World(GOOD.tree.remove([key]), GOOD.clusters))
-        assert "reference-unknown" in ids(report.new), key
+        report = check([key], GOOD, replace(GOOD, tree=GOOD.tree.remove([key])))
+        [found] = report.new  # one finding, about what goes; not one for each of its users
+        assert (found.rule, found.resource) == ("in-use", key)
+
+
+def test_what_goes_together_with_its_users_is_not_in_use() -> None:
+    gone = {"Environment/test", "DeploymentRuntime/live"}
+    assert check(gone, GOOD, replace(GOOD, tree=GOOD.tree.remove(gone))).new == []
+    used = replace(GOOD, tree=GOOD.tree.apply([deployment(projectsRef=["app"]), binding()]))
+    gone = {"CodeRepoBinding/open", "DeploymentRuntime/live"}
+    assert check(gone, used, replace(used, tree=used.tree.remove(gone))).new == []
 
 
 def test_taking_a_right_away_is_refused_while_it_is_used() -> None:
-    used = World(GOOD.tree.apply([deployment(projectsRef=["app"]), binding()]), GOOD.clusters)
+    used = replace(GOOD, tree=GOOD.tree.apply([deployment(projectsRef=["app"]), binding()]))
     assert all_of(used) == []
-    report = check(["CodeRepoBinding/open"], used, World(used.tree.remove(["CodeRepoBinding/open"]), used.clusters))
+    report = check(["CodeRepoBinding/open"], used, replace(used, tree=used.tree.remove(["CodeRepoBinding/open"])))
+    assert ids(report.new) == ["in-use"]
+    narrowed = replace(used, tree=used.tree.apply([binding(projects=["web"])]))
+    report = check(["CodeRepoBinding/open"], used, narrowed)
     assert ids(report.new) == ["repository-right"]
+
+
+def test_bindings_that_go_together_are_in_use_each_for_its_own_users() -> None:
+    bindings = [binding("one", projects=["app"]), binding("two", projects=["more"])]
+    world = [deployment(projectsRef=["app", "more"]), resource("Project", "more"), *bindings]
+    used = replace(GOOD, tree=GOOD.tree.apply(world))
+    gone = [each.key for each in bindings]
+    report = check(gone, used, replace(used, tree=used.tree.remove(gone)))
+    assert [(each.rule, each.resource) for each in report.new] == [("in-use", each) for each in gone]
+
+
+def test_nothing_is_told_of_what_an_owner_declares_for_others() -> None:
+    def said(name: str) -> list[str]:
+        found = findings(replace(GOOD, tree=GOOD.tree.apply([binding(coderepo=name)])), ["CodeRepoBinding/open"])
+        return [each.model_dump_json().replace(name, "...") for each in found]
+
+    assert said("toys/none") == said("toys/closed") == said("nowhere/lib") != []
+    alone = replace(GOOD, products=None, tree=GOOD.tree.apply([binding(productName="shop", product="nobody")]))
+    assert all_of(alone) == [], "which products there are is asked only when somebody knows"
 
 
 def test_touched_is_what_changed_and_what_it_may_break() -> None:
@@ -105,7 +158,7 @@ def test_touched_is_what_changed_and_what_it_may_break() -> None:
 
 @given(st.sets(st.sampled_from(sorted(GOOD.tree.resources))), st.booleans())
 def test_rules_never_raise_on_a_torn_product(gone: set[str], no_clusters: bool) -> None:
-    world = World(GOOD.tree.remove(gone), {} if no_clusters else GOOD.clusters)
+    world = replace(GOOD, tree=GOOD.tree.remove(gone), clusters={} if no_clusters else GOOD.clusters)
     found = all_of(world)
     assert all(each.message and each.hint and each.resource in world.tree.resources for each in found)
     report = check(gone, GOOD, world)
@@ -120,6 +173,7 @@ def test_rules_never_raise_on_a_torn_product(gone: set[str], no_clusters: bool) 
         (pipeline(), pipeline(project="app"), "project may not change"),
         (binding(), binding(coderepo="pipelines"), "coderepo may not change"),
         (environment(), environment("test", "other"), "DeploymentRuntime/live run there"),
+        (deployment(), deployment(destination={"environment": "build"}), "destination.environment may not change"),
     ],
 )
 def test_what_may_not_change_is_refused(old: object, new: object, says: str) -> None:
@@ -133,5 +187,7 @@ def test_what_may_not_change_is_refused(old: object, new: object, says: str) -> 
 def test_an_environment_nobody_uses_may_move() -> None:
     empty = World(GOOD.tree.remove(["DeploymentRuntime/live"]), GOOD.clusters)
     assert list(rules.products.frozen(environment(), environment("test", "other"), empty)) == []
+    wider = deployment(destination={"environment": "test", "namespaces": ["live", "more"]})
+    assert list(rules.products.frozen(deployment(), wider, GOOD)) == [], "namespaces may change"
     other = resource("Project", "web")
     assert list(rules.products.frozen(other, other, GOOD)) == []

@@ -1,0 +1,105 @@
+"""The table of all rules, as docs/rules.md holds it: `python -m rules.table > docs/rules.md`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from resources.base import Resource
+from rules.clusters import ADVISORY
+from rules.clusters import RULES as CLUSTER_RULES
+from rules.engine import RULES
+
+PRODUCT_TESTS = "`tests/unit/rules/cases.py`"
+CLUSTER_TESTS = "`tests/unit/rules/test_cluster_rules.py`"
+DOOR = "door and change"
+INTRO = """# Rules
+
+Written by `python -m rules.table > docs/rules.md`; a test keeps it up to date.
+
+A rule runs over what a change touches. What it finds anew refuses the change; what was there before is told and refuses
+nothing; what an advisory rule finds never refuses anything. `insecure_skip_check=true` leaves out the rules that hold at
+"door and change", never the shape of a manifest: unknown fields, names and values are findings `schema-*` and `yaml-*` of
+the parser (`resources/`), with line and column.
+
+| rule | kinds | what it demands | effect | where | tests |
+|---|---|---|---|---|---|
+"""
+# What is decided elsewhere than by a rule about one resource: id, kinds, demand, where, tests.
+ELSEWHERE = (
+    (
+        "frozen",
+        "Environment, CodeRepoBinding, ProjectPipelineRuntime, DeploymentRuntime",
+        "project of a pipeline runtime, repository of a binding, environment of a deployment runtime and cluster of an"
+        " environment with runtimes never change",
+        "change",
+        "`tests/unit/rules/test_product_rules.py`",
+    ),
+    (
+        "deletions-unconfirmed",
+        "all of a product",
+        "many deletions at once, or any in a protected environment, are confirmed by their number",
+        "change",
+        "`tests/unit/rules/test_deletions.py`",
+    ),
+    (
+        "product-missing",
+        "Product",
+        "the product exists or is declared in the same change",
+        "change",
+        "`tests/integration/activities/test_activities_products.py`",
+    ),
+    (
+        "product-in-use",
+        "Product",
+        "a product that is removed holds nothing any more",
+        "change",
+        "`tests/integration/door/test_operations.py`",
+    ),
+    (
+        "namespace-taken",
+        "DeploymentRuntime, ProjectPipelineRuntime",
+        "a namespace of a cluster belongs to one product, that of a pipeline runtime to it alone",
+        "runtime claim: cluster's workflow",
+        "`tests/workflow/test_cluster.py`",
+    ),
+    (
+        "cluster-in-use",
+        "Cluster",
+        "a cluster that is removed is used by no runtime and is host of no other cluster",
+        "cluster's workflow",
+        "`tests/workflow/test_registration.py`",
+    ),
+    (
+        "binding-in-use-elsewhere",
+        "CodeRepoBinding",
+        "a binding that another product relies on stays until that product has given the repository back",
+        "owner product's workflow",
+        "–",
+    ),
+)
+
+
+def markdown() -> str:
+    """The whole document."""
+    return INTRO + "".join(f"| {' | '.join(row)} |\n".replace("<", "&lt;") for row in _rows())
+
+
+def _rows() -> Iterator[tuple[str, ...]]:
+    for id_, known in sorted(RULES.items()):
+        yield f"`{id_}`", _kinds(known.kinds), known.summary, _effect(known.advisory), DOOR, PRODUCT_TESTS
+    for id_, demand in sorted(CLUSTER_RULES.items()):
+        yield f"`{id_}`", "Cluster", demand, _effect(id_ in ADVISORY), "registration", CLUSTER_TESTS
+    for id_, kinds, demand, where, tests in ELSEWHERE:
+        yield f"`{id_}`", kinds, demand, _effect(False), where, tests
+
+
+def _kinds(kinds: tuple[type[Resource], ...]) -> str:
+    return ", ".join(each.kind for each in kinds)
+
+
+def _effect(advisory: bool) -> str:
+    return "advises" if advisory else "refuses"
+
+
+if __name__ == "__main__":
+    print(markdown(), end="")
