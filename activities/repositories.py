@@ -1,7 +1,8 @@
-"""A repository's doors: deploy keys and webhook, whose secrets go to Vault in the same activity and nowhere else.
+"""A repository's doors: deploy keys, access token and webhook, whose secrets go to Vault in the same activity and nowhere else.
 
-Called by the tenant and change workflows. The secret is written to Vault before GitLab learns of it, so that a crash in
-between leaves something the next try completes, never a key whose private half is lost.
+Called by the tenant and change workflows. Where we make the secret (keys, webhook) it is written to Vault before GitLab learns of
+it, so that a crash in between leaves something the next try completes, never a key whose private half is lost. How keys and
+tokens come about is in activities/keys.py and activities/access_tokens.py.
 """
 
 from __future__ import annotations
@@ -10,19 +11,28 @@ import base64
 import os
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-)
 from temporalio import activity
 
+from activities.access_tokens import AccessTokens
+from activities.keys import Keys
 from blueprints import vault as names
+from blueprints.keys import PERMISSIONS
 from clients.gitlab import GitLab
 from clients.vault import Vault
-from contracts.gitlab import Gone, HookOrder, HookState, KeysOrder, KeysState, Made
+from contracts.errors import NotFound
+from contracts.gitlab import (
+    AgreeOrder,
+    Gone,
+    HookOrder,
+    HookState,
+    KeysAgreed,
+    KeysOrder,
+    KeysState,
+    Made,
+    TokenOrder,
+    TokenState,
+    WithdrawOrder,
+)
 from contracts.secrets import SecretRef
 from contracts.vault import RepositorySecrets
 
@@ -47,46 +57,32 @@ class RepositoryActivities:
     def __init__(self, gitlab: GitLab, vault: Vault) -> None:
         self._gitlab = gitlab
         self._vault = vault
+        self._keys = Keys(gitlab, vault)
+        self._tokens = AccessTokens(gitlab, vault)
 
     @activity.defn(name="repositories.ensure_keys")
     def ensure_keys(self, order: KeysOrder) -> KeysState:
-        """Deploy keys with their private halves in Vault. Idempotent: key by title and public half, secret by path."""
-        present = self._gitlab.pages(f"/projects/{order.project_id}/deploy_keys")
-        made: Made = "unchanged"
-        secrets = []
-        for permission in order.permissions:
-            secret, changed = self._ensure_key(order.project_id, permission, present)
-            secrets.append(secret)
-            made = "created" if changed else made
-        return KeysState(made=made, secrets=secrets)
+        """Deploy keys with their private halves in Vault. Idempotent: key by title and public half, secret by path.
 
-    def _ensure_key(self, project_id: int, permission: str, present: list[Any]) -> tuple[SecretRef, bool]:
-        path, title = names.key_path(project_id, permission), f"repo-{project_id}-{permission}"
-        ref = SecretRef(engine="git", path=path)
-        values = self._vault.read(ref)
-        changed = values is None
-        if values is None:
-            private, public = key_pair(title)
-            values = {"deploykey": private, "fingerprint": public, "id": ""}
-            ref = self._vault.write("git", path, values)
-        public = str(values["fingerprint"])
-        same = [each for each in present if _material(each["key"]) == _material(public)]
-        for stale in (each for each in present if each["title"] == title and each not in same):
-            self._gitlab.delete(f"/projects/{project_id}/deploy_keys/{stale['id']}")
-            changed = True
-        push = permission == "readwrite"
-        if same:
-            key = same[0]
-        else:
-            key = self._gitlab.post(f"/projects/{project_id}/deploy_keys", title=title, key=public, can_push=push)
-            changed = True
-        if bool(key["can_push"]) != push:
-            self._gitlab.put(f"/projects/{project_id}/deploy_keys/{key['id']}", can_push=push)
-            changed = True
-        if str(values.get("id")) != str(key["id"]):
-            ref = self._vault.write("git", path, {**values, "id": str(key["id"])})
-        self._vault.ensure_policy(names.key_policy(project_id, permission), names.reader("git", path))
-        return ref, changed
+        When nothing differs: one call to GitLab, two to Vault per permission.
+        """
+        return self._keys.ensure(order)
+
+    @activity.defn(name="repositories.agree_keys")
+    def agree_keys(self, order: AgreeOrder) -> KeysAgreed:
+        """Which keys of other repositories open this one. Idempotent: by public half, only the difference is written.
+
+        When nothing differs: one call to GitLab, one to Vault per key that is wanted.
+        """
+        return self._keys.agree(order)
+
+    @activity.defn(name="repositories.ensure_token")
+    def ensure_token(self, order: TokenOrder) -> TokenState:
+        """A project access token that is good for a while yet. Idempotent: Vault remembers which one; others of its name go.
+
+        When nothing differs: one call to GitLab, two to Vault.
+        """
+        return self._tokens.ensure(order)
 
     @activity.defn(name="repositories.ensure_hook")
     def ensure_hook(self, order: HookOrder) -> HookState:
@@ -115,24 +111,36 @@ class RepositoryActivities:
         # Both forms of the same secret: newer GitLab signs with the second, older ones send the first.
         return {"url": order.url, "token": token, "signing_token": f"whsec_{token}", **events}
 
+    @activity.defn(name="repositories.withdraw")
+    def withdraw(self, order: WithdrawOrder) -> Gone:
+        """Every key, token and webhook of ours in a repository. Idempotent: what is not there is success.
+
+        Three calls to GitLab when nothing is there. The secrets are left to `repositories.drop_secrets`.
+        """
+        try:
+            removed = self._keys.withdraw(order.project_id)
+            removed |= self._tokens.withdraw(order.project_id)
+            return Gone(removed=self._withdraw_hooks(order) or removed)
+        except NotFound:
+            return Gone(removed=False)  # no such repository
+
+    def _withdraw_hooks(self, order: WithdrawOrder) -> bool:
+        base = f"/projects/{order.project_id}/hooks"
+        found = self._gitlab.pages(base) if order.hooks_url else []
+        ours = [each["id"] for each in found if str(each["url"]).startswith(order.hooks_url)]
+        gone = [self._gitlab.delete(f"{base}/{each}") for each in ours]
+        return any(gone)
+
     @activity.defn(name="repositories.drop_secrets")
     def drop_secrets(self, order: RepositorySecrets) -> Gone:
-        """Every secret and policy of a repository. Idempotent: what is not there is success."""
-        removed = self._vault.delete("git", names.hook_path(order.project_id))
-        for permission in ("readonly", "readwrite"):
-            removed |= self._vault.delete("git", names.key_path(order.project_id, permission))
-            removed |= self._vault.remove(f"sys/policies/acl/{names.key_policy(order.project_id, permission)}")
+        """Every secret and policy of a repository. Idempotent: what is not there is success.
+
+        Seven calls to Vault when nothing is there.
+        """
+        number = order.project_id
+        removed = self._vault.delete("git", names.hook_path(number))
+        kept = [(names.key_path(number, each), names.key_policy(number, each)) for each in PERMISSIONS]
+        for path, policy in [*kept, (names.token_path(number), names.token_policy(number))]:
+            removed |= self._vault.delete("git", path)
+            removed |= self._vault.remove(f"sys/policies/acl/{policy}")
         return Gone(removed=removed)
-
-
-def key_pair(comment: str) -> tuple[str, str]:
-    """(private key in OpenSSH's format, public key with comment), made in this process."""
-    key = Ed25519PrivateKey.generate()
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
-    public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
-    return private, f"{public} {comment}"
-
-
-def _material(key: str) -> str:
-    """A public key without its comment."""
-    return " ".join(str(key).split()[:2])

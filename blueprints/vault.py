@@ -10,6 +10,7 @@ from typing import Any
 ENGINES = ("git", "cluster", "tenant", "pki", "repo")
 STAGING = "staging/"
 TOKEN_TTL = "30m"
+TOKEN_NAME = "accesstoken-api"  # of a repository's project access token, in GitLab and in Vault
 
 
 def key_path(project_id: int, permission: str) -> str:
@@ -25,6 +26,21 @@ def hook_path(project_id: int) -> str:
 def key_policy(project_id: int, permission: str) -> str:
     """Policy that lets its holder read a deploy key."""
     return f"gitlab-repo-{project_id}-default-{permission}"
+
+
+def key_title(project_id: int, permission: str) -> str:
+    """Title in GitLab of a repository's deploy key, wherever the key is used."""
+    return f"repo-{project_id}-{permission}"
+
+
+def token_path(project_id: int) -> str:
+    """Project access token of a repository, in engine `git`."""
+    return f"gitlab/repo-{project_id}/default/{TOKEN_NAME}"
+
+
+def token_policy(project_id: int) -> str:
+    """Policy that lets its holder read a repository's access token."""
+    return f"gitlab-repo-{project_id}-default-{TOKEN_NAME}"
 
 
 def kubeconfig_path(cluster: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Literal
 
+from blueprints.keys import Permission
 from contracts.common import Payload, Requester
 from contracts.secrets import SecretRef
 
@@ -52,7 +53,9 @@ class KeysOrder(Payload):
     """The deploy keys of a repository; private halves are written to Vault in the same activity and nowhere else."""
 
     project_id: int
-    permissions: list[Literal["readonly", "readwrite"]]
+    permissions: list[Permission]
+    days: int = 0  # a new key lives so long; 0: for ever
+    renew_before: int = 0  # days before its end at which a key is replaced
 
 
 class KeysState(Payload):
@@ -60,6 +63,56 @@ class KeysState(Payload):
 
     made: Made
     secrets: list[SecretRef]
+    expires_at: str = ""  # the day the first of them ends (YYYY-MM-DD), "" when none does
+
+
+class KeyGrant(Payload):
+    """A key of one repository (the consumer) that is to open another."""
+
+    project_id: int  # of the consumer
+    permission: Permission
+
+
+class AgreeOrder(Payload):
+    """Every key of other repositories that is to open this one. What is not listed is taken away."""
+
+    project_id: int  # of the repository that is opened
+    path: str = ""  # for messages
+    wanted: list[KeyGrant]
+
+
+class KeysAgreed(Payload):
+    """What had to be done to the keys of other repositories, by title."""
+
+    made: Made
+    added: list[str] = []
+    removed: list[str] = []
+    changed: list[str] = []  # may push now, or may no more
+    missing: list[str] = []  # wanted, but Vault has no such key (yet), or it has ended: left as it is
+
+
+class TokenOrder(Payload):
+    """The project access token of a repository; it is written to Vault in the same activity and nowhere else."""
+
+    project_id: int
+    days: int = 90  # a new token lives so long; GitLab allows a year
+    renew_before: int = 30  # days before its end at which a token is replaced
+
+
+class TokenState(Payload):
+    """The day the token ends (YYYY-MM-DD), and where it is."""
+
+    made: Made
+    expires_at: str
+    secret: SecretRef
+
+
+class WithdrawOrder(Payload):
+    """Everything of ours in a repository that stays in GitLab but is declared no more."""
+
+    project_id: int
+    path: str = ""  # for messages
+    hooks_url: str = ""  # our webhooks' addresses begin with it; "" leaves every webhook
 
 
 class HookOrder(Payload):

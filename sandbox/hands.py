@@ -178,7 +178,7 @@ class Hands:
         return Person(id=int(user["id"]), username=username, token=str(token))
 
     def faults(self, faults: dict[str, str]) -> None:
-        """Tell the GitLab stand-in how to misbehave, e.g. {"webhooks": "drop"}."""
+        """Tell the GitLab stand-in how to misbehave, e.g. {"webhooks": "drop"}, {"every": "10", "status": "429,502"}."""
         headers = {"PRIVATE-TOKEN": self.world.root_token}
         answer = httpx.post(f"{self.world.gitlab_url}/-/sandbox/faults", json=faults, headers=headers, timeout=30)
         answer.raise_for_status()

@@ -45,6 +45,19 @@ def project_level(store: Store, user: Row | None, project: Row) -> int:
     return max(row["access_level"] if row else 0, group_level(store, user, project["namespace_id"]))
 
 
+def membership(store: Store, user: Row | None, project: Row) -> int:
+    """Effective level by membership alone: an administrator's power is none."""
+    return project_level(store, {**user, "admin": 0}, project) if user else 0
+
+
+def least(request: Request) -> int:
+    """`min_access_level` of a list, 0 when it was not asked for."""
+    text = request.query.get("min_access_level", "")
+    if text and (not text.isdigit() or int(text) not in LEVELS[2:]):
+        raise Problem(400, {"error": "min_access_level does not have a valid value"})
+    return int(text or 0)
+
+
 def group(request: Request, key: str, level: int = 0) -> Row:
     """The group by id or full path; hidden is 404, too low a level is 403."""
     column = "id" if key.isdigit() else "path"

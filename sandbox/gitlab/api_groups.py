@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 import sqlite3
 from collections.abc import Callable
+from typing import Any
 
 from sandbox.gitlab import access, present
-from sandbox.gitlab.http import Problem, Reply, Request, Router, Row, bad, forbidden, invalid, not_found, truth
+from sandbox.gitlab.http import (
+    Problem,
+    Reply,
+    Request,
+    Router,
+    Row,
+    bad,
+    forbidden,
+    invalid,
+    no_keyset,
+    not_found,
+    truth,
+)
 from sandbox.gitlab.store import now
 
 route = Router()
@@ -48,11 +63,58 @@ def check_visibility(value: str, parent: str | None) -> None:
 
 @route("GET", "/groups")
 def groups(request: Request) -> Reply:
-    rows = request.store.all("select * from namespaces order by name")
-    search = request.query.get("search", "").lower()
-    rows = [each for each in rows if search in f"{each['path']} {each['name']}".lower()]
-    mine = [each for each in rows if _sees(request, each)]
-    return request.page(mine, lambda row: present.group(request, row))
+    query = request.query
+    rows = [each for each in request.store.all("select * from namespaces") if _listed(request, each)]
+    order, up = query.get("order_by", "name"), query.get("sort", "asc") == "asc"
+    if order not in ("name", "path", "id"):
+        raise Problem(400, {"error": "order_by does not have a valid value"})
+    rows.sort(key=lambda each: (_place(each, order), each["id"]), reverse=not up)
+
+    def show(row: Row) -> Row:
+        return present.group(request, row)
+
+    if query.get("pagination") != "keyset":
+        return request.page(rows, show)
+    if order != "name" or not up:
+        raise no_keyset()
+    after = _cursor(query.get("cursor", ""))
+    left = [each for each in rows if not after or [_place(each, order), each["id"]] > after]
+    return request.keyset(left, show, lambda row: {"cursor": _cursor_of(row)})
+
+
+def _listed(request: Request, row: Row) -> bool:
+    """Whether a group is what the query asks for, and the caller may see it."""
+    query, wanted = request.query, access.least(request)
+    if truth(query.get("owned")):
+        wanted = access.OWNER
+    if query.get("all_available") == "false":
+        wanted = wanted or 1
+    if query.get("search", "").lower() not in f"{row['path']} {row['name']}".lower():
+        return False
+    if truth(query.get("top_level_only")) and row["parent_id"]:
+        return False
+    if query.get("visibility") not in (None, row["visibility"]):
+        return False
+    if not wanted:
+        return _sees(request, row)
+    user = {**request.user, "admin": 0} if request.user else None
+    return access.group_level(request.store, user, row["id"]) >= wanted
+
+
+def _place(row: Row, order: str) -> str:
+    return "" if order == "id" else str(row[order]).lower()
+
+
+def _cursor_of(row: Row) -> str:
+    """Where a list of groups goes on, closed to whoever reads it."""
+    return base64.urlsafe_b64encode(json.dumps([_place(row, "name"), row["id"]]).encode()).decode()
+
+
+def _cursor(text: str) -> list[Any]:
+    try:
+        return list(json.loads(base64.urlsafe_b64decode(text))) if text else []
+    except ValueError:
+        raise Problem(400, {"error": "cursor is invalid"}) from None
 
 
 def _sees(request: Request, row: Row) -> bool:

@@ -64,7 +64,7 @@ def delete_branch(request: Request, id: str, branch: str) -> Reply:
     tip = git.head(repository, branch)
     if not tip:
         raise not_found("Branch")
-    if branch == found["default_branch"] or request.server.protection(found, branch):
+    if branch == found["default_branch"] or request.server.protections(found, branch):
         raise forbidden()
     repository.references.delete(f"refs/heads/{branch}")
     _pushed(request, found, Update(f"refs/heads/{branch}", tip, git.ZERO))
@@ -103,14 +103,15 @@ def create_tag(request: Request, id: str) -> Reply:
 
 
 def _branch(request: Request, found: Row, repository: pygit2.Repository, name: str) -> Row:
+    protected = request.server.protections(found, name)
     return {
         "name": name,
         "commit": present.commit(git.need(repository, f"refs/heads/{name}", "Branch")),
         "merged": False,
-        "protected": request.server.protection(found, name) is not None,
-        "developers_can_push": False,
-        "developers_can_merge": False,
-        "can_push": _may_push(request, found, name),
+        "protected": bool(protected),
+        "developers_can_push": any(each["push_level"] == access.DEVELOPER for each in protected),
+        "developers_can_merge": any(each["merge_level"] == access.DEVELOPER for each in protected),
+        "can_push": request.server.may_push(found, request.user, name),
         "default": name == found["default_branch"],
         "web_url": f"{request.server.external_url}/{found['full_path']}/-/tree/{name}",
     }
@@ -215,7 +216,7 @@ def _single(request: Request, id: str, path: str, action: str) -> Row:
         request.need("content")
     found = access.project(request, id, access.DEVELOPER)
     given = request.given("content", "encoding", "last_commit_id", "execute_filemode")
-    if not _may_push(request, found, branch):
+    if not request.server.may_push(found, request.user, branch):
         raise bad(NOT_ALLOWED)
     _commit(request, found, branch, message, [{"action": action, "file_path": path, **given}])
     return {"file_path": path, "branch": branch}
@@ -256,10 +257,7 @@ def one_commit(request: Request, id: str, sha: str) -> Row:
 @route("GET", "/projects/:id/repository/commits/:sha/diff")
 def commit_diff(request: Request, id: str, sha: str) -> Reply:
     repository = opened(request, access.code(request, id))
-    commit = git.need(repository, sha)
-    before = commit.parents[0].tree if commit.parents else None
-    found = before.diff_to_tree(commit.tree) if before else commit.tree.diff_to_tree(swap=True)
-    return request.page(list(found), _patch)
+    return request.page(git.diff(git.need(repository, sha)), _patch)
 
 
 @route("GET", "/projects/:id/repository/compare")
@@ -303,7 +301,7 @@ def create_commit(request: Request, id: str) -> Reply:
         raise Problem(400, {"error": "actions is missing"})
     if request.body.get("start_sha") and request.body.get("start_branch"):
         raise bad("You can't pass both start_branch and start_sha")
-    if not _may_push(request, found, branch):
+    if not request.server.may_push(found, request.user, branch):
         raise forbidden(NOT_ALLOWED)
     commit = _commit(request, found, branch, message, actions)
     return Reply(present.commit(commit) | {"stats": {"additions": 0, "deletions": 0, "total": 0}}, 201)
@@ -340,12 +338,6 @@ def _start(request: Request, found: Row, repository: pygit2.Repository, branch: 
     if not old and found["default_branch"]:
         raise bad("You can only create or edit files when you are on a branch")
     return old
-
-
-def _may_push(request: Request, found: Row, branch: str) -> bool:
-    level = access.project_level(request.store, request.user, found)
-    protected = request.server.protection(found, branch)
-    return bool(level >= (protected["push_level"] if protected else access.DEVELOPER))
 
 
 def _pushed(request: Request, found: Row, update: Update) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pygit2
+
 from sandbox.gitlab import access, present
 from sandbox.gitlab import repo as git
 from sandbox.gitlab.api_repository import opened
@@ -28,7 +30,7 @@ def comments(request: Request, id: str, sha: str) -> Reply:
     rows = request.store.all(
         "select * from comments where project_id = ? and sha = ? order by id", found["id"], str(commit.id)
     )
-    return request.page(rows, lambda row: _comment(request, row))
+    return request.page(rows, lambda row: present.comment(request, row))
 
 
 @route("POST", "/projects/:id/repository/commits/:sha/comments")
@@ -36,23 +38,31 @@ def create_comment(request: Request, id: str, sha: str) -> Reply:
     found = access.code(request, id)
     commit = git.need(opened(request, found), sha)
     (note,) = request.need("note")
-    user = access.somebody(request)
-    row_id = request.store.insert(
-        "comments", project_id=found["id"], sha=str(commit.id), note=note, author_id=user["id"], created_at=now()
-    )
+    said = {"note": note, "author_id": access.somebody(request)["id"], **_place(request, commit)}
+    row_id = request.store.insert("comments", project_id=found["id"], sha=str(commit.id), created_at=now(), **said)
     row = request.store.one("select * from comments where id = ?", row_id)
-    return Reply(_comment(request, row), 201)
+    return Reply(present.comment(request, row), 201)
 
 
-def _comment(request: Request, row: Row) -> Row:
-    author = request.store.one("select * from users where id = ?", row["author_id"])
-    return {
-        "note": row["note"],
-        "path": None,
-        "line": None,
-        "line_type": None,
-        "author": present.user(request, author),
-        "created_at": row["created_at"],
+def _place(request: Request, commit: pygit2.Commit) -> Row:
+    """The line of the commit's difference that a comment is about; nothing when the difference has no such line."""
+    path = request.body.get("path")
+    if not path:
+        return {}
+    (line,) = request.need("line")
+    kind = request.body.get("line_type", "new")
+    if kind not in ("new", "old"):
+        raise Problem(400, {"error": "line_type does not have a valid value"})
+    for patch in git.diff(commit):
+        if patch.delta.new_file.path == path and (kind, int(line)) in _lines(patch):
+            return {"path": path, "line": int(line), "line_type": kind}
+    return {}
+
+
+def _lines(patch: pygit2.Patch) -> set[tuple[str, int]]:
+    lines = [each for hunk in patch.hunks for each in hunk.lines]
+    return {("new", each.new_lineno) for each in lines if each.origin == "+"} | {
+        ("old", each.old_lineno) for each in lines if each.origin == "-"
     }
 
 

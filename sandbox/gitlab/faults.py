@@ -1,6 +1,13 @@
-"""Faults of the stand-in on demand: the k-th call of an account fails, before or after it took effect. For tests.
+"""Faults of the stand-in on demand: the k-th call of an account fails, or every n-th, before or after it took effect. For tests.
 
-Set by `POST /-/sandbox/faults`, outside GitLab's surface; one plan at a time, forgotten at a restart.
+Set by `POST /-/sandbox/faults`, outside GitLab's surface; one plan at a time, forgotten at a restart. Which calls fail, and how,
+follows from their number alone. Two kinds of plan; all values may be texts:
+
+    {"calls": {"call": 3, "status": 503, "times": 1}}    the third call from now on
+    {"every": "10", "status": "429,502"}                 every tenth, the answers by turns; {"every": "0"} ends it
+
+More keys: `user` (whose calls are counted and fail: "nautes" unless told otherwise, "*" everybody's), `after` (fail once the call
+took effect), `retry_after` (seconds; with `every` a 429 asks for 1 unless told otherwise).
 """
 
 from __future__ import annotations
@@ -9,9 +16,10 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.gitlab.http import Problem, Row
+from sandbox.gitlab.http import Problem, Row, truth
 
 TEXTS = {429: "Retry later", 500: "500 Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable"}
+BEFORE_RAILS = (429, 502)  # what stands before GitLab answers these, in plain text
 
 
 @dataclass(frozen=True)
@@ -22,33 +30,75 @@ class Fault:
     after: bool
 
 
+@dataclass(frozen=True)
+class Plan:
+    """Which calls of `user` fail: every `every`-th, or, where that is 0, `times` in a row from `call` (from 1) on."""
+
+    statuses: tuple[int, ...]
+    user: str
+    call: int
+    times: int
+    every: int
+    retry_after: str
+    after: bool
+
+    @classmethod
+    def of(cls, given: dict[str, Any]) -> Plan | None:
+        """As it was sent; None for one without faults. Raises `Problem`."""
+        every = int(given.get("every", 0))
+        if not given or ("every" in given and not every):
+            return None
+        statuses = tuple(int(each) for each in str(given.get("status", 503)).split(","))
+        if not set(statuses) <= set(TEXTS):
+            raise Problem(400, {"error": f"status is one of {sorted(TEXTS)}"})
+        return cls(
+            statuses=statuses,
+            user=str(given.get("user", "nautes")),
+            call=int(given.get("call", 1)),
+            times=int(given.get("times", 1)),
+            every=every,
+            retry_after=str(given.get("retry_after", "1" if every else "")),
+            after=truth(given.get("after")),
+        )
+
+    def fault(self, seen: int) -> Fault | None:
+        """How call number `seen` fails."""
+        if self.every:
+            if seen % self.every:
+                return None
+            status = self.statuses[(seen // self.every - 1) % len(self.statuses)]
+        elif self.call <= seen < self.call + self.times:
+            status = self.statuses[0]
+        else:
+            return None
+        asks = self.retry_after and (status == 429 or not self.every)
+        headers = {"retry-after": self.retry_after} if asks else {}
+        if status in BEFORE_RAILS:
+            text = {"content-type": "text/plain"}
+            return Fault(Problem(status, f"{TEXTS[status]}\n".encode(), headers | text), self.after)
+        return Fault(Problem(status, {"message": TEXTS[status]}, headers), self.after)
+
+
 class Faults:
-    """Calls of `user` are counted from when the plan was set; call `call` (from 1) fails, `times` calls in a row."""
+    """Calls are counted from when the plan was set."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._plan: dict[str, Any] = {}
+        self._plan: Plan | None = None
         self._seen = 0
 
     def set(self, plan: dict[str, Any]) -> Row:
         """A new plan; an empty one ends the faults. Returns how many calls the old one saw. Raises `Problem`."""
-        status = plan.get("status", 503)
-        if plan and status not in TEXTS:
-            raise Problem(400, {"error": f"status is one of {sorted(TEXTS)}"})
+        new = Plan.of(plan)
         with self._lock:
-            seen, self._seen, self._plan = self._seen, 0, dict(plan)
+            seen, self._seen, self._plan = self._seen, 0, new
         return {"seen": seen}
 
     def next(self, user: Row | None) -> Fault | None:
         """Count a call; how it fails, None when it does not."""
         with self._lock:
             plan = self._plan
-            if not plan or user is None or user["username"] != plan.get("user", "nautes"):
+            if plan is None or (plan.user != "*" and (user is None or user["username"] != plan.user)):
                 return None
             self._seen += 1
-            first = int(plan.get("call", 1))
-            if not first <= self._seen < first + int(plan.get("times", 1)):
-                return None
-        status = int(plan.get("status", 503))
-        headers = {"Retry-After": str(plan["retry_after"])} if "retry_after" in plan else {}
-        return Fault(Problem(status, {"message": TEXTS[status]}, headers), bool(plan.get("after")))
+            return plan.fault(self._seen)

@@ -42,6 +42,11 @@ def invalid(**attributes: list[str]) -> Problem:
     return Problem(400, {"message": attributes})
 
 
+def no_keyset() -> Problem:
+    """405 for an order that cannot be paged by key."""
+    return Problem(405, {"error": "Keyset pagination is not yet available for this type of request"})
+
+
 def bad(message: str) -> Problem:
     """400 with a plain message."""
     return Problem(400, {"message": message})
@@ -88,27 +93,44 @@ class Request:
     def page(self, rows: list[Any], show: Callable[[Any], Any]) -> Reply:
         """One page of a list, with GitLab's headers."""
         if self.query.get("pagination") == "keyset":
-            raise Problem(501, {"message": "not implemented by the stand-in: keyset pagination"})
-        size = max(1, min(100, _int(self.query.get("per_page"), 20)))
-        number = max(1, _int(self.query.get("page"), 1))
+            raise Problem(501, {"message": "not implemented by the stand-in: keyset pagination of this list"})
+        size = self._size()
+        at = max(1, number(self.query.get("page"), 1))
         total, pages = len(rows), max(1, -(-len(rows) // size))
         headers = {
             "x-total": str(total),
             "x-total-pages": str(pages),
-            "x-page": str(number),
+            "x-page": str(at),
             "x-per-page": str(size),
-            "x-next-page": str(number + 1) if number < pages else "",
-            "x-prev-page": str(number - 1) if number > 1 else "",
+            "x-next-page": str(at + 1) if at < pages else "",
+            "x-prev-page": str(at - 1) if at > 1 else "",
         }
         links = {"first": 1, "last": pages}
-        links |= {"next": number + 1} if number < pages else {}
-        links |= {"prev": number - 1} if number > 1 else {}
+        links |= {"next": at + 1} if at < pages else {}
+        links |= {"prev": at - 1} if at > 1 else {}
         base = f"{self.server.external_url}{self.path}"
         headers["link"] = ", ".join(
             f'<{base}?{urlencode({**self.query, "page": page, "per_page": size})}>; rel="{rel}"'
             for rel, page in links.items()
         )
-        return Reply([show(each) for each in rows[(number - 1) * size : number * size]], headers=headers)
+        return Reply([show(each) for each in rows[(at - 1) * size : at * size]], headers=headers)
+
+    def keyset(self, rows: list[Any], show: Callable[[Any], Any], bound: Callable[[Any], dict[str, str]]) -> Reply:
+        """The beginning of what is left of a list; the link leads past its last row, by the parameters `bound` gives.
+
+        As GitLab has it: no totals, and a link as long as there was a row, so the last page may be an empty one.
+        """
+        page = rows[: self._size()]
+        if not page:
+            return Reply([])
+        query = urlencode({**self.query, **bound(page[-1])})
+        return Reply(
+            [show(each) for each in page],
+            headers={"link": f'<{self.server.external_url}{self.path}?{query}>; rel="next"'},
+        )
+
+    def _size(self) -> int:
+        return max(1, min(100, number(self.query.get("per_page"), 20)))
 
 
 class Router:
@@ -146,7 +168,8 @@ def _match(pattern: list[str], parts: list[str]) -> dict[str, str] | None:
     return values
 
 
-def _int(text: str | None, default: int) -> int:
+def number(text: str | None, default: int) -> int:
+    """A whole number of a query, or the default."""
     return int(text) if text and text.isdigit() else default
 
 

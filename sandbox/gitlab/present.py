@@ -64,9 +64,21 @@ def token(row: Row) -> Row:
         "created_at": row["created_at"],
         "scopes": listed(row["scopes"]),
         "user_id": row["user_id"],
-        "active": not row["revoked"],
+        "active": active(row),
+        "last_used_at": None,
         "expires_at": row["expires_at"],
     }
+
+
+def active(row: Row) -> bool:
+    """Whether a token still opens something; it ends at the beginning of the day it expires."""
+    return not row["revoked"] and row["expires_at"] > now()[:10]
+
+
+def project_token(row: Row) -> Row:
+    """A project access token, without the token."""
+    where = {"resource_type": "project", "resource_id": row["project_id"]}
+    return token(row) | {"access_level": row["access_level"], **where}
 
 
 def group(request: Request, row: Row) -> Row:
@@ -124,6 +136,27 @@ def project(request: Request, row: Row) -> Row:
     }
 
 
+BASIC = (
+    *(
+        "id",
+        "description",
+        "name",
+        "name_with_namespace",
+        "path",
+        "path_with_namespace",
+        "created_at",
+        "default_branch",
+    ),
+    *("ssh_url_to_repo", "http_url_to_repo", "web_url", "last_activity_at", "visibility", "namespace"),
+)
+
+
+def basic_project(request: Request, row: Row) -> Row:
+    """A project as lists show it that were asked for `simple`."""
+    whole = project(request, row)
+    return {name: whole[name] for name in BASIC}
+
+
 def permissions(request: Request, row: Row) -> Row:
     """The caller's own memberships of a project and of its group."""
     found: dict[str, Any] = {}
@@ -163,17 +196,26 @@ def hook(row: Row) -> Row:
     }
 
 
-def deploy_key(row: Row) -> Row:
-    """A deploy key as a project sees it."""
+def key(row: Row) -> Row:
+    """A deploy key by itself."""
     return {
         "id": row["id"],
         "title": row["title"],
         "key": row["key"],
         "created_at": row["created_at"],
-        "expires_at": None,
+        "expires_at": row["expires_at"],
+        "last_used_at": None,
+        "usage_type": "auth",
         "fingerprint_sha256": row["fingerprint"],
-        "can_push": bool(row["can_push"]),
     }
+
+
+def deploy_key(row: Row) -> Row:
+    """A deploy key as a project sees it."""
+    return key(row) | {"can_push": bool(row["can_push"])}
+
+
+LEVELS = {0: "No one", 30: "Developers + Maintainers", 40: "Maintainers", 60: "Admins"}
 
 
 def protected_branch(row: Row) -> Row:
@@ -181,10 +223,14 @@ def protected_branch(row: Row) -> Row:
     return {
         "id": row["id"],
         "name": row["name"],
-        "push_access_levels": [{"access_level": row["push_level"], "access_level_description": "Maintainers"}],
-        "merge_access_levels": [{"access_level": row["merge_level"], "access_level_description": "Maintainers"}],
+        "push_access_levels": [_allowed(2 * row["id"], row["push_level"])],
+        "merge_access_levels": [_allowed(2 * row["id"] + 1, row["merge_level"])],
         "allow_force_push": bool(row["allow_force"]),
     }
+
+
+def _allowed(number: int, level: int) -> Row:
+    return {"id": number, "access_level": level, "access_level_description": LEVELS[level]}
 
 
 def commit(found: pygit2.Commit) -> Row:
@@ -220,6 +266,13 @@ def trailers(message: str) -> dict[str, str]:
 def stamp(signature: Any) -> str:
     """A signature's time."""
     return datetime.fromtimestamp(signature.time, UTC).strftime("%Y-%m-%dT%H:%M:%S.000+00:00")
+
+
+def comment(request: Request, row: Row) -> Row:
+    """What somebody said about a commit, and at which line of its difference."""
+    author = request.store.one("select * from users where id = ?", row["author_id"])
+    place = {name: row[name] for name in ("path", "line", "line_type")}
+    return {"note": row["note"], **place, "author": user(request, author), "created_at": row["created_at"]}
 
 
 def status(request: Request, row: Row) -> Row:

@@ -92,6 +92,12 @@ def last_commit(repository: pygit2.Repository, start: pygit2.Commit, path: str) 
     return found
 
 
+def diff(commit: pygit2.Commit) -> list[Any]:
+    """What a commit changed against its first parent, a patch per file."""
+    before = commit.parents[0].tree if commit.parents else None
+    return list(before.diff_to_tree(commit.tree) if before else commit.tree.diff_to_tree(swap=True))
+
+
 def tree(repository: pygit2.Repository, root: Any, prefix: str, *, recursive: bool) -> list[dict[str, Any]]:
     """Entries of a tree as GitLab lists them."""
     found = []

@@ -19,9 +19,12 @@ from sandbox.gitlab import (
     access,
     api_groups,
     api_hooks,
+    api_keys,
     api_projects,
+    api_protection,
     api_repository,
     api_statuses,
+    api_tokens,
     api_users,
     smart_http,
 )
@@ -37,6 +40,9 @@ ROUTERS = (
     api_users.route,
     api_groups.route,
     api_projects.route,
+    api_keys.route,
+    api_tokens.route,
+    api_protection.route,
     api_hooks.route,
     api_repository.route,
     api_statuses.route,
@@ -79,16 +85,26 @@ class Server:
         """(user, token row) for git, None when it is no good."""
         return api_users.authenticate(self.store, token, api=False)
 
-    def protection(self, project: Row, branch: str) -> Row | None:
-        """The protection of a branch; an exact name before a wildcard."""
+    def protections(self, project: Row, branch: str) -> list[Row]:
+        """What protects a branch, by its name and by patterns. Whatever one of them allows is allowed."""
         rows = self.store.all("select * from protected where project_id = ?", project["id"])
-        exact = [each for each in rows if each["name"] == branch]
-        wild = [each for each in rows if "*" in each["name"] and fnmatch.fnmatchcase(branch, each["name"])]
-        return next(iter([*exact, *wild]), None)
+        return [
+            each
+            for each in rows
+            if each["name"] == branch or ("*" in each["name"] and fnmatch.fnmatchcase(branch, each["name"]))
+        ]
+
+    def may_push(self, project: Row, user: Row | None, branch: str) -> bool:
+        """Whether somebody may push to a branch."""
+        level = access.project_level(self.store, user, project)
+        levels = [each["push_level"] for each in self.protections(project, branch)]
+        if not levels:
+            return level >= access.DEVELOPER
+        return any(level >= each for each in levels if each)  # 0 is nobody, whoever asks
 
     def remove_project(self, project_id: int) -> None:
         """Forget a project and everything that hangs on it."""
-        for table in ("hooks", "key_links", "protected", "statuses", "comments", "events"):
+        for table in ("hooks", "key_links", "protected", "statuses", "comments", "events", "tokens"):
             self.store.run(f"delete from {table} where project_id = ?", project_id)  # noqa: S608 - ours
         self.store.run("delete from members where kind = 'project' and source_id = ?", project_id)
         self.store.run("delete from keys where id not in (select key_id from key_links)")
@@ -191,8 +207,8 @@ class Server:
         return Reply({"error": "404 Not Found"}, 404)
 
     def _set_faults(self, wanted: dict[str, Any]) -> Reply:
-        if "calls" in wanted:
-            return Reply(self.faults.set(dict(wanted["calls"])))
+        if "calls" in wanted or "every" in wanted:
+            return Reply(self.faults.set(dict(wanted.get("calls", wanted))))
         mode = wanted.get("webhooks", "deliver")
         if mode not in ("deliver", "pause", "drop"):
             raise Problem(400, {"error": "webhooks is deliver, pause or drop"})

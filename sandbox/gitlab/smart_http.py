@@ -138,21 +138,21 @@ class SmartHttp:
 
     def _verdict(self, project: Row, user: Row, updates: list[Update]) -> str:
         """GitLab's reason against a push, or ""."""
-        level = access.project_level(self._server.store, user, project)
         for update in updates:
             if update.tag:
                 continue
             branch = update.ref.removeprefix("refs/heads/")
             if update.after == ZERO and branch == project["default_branch"]:
                 return DELETE_DEFAULT
-            protected = self._server.protection(project, branch)
-            if protected is None:
+            protected = self._server.protections(project, branch)
+            if not protected:
                 continue
             if update.after == ZERO:
                 return DELETE_PROTECTED
-            if level < protected["push_level"]:
+            if not self._server.may_push(project, user, branch):
                 return PROTECTED
-            if update.before != ZERO and not protected["allow_force"] and self._forced(project, update):
+            forcible = any(each["allow_force"] for each in protected)
+            if update.before != ZERO and not forcible and self._forced(project, update):
                 return FORCED
         return ""
 

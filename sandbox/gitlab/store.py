@@ -29,18 +29,24 @@ create table if not exists hooks (id integer primary key, project_id integer, ur
 create table if not exists deliveries (id integer primary key, hook_id integer, trigger text, url text, headers text, body text,
   status text, response text, duration real, created_at text);
 create table if not exists keys (id integer primary key, title text, key text, fingerprint text unique, created_at text,
-  creator_id integer);
+  creator_id integer, expires_at text);
 create table if not exists key_links (key_id integer, project_id integer, can_push integer, primary key (key_id, project_id));
 create table if not exists protected (id integer primary key, project_id integer, name text, push_level integer,
   merge_level integer, allow_force integer default 0, unique (project_id, name));
 create table if not exists statuses (id integer primary key, project_id integer, sha text, name text, state text, ref text,
   description text, target_url text, author_id integer, created_at text, started_at text, finished_at text);
 create table if not exists comments (id integer primary key, project_id integer, sha text, note text, author_id integer,
-  created_at text);
+  created_at text, path text, line integer, line_type text);
 create table if not exists events (id integer primary key, project_id integer, author_id integer, action text, ref text,
   ref_type text, before text, after text, commits integer, title text, ref_count integer, created_at text);
 create table if not exists settings (key text primary key, value text);
 """
+# Columns that came later; a database of before them gets them.
+ADDED = {
+    "namespaces": {"marked": "text"},
+    "keys": {"expires_at": "text"},
+    "comments": {"path": "text", "line": "integer", "line_type": "text"},
+}
 
 
 class Store:
@@ -53,9 +59,10 @@ class Store:
         self._connection.execute("pragma journal_mode=wal")
         self._connection.execute("pragma synchronous=normal")
         self._connection.executescript(SCHEMA)
-        columns = {row["name"] for row in self._connection.execute("pragma table_info(namespaces)")}
-        if "marked" not in columns:  # a database of before there was this column
-            self._connection.execute("alter table namespaces add column marked text")
+        for table, columns in ADDED.items():
+            known = {row["name"] for row in self._connection.execute(f"pragma table_info({table})")}
+            for name in columns.keys() - known:
+                self._connection.execute(f"alter table {table} add column {name} {columns[name]}")
 
     def all(self, sql: str, *values: Any) -> list[dict[str, Any]]:
         """Every row."""

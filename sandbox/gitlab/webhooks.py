@@ -209,7 +209,7 @@ class Webhooks:
             "after": update.after,
             "ref": update.ref,
             "ref_protected": not update.tag
-            and self._server.protection(project, update.ref.removeprefix("refs/heads/")) is not None,
+            and bool(self._server.protections(project, update.ref.removeprefix("refs/heads/"))),
             "checkout_sha": None if update.after == ZERO else update.after,
             "message": None,
             "user_id": user["id"],

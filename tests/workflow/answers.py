@@ -15,11 +15,13 @@ from contracts.gitlab import (
     GroupOrder,
     GroupState,
     HookState,
+    KeysAgreed,
     KeysState,
     Push,
     PushPage,
     RepositoryOrder,
     RepositoryState,
+    TokenState,
     push_event,
 )
 from contracts.operations import ChangeRequest, ClusterRequest, Outcome
@@ -31,6 +33,7 @@ from contracts.vault import Done, KubeconfigState
 ADA = Requester(id=7, username="ada", name="Ada", email="ada@example.com")
 KUBECONFIG = SecretRef(engine="cluster", path="kubernetes/edge/default/admin", version=1)
 STAGED = SecretRef(engine="cluster", path="staging/one", version=1)
+TOKEN = SecretRef(engine="git", path="gitlab/repo-41/default/accesstoken-api", version=1)
 HEAD = "a" * 40
 PROJECT, DECLARATION = 41, 40  # project ids: a code repository, default.project
 _numbers = itertools.count(1)
@@ -226,7 +229,10 @@ DEFAULTS: dict[str, Any] = {
     "products.plan": plan(),
     "products.commit_files": FilesCommitted(commit="b" * 40, changed=["projects/web/web.yaml"], made=True),
     "products.read": _read,
+    "repositories.agree_keys": KeysAgreed(made="unchanged"),
     "repositories.ensure_keys": KeysState(made="created", secrets=[]),
+    "repositories.ensure_token": TokenState(made="created", expires_at="2027-01-01", secret=TOKEN),
+    "repositories.withdraw": Gone(removed=True),
     "repositories.ensure_hook": HookState(id=1, made="created"),
     "repositories.drop_secrets": Gone(removed=True),
     "runtimes.prepare": Done(changed=True),

@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tests.contract.gitlab.support import OWNER, Maker
+from tests.contract.gitlab.support import OWNER, Maker, day, public_key
 
 
 def _answers() -> dict[str, dict[str, list[str]]]:
@@ -41,6 +39,8 @@ def samples(make: Maker) -> dict[str, Any]:
     found["PUT /groups/:id"] = root.put(space, description="d").json()
     found["GET /groups/:id/projects"] = root.seen(f"{space}/projects")[0]
     found["GET /projects/:id"] = root.seen(here)
+    found["GET /projects"] = root.seen("/projects", search=project["path"])[0]
+    found["GET /projects?simple"] = root.seen("/projects", search=project["path"], simple=True)[0]
     found["PUT /projects/:id"] = root.put(here, description="d").json()
     for kind, base in (("groups", space), ("projects", here)):
         made = root.made(f"{base}/members", user_id=person.id, access_level=OWNER)
@@ -62,11 +62,30 @@ def _doors(make: Maker, here: str) -> dict[str, Any]:
     found["PUT /projects/:id/hooks/:hook_id"] = root.put(f"{here}/hooks/{hook['id']}", url=hook["url"]).json()
     root.post(f"{here}/hooks/{hook['id']}/test/push_events")
     found["GET /projects/:id/hooks/:hook_id/events"] = root.seen(f"{here}/hooks/{hook['id']}/events")[0]
-    public = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
-    key = root.made(f"{here}/deploy_keys", title="k", key=public.decode())
-    found["POST /projects/:id/deploy_keys"] = key
-    found["GET /projects/:id/deploy_keys"] = root.seen(f"{here}/deploy_keys")[0]
     found["GET /projects/:id/protected_branches"] = root.seen(f"{here}/protected_branches")[0]
+    changed = root.patch(f"{here}/protected_branches/main", allow_force_push=False).json()
+    found["PATCH /projects/:id/protected_branches/:name"] = changed
+    return found | _keys(make, here) | _tokens(make, here)
+
+
+def _keys(make: Maker, here: str) -> dict[str, Any]:
+    root, base, found = make.root, f"{here}/deploy_keys", {}
+    key = root.made(base, title="k", key=public_key(), expires_at=f"{day(30)}T00:00:00Z")
+    found["POST /projects/:id/deploy_keys"] = key
+    found["GET /projects/:id/deploy_keys"] = root.seen(base)[0]
+    found["POST /projects/:id/deploy_keys/:key_id/enable"] = root.made(f"{base}/{key['id']}/enable")
+    found["PUT /projects/:id/deploy_keys/:key_id"] = root.put(f"{base}/{key['id']}", can_push=True).json()
+    return found
+
+
+def _tokens(make: Maker, here: str) -> dict[str, Any]:
+    root, base, found = make.root, f"{here}/access_tokens", {}
+    token = root.made(base, name="t", scopes=["api"], expires_at=day(30))
+    found["POST /projects/:id/access_tokens"] = token
+    found["GET /projects/:id/access_tokens"] = root.seen(base)[0]
+    found["GET /projects/:id/access_tokens/:token_id"] = root.seen(f"{base}/{token['id']}")
+    rotated = root.post(f"{base}/{token['id']}/rotate", expires_at=day(30))
+    found["POST /projects/:id/access_tokens/:token_id/rotate"] = rotated.json()
     return found
 
 
@@ -80,6 +99,7 @@ def _repository(make: Maker, here: str) -> dict[str, Any]:
     found["GET /projects/:id/repository/commits/:sha"] = root.seen(at)
     found["GET /projects/:id/repository/commits/:sha/diff"] = root.seen(f"{at}/diff")[0]
     found["POST /projects/:id/repository/commits/:sha/comments"] = root.made(f"{at}/comments", note="n")
+    found["GET /projects/:id/repository/commits/:sha/comments"] = root.seen(f"{at}/comments")[0]
     found["POST /projects/:id/statuses/:sha"] = root.made(f"{here}/statuses/{commit['id']}", state="success")
     found["GET /projects/:id/repository/commits/:sha/statuses"] = root.seen(f"{at}/statuses")[0]
     found["GET /projects/:id/repository/branches"] = root.seen(f"{base}/branches")[0]

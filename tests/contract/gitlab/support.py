@@ -5,16 +5,20 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import subprocess
 import threading
 import uuid
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import httpx
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 GUEST, REPORTER, DEVELOPER, MAINTAINER, OWNER = 10, 20, 30, 40, 50
 DEADLINE = 10.0  # seconds
@@ -28,6 +32,23 @@ def unique(word: str) -> str:
 def quoted(path: str) -> str:
     """A path as one part of a URL."""
     return quote(path, safe="")
+
+
+def day(ahead: int) -> str:
+    """The date so many days from today, as GitLab has dates."""
+    return (datetime.now(UTC) + timedelta(days=ahead)).strftime("%Y-%m-%d")
+
+
+def public_key(comment: str = "test") -> str:
+    """A public key nobody else has."""
+    key = Ed25519PrivateKey.generate().public_key()
+    return f"{key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()} {comment}"
+
+
+def next_page(answer: httpx.Response) -> str:
+    """The address the Link header gives for the next page, "" when there is none."""
+    link = re.search(r'<([^>]+)>; rel="next"', answer.headers.get("link", ""))
+    return link[1] if link else ""
 
 
 class Api:
@@ -49,6 +70,9 @@ class Api:
 
     def put(self, path: str, /, **body: Any) -> httpx.Response:
         return self._client.put(path, json=body)
+
+    def patch(self, path: str, /, **body: Any) -> httpx.Response:
+        return self._client.patch(path, json=body)
 
     def delete(self, path: str, /, **query: Any) -> httpx.Response:
         return self._client.delete(path, params=query or None)

@@ -103,6 +103,67 @@ def test_protection_is_set_once_by_name_or_pattern_and_taken_back(make: Maker, p
     assert make.root.seen(f"{branches}/release%2F1")["protected"] is False
 
 
+NOBODY = 0
+
+
+@pytest.mark.parametrize("least", [NOBODY, DEVELOPER, MAINTAINER])
+def test_a_branch_says_who_may_push_and_that_is_so(make: Maker, project: Any, least: int) -> None:
+    base = f"/projects/{project['id']}"
+    names = {NOBODY: "No one", DEVELOPER: "Developers + Maintainers", MAINTAINER: "Maintainers"}
+    made = make.root.made(f"{base}/protected_branches", name="topic", push_access_level=least)
+    (level,) = made["push_access_levels"]
+    assert (level["access_level"], level["access_level_description"]) == (least, names[least])
+    make.root.made(f"{base}/repository/branches", branch="free", ref="main")
+    make.root.made(f"{base}/repository/branches", branch="topic", ref="main")
+    for rank in (REPORTER, DEVELOPER, MAINTAINER):
+        api = make.member(project, rank).api
+        may = bool(least) and rank >= least
+        action = {"action": "create", "file_path": unique("file"), "content": "a"}
+        body = {"commit_message": "m", "actions": [action]}
+        assert api.seen(f"{base}/repository/branches/topic")["can_push"] is may
+        assert api.post(f"{base}/repository/commits", branch="topic", **body).is_success is may
+        shown = {each["name"]: each["can_push"] for each in api.seen(f"{base}/repository/branches")}
+        assert shown == {"free": rank >= DEVELOPER, "main": rank >= MAINTAINER, "topic": may}
+    branch = make.root.seen(f"{base}/repository/branches/topic")
+    assert (branch["developers_can_push"], branch["can_push"]) == (least == DEVELOPER, least != NOBODY)
+
+
+def test_git_says_no_where_the_branch_does(make: Maker, project: Any, tmp_path: Path) -> None:
+    make.root.made(f"/projects/{project['id']}/protected_branches", name="closed", push_access_level=NOBODY)
+    clone = Clone(project, make.member(project, MAINTAINER).api, tmp_path / "clone")
+    clone.commit()
+    refused = clone.git("push", "origin", "main:closed")
+    assert (refused.returncode != 0, PROTECTED in refused.stderr) == (True, True)
+
+
+def test_of_several_protections_the_widest_counts(make: Maker, project: Any) -> None:
+    base = f"/projects/{project['id']}"
+    make.root.made(f"{base}/protected_branches", name="release/1", push_access_level=NOBODY)
+    make.root.made(f"{base}/protected_branches", name="release/*", push_access_level=DEVELOPER)
+    make.root.made(f"{base}/repository/branches", branch="release/1", ref="main")
+    developer = make.member(project, DEVELOPER).api
+    assert developer.seen(f"{base}/repository/branches/release%2F1")["can_push"] is True
+
+
+def test_protection_is_changed_in_place(make: Maker, project: Any, tmp_path: Path) -> None:
+    base = f"/projects/{project['id']}/protected_branches"
+    changed = make.root.patch(f"{base}/main", allow_force_push=True)
+    assert (changed.status_code, changed.json()["allow_force_push"]) == (200, True)
+    clone = Clone(project, make.member(project, MAINTAINER).api, tmp_path / "clone")
+    clone.commit()
+    assert clone.git("push", "--quiet", "origin", "main").returncode == 0
+    clone.git("commit", "--quiet", "--amend", "-m", "Other words")
+    assert clone.git("push", "--quiet", "--force", "origin", "main").returncode == 0
+    assert make.root.patch(f"{base}/none", allow_force_push=True).status_code == 404
+    developer = make.member(project, DEVELOPER).api
+    assert developer.patch(f"{base}/main", allow_force_push=False).status_code == 403
+
+
+def test_a_level_of_protection_that_is_none_is_refused(make: Maker, project: Any) -> None:
+    answer = make.root.post(f"/projects/{project['id']}/protected_branches", name="x", push_access_level=REPORTER)
+    assert (answer.status_code, answer.json()["error"]) == (400, "push_access_level does not have a valid value")
+
+
 def test_branches_are_made_once_from_what_is_there(make: Maker, project: Any) -> None:
     base = f"/projects/{project['id']}/repository/branches"
     make.root.made(base, branch="v1.2", ref="main")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.gitlab.support import DEVELOPER, REPORTER, Clone, Maker, Person
+from tests.contract.gitlab.support import DEVELOPER, GUEST, REPORTER, Api, Clone, Maker, Person
 from tests.waiting import until
 
 
@@ -55,6 +55,46 @@ def test_a_status_needs_a_developer_a_commit_and_a_state(make: Maker, project: A
     missing = developer.post(f"{path}/{'f' * 40}", state="success")
     assert (missing.status_code, missing.json()["message"]) == (404, "404 Commit Not Found")
     assert developer.post(f"{path}/{commit}", state="great").json() == {"error": "state does not have a valid value"}
+
+
+def test_a_comment_is_what_was_said_and_by_whom(make: Maker, project: Any, commit: str) -> None:
+    path = f"/projects/{project['id']}/repository/commits/{commit}/comments"
+    person = make.member(project, REPORTER)
+    made = person.api.made(path, note="well done")
+    assert (made["note"], made["author"]["id"]) == ("well done", person.id)
+    assert (made["path"], made["line"], made["line_type"]) == (None, None, None)
+    assert make.root.seen(path) == [made]
+    assert person.api.post(path).json() == {"error": "note is missing"}
+
+
+def test_a_comment_may_be_about_a_line_that_changed(make: Maker, project: Any) -> None:
+    make.commit(project, "a.txt", "one\ntwo\n")
+    action = {"action": "update", "file_path": "a.txt", "content": "one\n2\n"}
+    body = {"branch": "main", "commit_message": "m", "actions": [action]}
+    commit = make.root.made(f"/projects/{project['id']}/repository/commits", **body)["id"]
+    path = f"/projects/{project['id']}/repository/commits/{commit}/comments"
+    for line, kind, kept in ((2, "new", True), (2, "old", True), (1, "new", False)):
+        made = make.root.made(path, note="n", path="a.txt", line=line, line_type=kind)
+        shown = (made["path"], made["line"], made["line_type"])
+        assert shown == (("a.txt", line, kind) if kept else (None, None, None))
+    assert make.root.post(path, note="n", path="a.txt").status_code == 400
+    assert make.root.post(path, note="n", path="a.txt", line=2, line_type="x").status_code == 400
+
+
+def test_who_may_not_read_the_code_may_not_comment_on_it(make: Maker, project: Any, commit: str) -> None:
+    path = f"/projects/{project['id']}/repository/commits/{commit}/comments"
+    assert make.member(project, GUEST).api.post(path, note="n").status_code == 403
+    assert make.user().api.post(path, note="n").status_code == 404
+    missing = make.root.post(f"/projects/{project['id']}/repository/commits/{'f' * 40}/comments", note="n")
+    assert (missing.status_code, missing.json()["message"]) == (404, "404 Commit Not Found")
+
+
+def test_a_public_commit_is_commented_by_anybody_who_is_signed_in(make: Maker, anonymous: Api) -> None:
+    project = make.project(readme=True, visibility="public")
+    path = f"/projects/{project['id']}/repository/commits/main/comments"
+    assert make.user().api.made(path, note="n")["note"] == "n"
+    assert anonymous.post(path, note="n").status_code == 401
+    assert len(anonymous.seen(path)) == 1
 
 
 @pytest.fixture

@@ -24,7 +24,17 @@ def test_what_it_does_not_implement_it_says(stand_in: StandIn, method: str, path
 
 
 def test_it_does_not_pretend_to_page_by_key(stand_in: StandIn) -> None:
-    assert stand_in.root.get("/projects", pagination="keyset", order_by="id").status_code == 501
+    assert stand_in.root.get("/users", pagination="keyset", order_by="id").status_code == 501
+
+
+def test_it_does_not_pretend_to_protect_for_some_people(stand_in: StandIn) -> None:
+    project = Maker(stand_in.root).project(readme=True)
+    path = f"/projects/{project['id']}/protected_branches"
+    assert stand_in.root.post(path, name="x", allowed_to_push=[{"user_id": 1}]).status_code == 501
+    (level,) = stand_in.root.seen(f"{path}/main")["push_access_levels"]
+    assert stand_in.root.patch(f"{path}/main", allowed_to_push=[{"access_level": 30}]).status_code == 501
+    changed = stand_in.root.patch(f"{path}/main", allowed_to_push=[{"id": level["id"], "access_level": 30}])
+    assert [each["access_level"] for each in changed.json()["push_access_levels"]] == [30]
 
 
 def test_no_answer_has_a_key_that_gitlab_does_not_know(stand_in: StandIn) -> None:
@@ -135,3 +145,25 @@ def test_a_chosen_call_fails_before_or_after_it_took_effect(stand_in: StandIn, a
     assert groups.get(f"/groups/{path}").status_code == (200 if after else 404)
     seen = stand_in.root._client.post(switch, json={"calls": {}})
     assert seen.json() == {"seen": 3}
+
+
+def test_every_tenth_call_fails_by_turns(stand_in: StandIn) -> None:
+    switch, platform = f"{stand_in.url}/-/sandbox/faults", stand_in.platform
+    assert stand_in.root._client.post(switch, json={"every": "10", "status": "429,502"}).status_code == 200
+    answers = [platform.get("/user") for _ in range(40)]
+    assert stand_in.root.get("/user").status_code == 200, "nobody else's"
+    seen = stand_in.root._client.post(switch, json={"every": "0"})
+    failed = {number: each.status_code for number, each in enumerate(answers, 1) if each.status_code != 200}
+    assert failed == {10: 429, 20: 502, 30: 429, 40: 502}
+    assert (answers[9].headers["retry-after"], answers[9].text) == ("1", "Retry later\n")
+    assert "retry-after" not in answers[19].headers
+    assert seen.json() == {"seen": 40}
+    assert platform.get("/user").status_code == 200
+
+
+def test_everybodys_calls_can_fail(stand_in: StandIn) -> None:
+    switch, person = f"{stand_in.url}/-/sandbox/faults", Maker(stand_in.root).user().api
+    stand_in.root._client.post(switch, json={"every": "2", "status": "429", "user": "*", "retry_after": "0"})
+    statuses = [each.get("/user").status_code for each in (person, stand_in.platform, person, stand_in.root)]
+    stand_in.root._client.post(switch, json={"every": "0"})
+    assert statuses == [200, 429, 200, 429]

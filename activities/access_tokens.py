@@ -1,0 +1,69 @@
+"""The project access token of a repository: a bot's, Maintainer, for the API. Used by activities/repositories.py.
+
+GitLab shows a token once, when it makes it. It is in Vault before any other one is revoked; one that a crash kept out of Vault is
+known to nobody, and the next run revokes it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from activities import lifetimes
+from blueprints import vault as names
+from clients.gitlab import MAINTAINER, GitLab
+from clients.vault import Vault
+from contracts.gitlab import Made, TokenOrder, TokenState
+from contracts.secrets import SecretRef
+
+SCOPE = "api"
+
+
+class AccessTokens:
+    """GitLab and Vault together."""
+
+    def __init__(self, gitlab: GitLab, vault: Vault) -> None:
+        self._gitlab = gitlab
+        self._vault = vault
+
+    def ensure(self, order: TokenOrder) -> TokenState:
+        """See `repositories.ensure_token`."""
+        ref = SecretRef(engine="git", path=names.token_path(order.project_id))
+        values = self._vault.read(ref) or {}
+        present = self._present(order.project_id)
+        kept = next((each for each in present if str(each["id"]) == str(values.get("id")) and _fits(order, each)), None)
+        made: Made = "unchanged"
+        if kept is None:
+            kept, made = self._create(order), "changed" if values else "created"
+            secret = {"accesstoken": str(kept["token"]), "id": str(kept["id"]), "expires_at": str(kept["expires_at"])}
+            ref = self._vault.write("git", ref.path, secret)
+        for other in (each for each in present if each["id"] != kept["id"]):
+            self._gitlab.delete(f"{_base(order.project_id)}/{other['id']}")
+            made = "changed" if made == "unchanged" else made
+        self._vault.ensure_policy(names.token_policy(order.project_id), names.reader("git", ref.path))
+        return TokenState(made=made, expires_at=str(kept["expires_at"]), secret=ref)
+
+    def withdraw(self, project_id: int) -> bool:
+        """Revoke every token of ours. False when there was none."""
+        base = _base(project_id)
+        gone = [self._gitlab.delete(f"{base}/{each['id']}") for each in self._present(project_id)]
+        return any(gone)
+
+    def _present(self, project_id: int) -> list[Any]:
+        """The tokens of our name that still open something."""
+        found = self._gitlab.pages(_base(project_id), state="active")
+        return [each for each in found if each["name"] == names.TOKEN_NAME and each["active"]]
+
+    def _create(self, order: TokenOrder) -> Any:
+        end = lifetimes.ahead(order.days)
+        grant = {"scopes": [SCOPE], "access_level": MAINTAINER, "expires_at": end}
+        return self._gitlab.post(_base(order.project_id), name=names.TOKEN_NAME, **grant)
+
+
+def _fits(order: TokenOrder, token: Any) -> bool:
+    """Whether a token does what ours is to do, for a while yet."""
+    able = token["access_level"] == MAINTAINER and SCOPE in token["scopes"]
+    return bool(able) and not lifetimes.due(str(token["expires_at"] or ""), order.days, order.renew_before)
+
+
+def _base(project_id: int) -> str:
+    return f"/projects/{project_id}/access_tokens"
