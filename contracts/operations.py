@@ -39,6 +39,8 @@ class ClusterRequest(Payload):
     manifest: Manifest = Field(default_factory=dict)
     kubeconfig: SecretRef | None = None  # staged by the door; None keeps the stored one
     requester: Requester
+    commit: str = ""  # of the tenant repository, when it is Git that asks: what is wrong is said there as well
+    project_id: int = 0  # of the tenant repository
 
 
 def require_bounded(request: ChangeRequest | ClusterRequest) -> None:
