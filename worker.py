@@ -35,6 +35,7 @@ from activities.repositories import RepositoryActivities
 from activities.runtimes import RuntimeActivities
 from activities.tekton import TektonActivities
 from activities.vault import VaultActivities
+from activities.virtual import VirtualActivities
 from clients.declarations import Declarations
 from clients.git import GitCache
 from clients.gitlab import GitLab
@@ -94,6 +95,7 @@ def activities(settings: Settings, client: Client) -> list[Callable[..., Any]]:
         RuntimeActivities(clusters),
         TektonActivities(clusters, git),
         DriftActivities(client, clusters),
+        VirtualActivities(clusters, vault),
     )
 
 

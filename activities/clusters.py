@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from temporalio import activity
 
 from activities.gitlab import TRAILER, commit
 from activities.kubernetes import Probe
-from clients.declarations import BRANCH, Declarations
+from clients.declarations import BRANCH, Declarations, DeclaredClusters
 from clients.gitlab import GitLab
 from clients.kubernetes import Clusters
-from contracts.clusters import ClusterCheck, ClusterCommit, KnownCluster
+from contracts.clusters import (
+    ClusterCheck,
+    ClusterCommit,
+    ClusterCommitted,
+    ClusterStanding,
+    DeclaredReport,
+    KnownCluster,
+)
 from contracts.common import Requester
 from contracts.convergence import ProbeOrder
 from contracts.errors import Conflict, NautesError, Refused, Unavailable
 from contracts.gitlab import CommitOrder, FileAction
-from contracts.products import FilesCommitted
 from resources.cluster import Cluster
 from resources.findings import Finding
 from resources.manifest import manifest_of, resource_of
@@ -33,16 +41,30 @@ class ClusterActivities:
         self._gitlab = gitlab
         self._probe = Probe(clusters)
 
-    @activity.defn(name="clusters.known")
-    def known(self, _: str) -> list[KnownCluster]:
-        """Every cluster the tenant repository declares. Idempotent: it only looks."""
+    @activity.defn(name="clusters.declared")
+    def declared(self, _: str) -> DeclaredReport:
+        """What the tenant repository declares at its head. Idempotent: it only looks."""
         declared = self._declarations.clusters()
         user = self._gitlab.get("/user")
         platform = Requester(id=user["id"], username=user["username"], name=user["name"], email=user.get("email") or "")
-        return [
-            KnownCluster(name=name, manifest=manifest_of(each), commit=declared.head, requester=platform)
+        source = {"commit": declared.head, "requester": platform, "project_id": declared.project_id}
+        known = [
+            KnownCluster.model_validate({"name": name, "manifest": manifest_of(each), **source})
             for name, each in sorted(declared.clusters.items())
         ]
+        return DeclaredReport.model_validate(
+            {"clusters": known, "findings": declared.findings, "complete": _complete(declared), **source}
+        )
+
+    @activity.defn(name="clusters.standing")
+    def standing(self, cluster: str) -> ClusterStanding:
+        """Whether a cluster is declared, and which virtual ones stand on it. Idempotent: it only looks."""
+        declared = self._declarations.clusters()
+        return ClusterStanding(
+            complete=_complete(declared),
+            declared=cluster in declared.clusters,
+            guests=_guests(cluster, declared.clusters),
+        )
 
     @activity.defn(name="clusters.check")
     def check(self, order: ClusterCheck) -> list[Finding]:
@@ -50,8 +72,9 @@ class ClusterActivities:
         cluster = _cluster(order.request.manifest)
         before = _cluster(order.manifest) if order.manifest else None
         others = self._declarations.clusters().clusters
-        found = rules.check(cluster, before, others, order.claims)
-        if found:
+        guests = [f"cluster/{each}" for each in _guests(cluster.name, others)]
+        found = rules.check(cluster, before, others, {*order.users, *order.claims, *guests})
+        if found or not order.probe:
             return found
         try:
             self._probe.look(ProbeOrder(cluster=order.kubeconfig))
@@ -63,7 +86,7 @@ class ClusterActivities:
         return []
 
     @activity.defn(name="clusters.commit")
-    def commit(self, order: ClusterCommit) -> FilesCommitted:
+    def commit(self, order: ClusterCommit) -> ClusterCommitted:
         """Write or remove a cluster's manifest. Idempotent: a tree that agrees already is not committed to again."""
         for _ in range(ATTEMPTS):
             try:
@@ -72,11 +95,13 @@ class ClusterActivities:
                 continue
         raise Unavailable("head-moves", "the tenant repository keeps moving")
 
-    def _commit_once(self, order: ClusterCommit) -> FilesCommitted:
+    def _commit_once(self, order: ClusterCommit) -> ClusterCommitted:
         declared = self._declarations.clusters()
         after = {name: each for name, each in declared.clusters.items() if name != order.cluster}
+        manifest: dict[str, object] = {}
         if order.manifest is not None:
             after[order.cluster] = _cluster(order.manifest)
+            manifest = manifest_of(after[order.cluster])
         if declared.findings:
             raise Refused("tenant-unreadable", declared.findings[0].message, findings=declared.findings)
         ours = {
@@ -84,7 +109,7 @@ class ClusterActivities:
         }
         changes = difference(ours, cluster_files(after.values()))
         if not changes:
-            return FilesCommitted(commit=declared.head, changed=[], made=False)
+            return ClusterCommitted(commit=declared.head, changed=[], made=False, manifest=manifest)
         verb = "Save" if order.manifest is not None else "Delete"
         trailers = f"{TRAILER}: {order.operation}\nNautes-Requester: {order.requester.username}"
         made = commit(
@@ -98,7 +123,17 @@ class ClusterActivities:
                 expected_head=declared.head,
             ),
         )
-        return FilesCommitted(commit=made.commit, changed=[each.path for each in changes], made=True)
+        paths = [each.path for each in changes]
+        return ClusterCommitted(commit=made.commit, changed=paths, made=True, manifest=manifest)
+
+
+def _complete(declared: DeclaredClusters) -> bool:
+    """Whether anything may be concluded from what is not there: repository, branch and every file could be read."""
+    return bool(declared.project_id and declared.head and not declared.findings)
+
+
+def _guests(host: str, clusters: Mapping[str, Cluster]) -> list[str]:
+    return sorted(name for name, each in clusters.items() if each.host_cluster == host)
 
 
 def _cluster(manifest: dict[str, object]) -> Cluster:

@@ -11,8 +11,8 @@ from temporalio import activity
 
 from activities.kubernetes import Converger, Doctor, Pulse, Remover
 from clients.kubernetes import Clusters
-from contracts.clusters import ComponentOrder
-from contracts.convergence import ConvergeOrder, ConvergeReport, HealthOrder, OwnedOrder, OwnedReport
+from contracts.clusters import ComponentOrder, ComponentReport
+from contracts.convergence import ConvergeOrder, HealthOrder, OwnedOrder, OwnedReport
 from contracts.errors import Refused, Unavailable
 from convergence.manifests import parse
 from convergence.objects import Object
@@ -30,8 +30,13 @@ class ComponentActivities:
         self._remover = Remover(clusters)
 
     @activity.defn(name="components.install")
-    def install(self, order: ComponentOrder) -> ConvergeReport:
-        """Converge a component and wait until it is healthy. Idempotent: what agrees is not written. Heartbeats."""
+    def install(self, order: ComponentOrder) -> ComponentReport:
+        """Converge a component and wait until it is healthy. Idempotent: what agrees is not written. Heartbeats.
+
+        One this build has no bundle for is left to people, and reported so.
+        """
+        if not bundled(order.component):
+            return ComponentReport(bundled=False)
         pulse = Pulse()
         namespaces = _namespaces(order)
         report = self._converger.converge(
@@ -53,11 +58,13 @@ class ComponentActivities:
         if not found.healthy:
             first = found.unhealthy[0]
             raise Unavailable("component-unhealthy", f"{order.component}: {first.kind}/{first.name}: {first.reason}")
-        return report
+        return ComponentReport(**report.model_dump())
 
     @activity.defn(name="components.remove")
     def remove(self, order: ComponentOrder) -> OwnedReport:
         """Delete a component and wait until it is gone. Idempotent: not there is success. Heartbeats."""
+        if not bundled(order.component):  # nothing of it is ours
+            return OwnedReport()
         return self._remover.delete(
             OwnedOrder(cluster=order.kubeconfig, owner=owner(order.component), namespaces=_namespaces(order)), Pulse()
         )
@@ -72,10 +79,13 @@ def owner(component: str) -> str:
     return f"component-{component}"
 
 
+def bundled(component: str) -> bool:
+    """Whether this build has what is needed to install a component: a directory of its name in the catalog."""
+    return packaged.files("catalog").joinpath(component).is_dir()
+
+
 def bundle(component: str) -> list[Object]:
-    """The objects of a component. Raises Refused when this build has no such bundle."""
+    """The objects of a component that has a bundle."""
     directory = packaged.files("catalog").joinpath(component)
-    if not directory.is_dir():
-        raise Refused("component-unknown", f"this build has no bundle for component {component}")
     files = [(each.name, each.read_bytes()) for each in directory.iterdir() if each.name.endswith(".yaml")]
     return [item for file in sorted(files) for item in parse([file]).objects]

@@ -29,16 +29,22 @@ from temporalio.common import Priority, WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.patience import waited
 from contracts import errors, ids
-from contracts.clusters import ClaimOrder, ClusterInput, Grant
+from contracts.clusters import ClaimOrder, ClusterInput, Grant, KnownCluster, Reserved, ReserveOrder, UsesOrder
+from contracts.common import Payload
 from contracts.control import AnnounceOrder, Released, ScheduleOrder, TellOrder, Told, WakeOrder
 from contracts.products import ProductInput
 from contracts.runtimes import DeploymentInput, PipelineInput
 from contracts.tenant import TenantInput
 
-Answer = TypeVar("Answer", Grant, Released)
+Answer = TypeVar("Answer", Grant, Released, Reserved)
 
 SWEEP_PRIORITY = 5
+PATIENCE = (
+    10.0  # seconds until a cluster that nobody knows counts as unknown: after a loss of memory it is about to start
+)
+UNKNOWN = "cluster-unknown"
 LOOK_EVERY = 2.0  # seconds between heartbeats while waiting for a workflow's end
 
 
@@ -54,24 +60,68 @@ class ControlActivities:
     @activity.defn(name="control.claim")
     async def claim(self, order: ClaimOrder) -> Grant:
         """Ask the cluster for namespaces. Idempotent: keyed by the runtime."""
-        return await self._ask(order, "claim", Grant)
+        return await self._ask(order.cluster, "claim", order.claim, Grant)
+
+    @activity.defn(name="control.claim_host")
+    async def claim_host(self, order: ClaimOrder) -> Grant:
+        """As `claim`, for a virtual cluster. Idempotent: keyed by it. Raises Refused for a host that nobody knows."""
+        try:
+            return await self._ask(order.cluster, "claim", order.claim, Grant)
+        except errors.Unavailable as error:
+            if error.code != UNKNOWN or waited() < PATIENCE:
+                raise
+            text = f"a virtual cluster needs a registered host; {order.cluster} is not one"
+            raise errors.Refused("cluster-host-unknown", text) from error
 
     @activity.defn(name="control.release")
     async def release(self, order: ClaimOrder) -> Released:
         """Give namespaces back. Idempotent: giving back nothing answers the same."""
-        return await self._ask(order, "release", Released)
+        return await self._ask(order.cluster, "release", order.claim, Released)
 
-    async def _ask(self, order: ClaimOrder, update: str, answer: type[Answer]) -> Answer:
-        handle: WorkflowHandle[Any, Any] = self._client.get_workflow_handle(ids.cluster(order.cluster))
+    @activity.defn(name="control.reserve")
+    async def reserve(self, order: ReserveOrder) -> Reserved:
+        """Ask the cluster for what a change needs, all or nothing. Idempotent: keyed by operation and runtime.
+
+        Raises NotFound for a cluster that nobody knows, once it had time to start.
+        """
+        try:
+            return await self._ask(order.cluster, "reserve", order.reserve, Reserved)
+        except errors.Unavailable as error:
+            if error.code != UNKNOWN or waited() < PATIENCE:
+                raise
+            raise errors.NotFound("cluster-unknown", f"cluster {order.cluster} is not registered") from error
+
+    @activity.defn(name="control.unreserve")
+    async def unreserve(self, order: ReserveOrder) -> Reserved:
+        """Give back what a change reserved. Idempotent: a cluster that is not there holds nothing."""
+        try:
+            return await self._ask(order.cluster, "unreserve", order.reserve, Reserved)
+        except errors.Unavailable as error:
+            if error.code != UNKNOWN:
+                raise
+            return Reserved(cluster=order.cluster)
+
+    @activity.defn(name="control.uses")
+    async def uses(self, order: UsesOrder) -> Reserved:
+        """Tell the cluster which environments of a product stand on it. Idempotent: it is all of it, each time."""
+        try:
+            return await self._ask(order.cluster, "uses", order.uses, Reserved)
+        except errors.Unavailable as error:
+            if error.code != UNKNOWN or order.uses.environments:
+                raise
+            return Reserved(cluster=order.cluster)
+
+    async def _ask(self, cluster: str, update: str, argument: Payload, answer: type[Answer]) -> Answer:
+        handle: WorkflowHandle[Any, Any] = self._client.get_workflow_handle(ids.cluster(cluster))
         try:
             found: Answer = await handle.execute_update(
-                update, order.claim, result_type=answer, rpc_timeout=timedelta(seconds=20)
+                update, argument, result_type=answer, rpc_timeout=timedelta(seconds=20)
             )
         except WorkflowUpdateFailedError as error:
             raise _refusal(error) from error
         except RPCError as error:
             if error.status == RPCStatusCode.NOT_FOUND:  # after a loss of memory the tenant is about to start it
-                raise errors.Unavailable("cluster-unknown", f"cluster {order.cluster} is not known (yet)") from error
+                raise errors.Unavailable(UNKNOWN, f"cluster {cluster} is not known (yet)") from error
             raise errors.Unavailable("temporal-unavailable", error.message) from error
         return found
 
@@ -97,6 +147,7 @@ class ControlActivities:
             await self._signal(
                 "Cluster", ids.cluster(known.name), ClusterInput(name=known.name), "declared", known, known.name
             )
+        absent = [each.name for each in order.gone if not await self._still_there(each)]
         for path in order.products:
             await self._client.start_workflow(
                 "Product",
@@ -107,7 +158,10 @@ class ControlActivities:
                 static_summary=f"Product {path}",
                 priority=Priority(fairness_key=path[:64]),
             )
-        return Told(count=len(order.clusters) + len(order.products))
+        return Told(count=len(order.clusters) + len(order.gone) + len(order.products), absent=absent)
+
+    async def _still_there(self, gone: KnownCluster) -> bool:
+        return await self._signal_existing(ids.cluster(gone.name), "declared", gone)
 
     @activity.defn(name="control.announce")
     async def announce(self, order: AnnounceOrder) -> Told:
@@ -202,12 +256,15 @@ class ControlActivities:
             priority=Priority(fairness_key=fair[:64]),
         )
 
-    async def _signal_existing(self, key: str, signal: str, *message: object) -> None:
+    async def _signal_existing(self, key: str, signal: str, *message: object) -> bool:
+        """False: there is no such workflow (any more)."""
         try:
             await self._client.get_workflow_handle(key).signal(signal, args=list(message))
         except RPCError as error:
             if error.status != RPCStatusCode.NOT_FOUND:
                 raise errors.Unavailable("temporal-unavailable", error.message) from error
+            return False
+        return True
 
 
 def _corrected(found: ScheduleUpdateInput, wanted: Schedule) -> ScheduleUpdate | None:

@@ -13,6 +13,7 @@ from clients.gitlab import MAINTAINER, OWNER, GitLab, quoted
 from contracts.common import Requester
 from contracts.errors import Conflict, Forbidden, NotFound, Refused
 from contracts.gitlab import (
+    CommentOrder,
     CommitOrder,
     Committed,
     Gone,
@@ -205,6 +206,16 @@ class GitLabActivities:
             if "Cannot transition" not in error.message:
                 raise
             return Done(changed=False)  # a later state is there already
+        return Done(changed=True)
+
+    @activity.defn(name="gitlab.comment")
+    def comment(self, order: CommentOrder) -> Done:
+        """A comment on a commit. Idempotent by its marker: a commit that has one with it is left alone."""
+        path = f"/projects/{order.project_id}/repository/commits/{order.commit}/comments"
+        marker = f"<!-- nautes:{order.marker} -->"
+        if any(marker in str(each["note"]) for each in self._gitlab.pages(path)):
+            return Done(changed=False)
+        self._gitlab.post(path, note=f"{order.text}\n\n{marker}")
         return Done(changed=True)
 
     def commit(self, order: CommitOrder) -> Committed:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pydantic import Field
 
 from contracts.common import Payload, Requester
+from contracts.convergence import ConvergeReport
 from contracts.operations import ClusterRequest, Manifest, OperationResult
 from contracts.secrets import SecretRef
+from resources.findings import Finding
 
 
 class ClusterInput(Payload):
@@ -30,6 +32,16 @@ class ClusterState(Payload):
     handled: list[str] = []  # operations, newest last, bounded
     removed: bool = False
     again: ClusterRequest | None = None  # declared by Git and refused: asked for again after a while
+    reservations: dict[str, Reservation] = Field(default_factory=dict)  # by runtime, as claims
+    environments: dict[str, list[str]] = Field(default_factory=dict)  # product path -> names that stand on it
+    reserving: dict[str, Reserve] = Field(default_factory=dict)  # product path -> what its last change added
+    findings: list[Finding] = []  # why Git's last word was refused
+    advice: list[str] = []  # what is left to people
+
+    def users(self) -> list[str]:
+        """Who uses the cluster, for people: runtimes and virtual clusters by their workflow, then environments."""
+        environments = [f"environment/{path}/{name}" for path, names in self.environments.items() for name in names]
+        return [*sorted({*self.claims, *self.reservations}), *sorted(environments)]
 
 
 class Claim(Payload):
@@ -49,6 +61,53 @@ class Grant(Payload):
     kubeconfig: SecretRef
     allowed_cluster_kinds: list[str] = []  # "<group>/<Kind>"
     platform_namespaces: list[str] = []
+
+
+class Reservation(Claim):
+    """A change asks for a runtime's namespaces before its commit; the runtime's own claim takes its place."""
+
+    operation: str
+    replaced: Reservation | None = None  # of an earlier change, until the runtime has claimed what that one said
+
+
+class Reserve(Payload):
+    """What one change needs of a cluster, all or nothing; the argument of the updates `reserve` and `unreserve`."""
+
+    product: str  # full path of the group
+    product_id: str = ""  # "" while there is no group
+    operation: str
+    claims: list[Claim] = []
+    environments: list[str] = []  # names of the product's environments that are to stand on the cluster
+
+
+class Reserved(Payload):
+    """The answer to `reserve` and `unreserve`: what the product has in the cluster's register now."""
+
+    cluster: str
+    runtimes: list[str] = []  # with a reservation
+    environments: list[str] = []
+
+
+class Uses(Payload):
+    """A product says what it has on a cluster, as often as it likes: all of it, each time."""
+
+    product: str
+    environments: list[str] = []
+    runtimes: list[str] = []  # workflow ids; a reservation of any other runtime of the product is dropped
+
+
+class ReserveOrder(Payload):
+    """Input of the activities `control.reserve` and `control.unreserve`."""
+
+    cluster: str
+    reserve: Reserve
+
+
+class UsesOrder(Payload):
+    """Input of the activity `control.uses`."""
+
+    cluster: str
+    uses: Uses
 
 
 class ClusterClaims(Payload):
@@ -74,6 +133,12 @@ class ComponentOrder(Payload):
     namespace: str
 
 
+class ComponentReport(ConvergeReport):
+    """What an installation did. `bundled` False: this build has nothing to install, the component is left to people."""
+
+    bundled: bool = True
+
+
 class ClusterCommit(Payload):
     """Write or remove the cluster's manifest in the tenant repository, as one commit."""
 
@@ -81,6 +146,15 @@ class ClusterCommit(Payload):
     manifest: Manifest | None  # None removes
     requester: Requester
     operation: str
+
+
+class ClusterCommitted(Payload):
+    """The head and what the commit changed; `manifest` as the repository holds it now, with its defaults filled in."""
+
+    commit: str
+    changed: list[str]  # paths
+    made: bool  # False: the tree agreed already
+    manifest: Manifest = Field(default_factory=dict)
 
 
 class ClusterCheck(Payload):
@@ -91,15 +165,54 @@ class ClusterCheck(Payload):
     server: str
     manifest: Manifest = Field(default_factory=dict)  # as registered until now
     claims: dict[str, Claim] = Field(default_factory=dict)
+    users: list[str] = []  # everybody who uses it, runtimes included
+    probe: bool = True  # False: there is no cluster to look at yet
+
+
+class ClusterStanding(Payload):
+    """What the tenant repository says about a cluster now; nothing can be concluded from one that is not `complete`."""
+
+    complete: bool
+    declared: bool
+    guests: list[str] = []  # virtual clusters that name it as their host
 
 
 class KnownCluster(Payload):
-    """A cluster as the tenant repository declares it."""
+    """A cluster as the tenant repository declares it, or (`removed`) declares it no more."""
 
     name: str
     manifest: Manifest
     commit: str
     requester: Requester  # the platform's own account
+    removed: bool = False
+    project_id: int = 0  # of the tenant repository: where what is wrong is said
+
+
+class DeclaredReport(Payload):
+    """The tenant repository at its head. `complete`: it was there, and every file of it could be read."""
+
+    project_id: int = 0
+    commit: str = ""
+    complete: bool = False
+    clusters: list[KnownCluster] = []
+    findings: list[Finding] = []
+    requester: Requester
+
+
+class VirtualOrder(Payload):
+    """A virtual cluster on its host. `node_port` 0: the host chooses."""
+
+    cluster: str
+    host: SecretRef  # how the host is reached
+    server: str  # address the virtual cluster is to be reached under
+    node_port: int = 0
+    staged: SecretRef  # where its kubeconfig is put until it is stored
+
+
+class VirtualAccess(Payload):
+    """How a virtual cluster is reached: None when what is stored says so already."""
+
+    staged: SecretRef | None = None
 
 
 class RegistrationInput(Payload):
@@ -117,3 +230,4 @@ class RegistrationReport(OperationResult):
 
 ClusterInput.model_rebuild()
 ClusterState.model_rebuild()
+Reservation.model_rebuild()

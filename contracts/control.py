@@ -17,15 +17,20 @@ class TellOrder(Payload):
 
 
 class Told(Payload):
-    """How many workflows were told."""
+    """How many workflows were told; `absent` are names of clusters that have none."""
 
     count: int
+    absent: list[str] = []
 
 
 class WakeOrder(Payload):
-    """Start or wake the workflows of what exists: after an installation, or when Temporal's memory was lost."""
+    """Start or wake the workflows of what exists: after an installation, or when Temporal's memory was lost.
+
+    `gone` are clusters that are declared no more: told where they still are, never started.
+    """
 
     clusters: list[KnownCluster] = []
+    gone: list[KnownCluster] = []
     products: list[str] = []
 
 

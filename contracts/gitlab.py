@@ -182,6 +182,15 @@ class StatusOrder(Payload):
     target_url: str = ""
 
 
+class CommentOrder(Payload):
+    """A comment on a commit. `marker` makes it one: it is hidden in the text, and said once per commit."""
+
+    project_id: int
+    commit: str
+    marker: str
+    text: str  # Markdown
+
+
 class Push(Payload):
     """A branch or tag that moved, however we heard of it. `event` is the same from a webhook and from the sweep."""
 

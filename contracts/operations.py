@@ -47,6 +47,8 @@ class ClusterRequest(Payload):
     dry_run: bool = False
     plans: list[str] = []  # as in ChangeRequest
     expected: dict[str, str] = Field(default_factory=dict)  # as in ChangeRequest
+    commit: str = ""  # of the tenant repository, when it is Git that asks: what is wrong is said there as well
+    project_id: int = 0  # of the tenant repository
 
 
 def require_bounded(request: ChangeRequest | ClusterRequest) -> None:

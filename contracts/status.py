@@ -19,6 +19,10 @@ class ClusterStatus(Payload):
     worker_type: str = ""
     components: list[str] = []
     claims: dict[str, list[str]] = Field(default_factory=dict)  # runtime ("deployment/<product>/<name>") -> namespaces
+    reservations: dict[str, list[str]] = Field(default_factory=dict)  # the same, of runtimes that have yet to claim
+    environments: dict[str, list[str]] = Field(default_factory=dict)  # product -> its environments that stand on it
+    advice: list[str] = []  # what is left to people, e.g. components this build does not install
+    findings: list[Finding] = []  # why what the tenant repository says of it was refused
     operation: str = ""
     queued: list[str] = []  # operations whose turn has not come
     message: str = ""
@@ -115,4 +119,6 @@ class TenantStatus(Payload):
     repository: str = ""
     clusters: list[str] = []
     products: list[str] = []
+    commit: str = ""  # head of the tenant repository at the last look
+    findings: list[Finding] = []  # files of it that cannot be read: what they declared stays as it is
     message: str = ""

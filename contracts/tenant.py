@@ -11,3 +11,4 @@ class TenantInput(Payload):
     tenant: str
     hooks_url: str
     handled: list[str] = []
+    clusters: list[str] = []  # declared at the last look, or still there: who is to hear of the end of its file

@@ -19,6 +19,7 @@ from pathlib import Path
 GRACE = 10.0  # seconds between TERM and KILL
 LOG_LIMIT = 10 << 20  # bytes of a log before it is rotated at the next start
 QUIET_PORTS = (15_000, 30_000)
+NODE_PORTS = (30_000, 32_768)  # what a Service of a cluster may ask for
 LOOK_EVERY = 0.02  # seconds between two looks whether a process is ready
 
 
@@ -43,7 +44,7 @@ class Supervisor:
     """Keeps <name>.pid (process id and start time) and <name>.log in `directory`."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
+        self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
 
     def start(self, service: Service) -> bool:
@@ -82,16 +83,16 @@ class Supervisor:
 
     def running(self) -> dict[str, int]:
         """Name -> process id of everything of ours that runs."""
-        names = [each.stem for each in self._directory.glob("*.pid")]
+        names = [each.stem for each in self.directory.glob("*.pid")]
         found = {name: self.pid(name) for name in names}
         return {name: pid for name, pid in found.items() if pid is not None}
 
     def log(self, name: str) -> Path:
         """Where a process writes."""
-        return self._directory / f"{name}.log"
+        return self.directory / f"{name}.log"
 
     def _pid_file(self, name: str) -> Path:
-        return self._directory / f"{name}.pid"
+        return self.directory / f"{name}.pid"
 
     def _spawn(self, service: Service) -> subprocess.Popen[bytes]:
         log = self.log(service.name)
@@ -147,11 +148,11 @@ def free_port() -> int:
     return free_ports(1)[0]
 
 
-def free_ports(count: int) -> list[int]:
+def free_ports(count: int, within: tuple[int, int] = QUIET_PORTS) -> list[int]:
     """Neighbouring loopback ports that are free now, out of the range the system gives to outgoing connections."""
     chance = random.SystemRandom()
     while True:
-        first = chance.randrange(*QUIET_PORTS)
+        first = chance.randrange(*within)
         ports = list(range(first, first + count))
         if all(_is_free(port) for port in ports):
             return ports

@@ -13,7 +13,7 @@ import secrets
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property
@@ -21,12 +21,13 @@ from pathlib import Path
 
 import httpx
 
-from sandbox import gitlab, node, openbao, tekton, temporal
+from sandbox import gitlab, node, openbao, tekton, temporal, virtual
 from sandbox.kubernetes import Cluster, assets, real
 from sandbox.process import Service, Supervisor, free_ports
 
 PORT_BASE = 7700
 CLUSTERS = ("deploy", "pipeline")
+HOST = "host"  # a third one, on which virtual clusters can stand; only who asks for it gets it
 PORTS = (
     "temporal",
     "temporal-ui",
@@ -41,7 +42,10 @@ Progress = Callable[[str, str], None]
 
 
 class World:
-    """`kubernetes` is auto, real or stand-in; `free_ports` for tests; `environment` is added to worker and API."""
+    """`kubernetes` is auto, real or stand-in; `free_ports` for tests; `environment` is added to worker and API.
+
+    `clusters` are to be started; what an earlier one of this directory had besides is ended with the rest.
+    """
 
     def __init__(
         self,
@@ -50,8 +54,10 @@ class World:
         kubernetes: str = "auto",
         free_ports: bool = False,
         environment: dict[str, str] | None = None,
+        clusters: Sequence[str] = CLUSTERS,
     ) -> None:
         self.directory = directory.absolute()
+        self._names = tuple(clusters)
         self._kubernetes = kubernetes
         self._free_ports = free_ports
         self.extra = dict(environment or {})
@@ -63,17 +69,24 @@ class World:
 
     @cached_property
     def ports(self) -> dict[str, int]:
-        """Port by name; chosen once."""
+        """Port by name; chosen once. A cluster that comes later gets its own then."""
         kept = self.directory / "ports.json"
-        if kept.exists():
-            return {name: int(port) for name, port in json.loads(kept.read_text()).items()}
+        known = json.loads(kept.read_text()) if kept.exists() else {}
+        chosen = {name: int(port) for name, port in known.items()} or self._first_ports()
+        missing = [name for each in self._names for number in range(4) if (name := f"{each}-{number}") not in chosen]
+        if missing:
+            after = max(chosen.values()) + 1
+            numbers = free_ports(len(missing)) if self._free_ports else range(after, after + len(missing))
+            chosen.update(zip(missing, numbers, strict=True))
+        if chosen != known:
+            kept.write_text(json.dumps(chosen, indent=1))
+        return chosen
+
+    def _first_ports(self) -> dict[str, int]:
         base = int(os.environ.get("NAUTES_SANDBOX_PORT_BASE", PORT_BASE))
         numbers = free_ports(len(PORTS)) if self._free_ports else range(base, base + len(PORTS))
-        chosen = dict(
-            zip(PORTS, numbers, strict=True)
-        )  # OpenBao's two are neighbours: it takes the next for its cluster
-        kept.write_text(json.dumps(chosen, indent=1))
-        return chosen
+        # OpenBao's two are neighbours: it takes the next for its cluster.
+        return dict(zip(PORTS, numbers, strict=True))
 
     def _url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.ports[name]}"
@@ -135,8 +148,8 @@ class World:
 
     @cached_property
     def clusters(self) -> dict[str, Cluster]:
-        """The two clusters, of the flavour that can be had."""
-        return {name: self._cluster(name) for name in CLUSTERS}
+        """The clusters, of the flavour that can be had."""
+        return {name: self._cluster(name) for name in self._names}
 
     def _cluster(self, name: str) -> Cluster:
         ports = [self.ports[f"{name}-{number}"] for number in range(4)]
@@ -218,8 +231,14 @@ class World:
         for name, cluster in self.clusters.items():
             played = not any("controller-manager" in each.name for each in cluster.services)
             chain = [*cluster.services, node.service(name, cluster.kubeconfig, controllers=played)]
-            chains.append([*chain, *([tekton.service(name, cluster.kubeconfig)] if name == "pipeline" else [])])
+            chains.append([*chain, *self._players(name, cluster)])
         return chains
+
+    def _players(self, name: str, cluster: Cluster) -> list[Service]:
+        """What a cluster has besides its node."""
+        if name == HOST:
+            return [virtual.service(name, cluster.kubeconfig, self.supervisor.directory, self._assets)]
+        return [tekton.service(name, cluster.kubeconfig)] if name == "pipeline" else []
 
     # Life
 
@@ -244,10 +263,9 @@ class World:
     def down(self) -> None:
         """End everything: the platform first, so that nothing is left half done."""
         with self._locked():
-            names = list(self.supervisor.running())
-            for name in [each for each in ("api", "worker") if each in names]:
+            for name in ("api", "worker", f"{HOST}-virtual"):  # the last starts others
                 self.supervisor.stop(name)
-            rest = [each for each in names if each not in ("api", "worker")]
+            rest = list(self.supervisor.running())
             first = [each for each in rest if not each.endswith(("-etcd", "-apiserver"))]
             for group in (first, [each for each in rest if each.endswith("-apiserver")], rest):
                 with ThreadPoolExecutor(8) as pool:
@@ -310,7 +328,7 @@ class World:
     def _kubernetes_calls(self) -> dict[str, int]:
         """The platform's own, known by its user agent: controllers, nodes and people call the API server too."""
         counted: Counter[str] = Counter()
-        for log in self.directory.glob("kubernetes/*/audit*.log"):
+        for log in self.directory.glob("kubernetes/**/audit*.log"):
             for line in log.read_text(errors="replace").splitlines():
                 if '"userAgent":"nautes"' in line:
                     read = any(f'"verb":"{verb}"' in line for verb in ("get", "list", "watch")) or REVIEW in line

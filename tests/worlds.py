@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sandbox.kubernetes import assets
-from sandbox.world import World
+from sandbox.world import CLUSTERS, World
 
 
 def flavours() -> list[Any]:
@@ -25,9 +25,9 @@ def best_flavour() -> str:
 
 
 @contextmanager
-def running(directory: Path, flavour: str, **settings: str) -> Iterator[World]:
+def running(directory: Path, flavour: str, *, clusters: Sequence[str] = CLUSTERS, **settings: str) -> Iterator[World]:
     """A world on free ports, ended and forgotten at the end; `settings` are the platform's (NAUTES_*)."""
-    world = World(directory, kubernetes=flavour, free_ports=True, environment=settings)
+    world = World(directory, kubernetes=flavour, free_ports=True, environment=settings, clusters=clusters)
     try:
         world.up()
         yield world

@@ -1,7 +1,8 @@
-"""A cluster: the queue before it, and the register of who uses its namespaces.
+"""A cluster: the queue before it, and the register of who uses it.
 
-Commands (`submit`) come from the door, claims from runtimes through `control.claim`, `declared` from the tenant workflow
-when the tenant repository says something new. Each command runs as its own `Registration`, one at a time.
+Commands (`submit`) come from the door, claims from runtimes through `control.claim`, reservations from changes, environments
+from products, `declared` from the tenant workflow when the tenant repository says something new. Each command runs as its own
+`Registration`, one at a time.
 """
 
 from __future__ import annotations
@@ -19,21 +20,24 @@ with workflow.unsafe.imports_passed_through():
         Grant,
         KnownCluster,
         RegistrationInput,
+        RegistrationReport,
+        Reserve,
+        Reserved,
+        Uses,
     )
     from contracts.control import Released
-    from contracts.errors import Conflict, NotFound, Refused, Unavailable
+    from contracts.errors import NautesError, NotFound, Refused, Unavailable
     from contracts.operations import Accepted, ClusterRequest, require_bounded
     from contracts.status import ClusterStatus
     from contracts.timing import TIMING
     from workflows import effects, progress
-    from workflows.registration import RegistrationWorkflow
-
-FROM_GIT = "git-"  # begins the operations that the tenant repository asked for
+    from workflows.register import Register
+    from workflows.registration import RegistrationWorkflow, asked_by_git, operation_of
 
 
 @workflow.defn(name="Cluster")
 class ClusterWorkflow:
-    """Sole writer of the cluster's manifest, kubeconfig secret, auth mount, components and register of claims."""
+    """Sole writer of the cluster's manifest, kubeconfig secret, auth mount, components and register of users."""
 
     @workflow.init
     def __init__(self, order: ClusterInput) -> None:
@@ -41,8 +45,10 @@ class ClusterWorkflow:
         self._state = order.state or ClusterState()
         self._queue = list(self._state.queue)
         self._handled = list(self._state.handled)
-        self._claims = dict(self._state.claims)
+        self._register = Register(order.name, self._state)
         self._running = ""
+
+    # Commands
 
     @workflow.update
     async def submit(self, request: ClusterRequest) -> Accepted:
@@ -61,33 +67,56 @@ class ClusterWorkflow:
 
     @workflow.signal
     def declared(self, known: KnownCluster) -> None:
-        """The tenant repository declares this cluster: converge to it if that is news."""
+        """The tenant repository declares this cluster, or declares it no more: follow it if that is news."""
+        if known.removed:
+            self._withdrawn(known)
+        elif not self._asked_last(known):
+            if self._is_news(known) or any(asked_by_git(each) for each in self._queue):
+                self._queue_from_git(known, "apply")
+            elif not self._queue:
+                self._forget_refusal()
+
+    def _withdrawn(self, known: KnownCluster) -> None:
+        """Its file is gone. The removal looks again before it takes anything away: the file may have come back."""
+        pending = [*self._queue, *([self._state.again] if self._state.again else [])]
+        if any(each.action == "remove" and asked_by_git(each) for each in pending):
+            return
+        if self._state.manifest or self._queue:
+            self._queue_from_git(known, "remove")
+        else:  # it was never brought about: there is nothing to take away
+            self._state = ClusterState(removed=True, phase="Removed")
+
+    def _is_news(self, known: KnownCluster) -> bool:
         if known.commit == self._state.commit and self._state.phase == "Ready":
-            return
-        if known.manifest == self._state.manifest:
-            return
-        operation = f"{FROM_GIT}{known.commit[:12]}"
+            return False
+        return known.manifest != self._state.manifest
+
+    def _asked_last(self, known: KnownCluster) -> bool:
+        """Whether this is what is under way already, or refused and tried again."""
+        pending = self._queue or ([self._state.again] if self._state.again else [])
+        last = pending[-1] if pending else None
+        return last is not None and last.action == "apply" and asked_by_git(last) and last.manifest == known.manifest
+
+    def _forget_refusal(self) -> None:
+        """Git says again what is so: what it said in between, and was refused, is not tried any more."""
+        if self._state.again:
+            self._state = self._state.model_copy(update={"again": None, "message": "", "findings": []})
+
+    def _queue_from_git(self, known: KnownCluster, action: str) -> None:
+        operation = operation_of(known.commit)
         if effects.remember(self._handled, operation):
-            self._queue.append(
-                ClusterRequest(
-                    operation=operation,
-                    cluster=self._name,
-                    action="apply",
-                    manifest=known.manifest,
-                    requester=known.requester,
-                )
-            )
+            values = {"operation": operation, "cluster": self._name, "action": action, "manifest": known.manifest}
+            source = {"commit": known.commit, "project_id": known.project_id, "requester": known.requester}
+            self._queue.append(ClusterRequest.model_validate({**values, **source}))
+
+    # The register
 
     @workflow.update
     async def claim(self, claim: Claim) -> Grant:
-        """Give namespaces to a runtime. Refused when another product, or a pipeline, has one of them."""
-        self._require_ready(claim)
-        for other in self._claims.values():
-            if other.runtime != claim.runtime and (taken := _clash(claim, other)):
-                raise effects.as_failure(
-                    Conflict("namespace-taken", f"namespace {taken} of cluster {self._name} is used by {other.runtime}")
-                )
-        self._claims[claim.runtime] = claim
+        """Give namespaces to a runtime. Refused when another product, or a pipeline, has or awaits one of them."""
+        self._require_ready()
+        self._require_kind(claim)
+        effects.require(self._register.claim, claim)
         assert self._state.kubeconfig is not None  # noqa: S101 - Ready implies it
         return Grant(
             cluster=self._name,
@@ -99,59 +128,123 @@ class ClusterWorkflow:
     @workflow.update
     async def release(self, claim: Claim) -> Released:
         """Take a claim back; answers with the namespaces that nobody uses any more."""
-        self._claims.pop(claim.runtime, None)
-        used = {name for other in self._claims.values() for name in other.namespaces}
-        return Released(namespaces=[name for name in claim.namespaces if name not in used])
+        return Released(namespaces=self._register.release(claim))
+
+    @workflow.update
+    async def reserve(self, order: Reserve) -> Reserved:
+        """What a change needs, all or nothing, before its commit. Refused as a claim is."""
+        self._require_ready()
+        for claim in order.claims:
+            self._require_kind(claim)
+        try:
+            return self._register.reserve(order)
+        except NautesError as error:
+            raise effects.as_failure(error) from error
+
+    @workflow.update
+    async def unreserve(self, order: Reserve) -> Reserved:
+        """The change did not come about: what it reserved is given back."""
+        return self._register.unreserve(order)
+
+    @workflow.update
+    async def uses(self, uses: Uses) -> Reserved:
+        """A product says which of its environments stand here, and which runtimes it has."""
+        return self._register.uses(uses)
+
+    def _require_ready(self) -> None:
+        if self._state.phase == "Ready":
+            return
+        if not (self._state.manifest or self._queue or self._running or self._state.again):
+            raise effects.as_failure(NotFound("cluster-unknown", f"cluster {self._name} is not registered"))
+        raise effects.as_failure(
+            Unavailable("cluster-not-ready", f"cluster {self._name} is {self._state.phase}: {self._state.message}")
+        )
+
+    def _require_kind(self, claim: Claim) -> None:
+        spec = self._state.manifest.get("spec", {})
+        host = spec.get("usage") == "host"
+        found = "host" if host else str(spec.get("workerType", ""))
+        if claim.worker_type and found != claim.worker_type:
+            text = f"cluster {self._name} is a {found}{'' if host else ' worker'}, not {claim.worker_type}"
+            raise effects.as_failure(Refused("cluster-worker-type", text))
+
+    # What people and sweeps see
 
     @workflow.query
     def status(self) -> ClusterStatus:
         """The cluster as it is known here."""
-        spec = self._state.manifest.get("spec", {})
+        state = self._carried()
+        spec = state.manifest.get("spec", {})
         return ClusterStatus(
             name=self._name,
-            phase=self._state.phase,
+            phase=state.phase,
             usage=str(spec.get("usage", "")),
             worker_type=str(spec.get("workerType", "")),
-            components=self._state.components,
-            claims={key: each.namespaces for key, each in self._claims.items()},
+            components=state.components,
+            claims={key: each.namespaces for key, each in state.claims.items()},
+            reservations={key: each.namespaces for key, each in state.reservations.items()},
+            environments=state.environments,
+            advice=state.advice,
+            findings=state.findings,
             operation=self._running,
             queued=[ids.registration(self._name, each.operation) for each in self._queue[1 if self._running else 0 :]],
-            message=self._state.message,
+            message=state.message,
         )
 
     @workflow.query
     def claims(self) -> ClusterClaims:
         """Who uses which namespaces; read by the sweep for drift."""
-        return ClusterClaims(kubeconfig=self._state.kubeconfig, claims=list(self._claims.values()))
+        return ClusterClaims(kubeconfig=self._state.kubeconfig, claims=list(self._register.claims.values()))
+
+    # Life
 
     @workflow.run
     async def run(self, order: ClusterInput) -> None:
-        while not self._state.removed:
-            self._show()
-            if not self._queue and effects.should_continue_as_new():
-                await workflow.wait_condition(workflow.all_handlers_finished)
-                workflow.continue_as_new(ClusterInput(name=self._name, state=self._carried()))
-            if not self._queue and self._state.again:
-                await self._wait_to_try_again(self._state.again)
-            await workflow.wait_condition(lambda: bool(self._queue) or effects.should_continue_as_new())
-            if not self._queue:
-                continue
+        while self._queue or not self._state.removed:
+            await self._turn()
+            if self._state.removed:
+                await workflow.wait_condition(workflow.all_handlers_finished)  # one of them may queue something
+
+    async def _turn(self) -> None:
+        """One operation, or the wait for one."""
+        if self._state.removed:  # somebody registers it again
+            self._state = ClusterState()
+        self._show()
+        if not self._queue and effects.should_continue_as_new():
+            await workflow.wait_condition(workflow.all_handlers_finished)
+            workflow.continue_as_new(ClusterInput(name=self._name, state=self._carried()))
+        if not self._queue and self._state.again:
+            await self._wait_to_try_again(self._state.again)
+        await workflow.wait_condition(
+            lambda: bool(self._queue) or self._state.removed or effects.should_continue_as_new()
+        )
+        if self._queue:
             await self._operate(self._queue[0])
             self._queue.pop(0)
-            if self._state.removed and self._queue:  # somebody registered it again meanwhile
-                self._state = ClusterState()
-        await workflow.wait_condition(workflow.all_handlers_finished)
+        while self._queue and self._overtaken(self._queue[0]):
+            self._queue.pop(0)
+            self._forget_refusal()
+
+    def _overtaken(self, request: ClusterRequest) -> bool:
+        """Whether what Git asked for is so by now: mostly it only says what an operation of ours has just committed."""
+        if not asked_by_git(request):
+            return False
+        if request.action == "remove":
+            return not self._state.manifest
+        return self._state.phase == "Ready" and request.manifest == self._state.manifest
 
     async def _wait_to_try_again(self, request: ClusterRequest) -> None:
         """What Git declares is brought about sooner or later, unless somebody says something new meanwhile."""
         try:
-            await workflow.wait_condition(lambda: bool(self._queue), timeout=TIMING.refused_retry)
+            await workflow.wait_condition(
+                lambda: bool(self._queue) or self._state.again != request, timeout=TIMING.refused_retry
+            )
         except TimeoutError:
             self._queue.append(request)
 
     async def _operate(self, request: ClusterRequest) -> None:
         before = self._state.phase
-        if request.action == "remove" and not self._claims:
+        if request.action == "remove" and not self._carried().users():
             self._state = self._state.model_copy(update={"phase": "Removing"})  # no claim gets in from here on
         self._running = ids.registration(self._name, request.operation)
         self._show()
@@ -166,47 +259,27 @@ class ClusterWorkflow:
         except ChildWorkflowError as error:
             self._state = self._state.model_copy(update={"message": f"{self._running} failed: {error.cause}"})
         else:
-            self._state = report.registered
-            refused = report.state != "done"
-            if refused and not report.effects and self._state.phase == "Removing":
-                self._state = self._state.model_copy(update={"phase": before})  # nothing was taken away
-            again = request if refused and request.operation.startswith(FROM_GIT) else None
-            self._state = self._state.model_copy(update={"again": again})
+            self._absorb(request, report, before)
         finally:
             self._running = ""
 
-    def _require_ready(self, claim: Claim) -> None:
-        if self._state.phase != "Ready":
-            if not (self._state.manifest or self._queue or self._running or self._state.again):
-                raise effects.as_failure(NotFound("cluster-unknown", f"cluster {self._name} is not registered"))
-            raise effects.as_failure(
-                Unavailable("cluster-not-ready", f"cluster {self._name} is {self._state.phase}: {self._state.message}")
-            )
-        worker_type = str(self._state.manifest.get("spec", {}).get("workerType", ""))
-        if claim.worker_type and worker_type != claim.worker_type:
-            raise effects.as_failure(
-                Refused(
-                    "cluster-worker-type", f"cluster {self._name} is a {worker_type} worker, not {claim.worker_type}"
-                )
-            )
+    def _absorb(self, request: ClusterRequest, report: RegistrationReport, before: str) -> None:
+        changes: dict[str, object] = {"again": None, "findings": []}
+        if report.registered.phase == "Removing" and not report.effects:
+            changes["phase"] = before  # nothing was taken away
+        if report.state != "done" and asked_by_git(request):
+            changes |= {"again": request, "findings": report.findings}
+        self._state = report.registered.model_copy(update=changes)
 
     def _carried(self) -> ClusterState:
-        return self._state.model_copy(
-            update={"queue": self._queue, "handled": self._handled, "claims": dict(self._claims)}
-        )
+        carried = {"queue": self._queue, "handled": self._handled, **self._register.carried()}
+        return self._state.model_copy(update=carried)
 
     def _show(self) -> None:
         phase = "Changing" if self._running else self._state.phase
-        lines = [f"- {key}: {', '.join(each.namespaces)}" for key, each in sorted(self._claims.items())]
-        details = "\n".join([self._state.message, *lines]).strip()
+        lines = [f"- {key}: {', '.join(each.namespaces)}" for key, each in sorted(self._register.claims.items())]
+        details = "\n".join([self._state.message, *self._state.advice, *lines]).strip()
         progress.describe("Cluster", phase, cluster=self._name, revision=self._state.commit, details=details)
-
-
-def _clash(claim: Claim, other: Claim) -> str:
-    """The first namespace both want. Deployments of one product may share one; nobody shares with a pipeline."""
-    both = set(claim.namespaces) & set(other.namespaces)
-    shared = claim.product_id == other.product_id and "pipeline" not in (claim.worker_type, other.worker_type)
-    return min(both) if both and not shared else ""
 
 
 def _allowed_kinds(state: ClusterState, product: str) -> list[str]:

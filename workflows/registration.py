@@ -1,6 +1,7 @@
 """One registration, update or removal of a cluster: a finite operation started by `cluster/<name>`, one at a time.
 
 check -> kubeconfig to Vault -> manifest commit -> ground in the cluster -> Vault auth -> components -> ready.
+A virtual worker is made on its host before that (workflows/virtual.py); from then on it is a cluster like any other.
 Whoever refuses, everything this operation did is taken back, newest first.
 """
 
@@ -14,21 +15,41 @@ with workflow.unsafe.imports_passed_through():
     from activities.control import ControlActivities
     from activities.vault import VaultActivities
     from blueprints import components
+    from blueprints import vault as vault_names
+    from blueprints.virtual import host_of
     from contracts.clusters import (
         ClusterCheck,
         ClusterCommit,
+        ClusterCommitted,
         ClusterState,
         ComponentOrder,
         RegistrationInput,
         RegistrationReport,
     )
     from contracts.control import ScheduleOrder
-    from contracts.errors import NautesError, Refused
-    from contracts.operations import Effect, OperationStatus, Outcome
+    from contracts.errors import NautesError, Refused, Unavailable
+    from contracts.operations import ClusterRequest, Effect, OperationStatus, Outcome
     from contracts.secrets import SecretRef
     from contracts.vault import ClusterAuth, KubeconfigOrder, KubeconfigUndo
+    from resources.findings import Finding
     from workflows import effects, progress
     from workflows.effects import Undo, perform
+    from workflows.remarks import remark
+    from workflows.virtual import Guest
+
+FROM_GIT = "git-"  # begins the operations that the tenant repository asked for
+USERS_NAMED = 200  # findings of a refused removal
+PATIENCE = 60.0  # seconds for what is in a virtual cluster: it goes with the cluster anyway
+
+
+def operation_of(commit: str) -> str:
+    """The operation of what a commit of the tenant repository asks for."""
+    return f"{FROM_GIT}{commit[:12]}"
+
+
+def asked_by_git(request: ClusterRequest) -> bool:
+    """Whether the tenant repository asks for it, and nobody waits for the answer."""
+    return request.operation.startswith(FROM_GIT)
 
 
 @workflow.defn(name="Registration")
@@ -47,6 +68,12 @@ class RegistrationWorkflow:
         # Nothing of it was there before: only then does an undo take everything away. A cluster that Git and Vault know
         # (Temporal's memory was lost) keeps what it had, whoever refuses.
         self._fresh = order.request.kubeconfig is not None and not order.state.kubeconfig
+        self._staged = order.request.kubeconfig
+        self._guest = self._as_guest(
+            order.request.manifest if order.request.action == "apply" else order.state.manifest
+        )
+        self._advice: list[str] = []
+        self._installed: list[str] = []
 
     @workflow.query
     def status(self) -> OperationStatus:
@@ -70,11 +97,20 @@ class RegistrationWorkflow:
         self._show("Done")
         return self._report("done", [outcome])
 
+    def _as_guest(self, manifest: dict[str, object]) -> Guest | None:
+        if not host_of(manifest):
+            return None
+        place = SecretRef(engine="cluster", path=f"{vault_names.STAGING}{self._name}-{self._request.operation}")
+        return Guest(self._name, manifest, place, self._undo, self._note)
+
     async def _apply(self) -> Outcome:
         request = self._request
+        await self._require_place()
+        if self._guest:
+            await self._stand(self._guest)
         await self._check()
         kubeconfig = await self._store_kubeconfig()
-        commit = await self._commit(request.manifest)
+        committed = await self._commit(request.manifest)
         auth = ClusterAuth(cluster=self._name, kubeconfig=kubeconfig)
         await self._install("ground", "nautes", kubeconfig)
         self._show("Vault auth mount")
@@ -85,37 +121,69 @@ class RegistrationWorkflow:
         if (await perform(VaultActivities.ensure_cluster_auth, auth, "Vault auth mount and roles")).changed:
             self._note("vault", "create", f"auth/{self._name}")
             await perform(VaultActivities.verify_login, auth, "A service account of the cluster logs in to Vault")
-        wanted = components.of_cluster(request.manifest)
-        for component, namespace in wanted:
-            await self._install(component, namespace, kubeconfig)
+        for component, namespace in components.of_cluster(committed.manifest or request.manifest):
+            if await self._install(component, namespace, kubeconfig):
+                self._installed.append(component)
         await perform(
             ControlActivities.ensure_schedule,
             ScheduleOrder(cluster=self._name),
             "Sweep for drift",
         )
-        known = self._state.manifest == request.manifest
-        created = not self._state.manifest
+        return self._registered(committed, kubeconfig)
+
+    def _registered(self, committed: ClusterCommitted, kubeconfig: SecretRef) -> Outcome:
+        manifest = committed.manifest or self._request.manifest
+        known, created = self._state.manifest == manifest, not self._state.manifest
         self._state = self._state.model_copy(
             update={
-                "manifest": request.manifest,
-                "commit": commit,
+                "manifest": manifest,
+                "commit": committed.commit,
                 "kubeconfig": kubeconfig,
                 "phase": "Ready",
                 "message": "",
-                "components": [component for component, _ in wanted],
+                "components": self._installed,
+                "advice": self._advice,
             }
         )
         action = "created" if created else "unchanged" if known and not self._done else "changed"
-        return Outcome(resource=f"Cluster/{self._name}", action=action)
+        detail = "; ".join(self._advice)
+        return Outcome.model_validate({"resource": f"Cluster/{self._name}", "action": action, "detail": detail})
 
-    async def _check(self) -> None:
+    async def _require_place(self) -> None:
+        """A virtual cluster is made by us, where it was declared first: another host would get an empty one."""
+        wanted = host_of(self._request.manifest)
+        if wanted and self._request.kubeconfig:
+            text = "the platform makes a virtual cluster and its kubeconfig itself: leave kubeconfig out"
+            raise self._refusal("cluster-virtual-kubeconfig", text, "/spec/kubeconfig")
+        if self._state.manifest and wanted != host_of(self._state.manifest):
+            await self._check(probe=False)  # says who uses it, if somebody does
+            text = f"cluster {self._name} cannot move to, from or between hosts: remove it and register it anew"
+            raise self._refusal("cluster-host-moved", text, "/spec/hostCluster")
+
+    def _refusal(self, rule: str, text: str, pointer: str) -> Refused:
+        finding = Finding(rule=rule, message=text, pointer=pointer, resource=f"Cluster/{self._name}")
+        return Refused(rule, text, findings=[finding])
+
+    async def _stand(self, guest: Guest) -> None:
+        """The virtual cluster on its host, and its kubeconfig staged as if somebody had brought it."""
+        self._show("Host")
+        self._fresh = not self._state.kubeconfig and await guest.is_new()
+        await guest.claim(fresh=self._fresh)
+        await self._check(probe=False)
+        self._show("Virtual cluster")
+        self._staged = guest.staged  # whatever happens from here on, it is forgotten
+        self._staged = await guest.create(fresh=self._fresh)
+
+    async def _check(self, *, probe: bool = True) -> None:
         self._show("Checking")
         check = ClusterCheck(
             request=self._request,
-            kubeconfig=self._request.kubeconfig or self._stored(),
+            kubeconfig=self._staged or self._stored(),
             server=str(self._request.manifest.get("spec", {}).get("apiServer", "")),
             manifest=self._state.manifest,
             claims=self._state.claims,
+            users=self._state.users(),
+            probe=probe,
         )
         findings = await perform(ClusterActivities.check, check, "Rules, reachability and rights", within=45)
         if findings:
@@ -125,7 +193,7 @@ class RegistrationWorkflow:
         return self._state.kubeconfig or SecretRef(engine="cluster", path=f"kubernetes/{self._name}/default/admin")
 
     async def _store_kubeconfig(self) -> SecretRef:
-        staged = self._request.kubeconfig
+        staged = self._staged
         if staged is None:
             return await perform(VaultActivities.kubeconfig_ref, self._name, "Stored kubeconfig")
         self._show("Kubeconfig to Vault")
@@ -143,7 +211,7 @@ class RegistrationWorkflow:
             self._note("vault", "create" if stored.previous is None else "change", stored.secret.path)
         return stored.secret
 
-    async def _commit(self, manifest: dict[str, object]) -> str:
+    async def _commit(self, manifest: dict[str, object]) -> ClusterCommitted:
         self._show("Manifest commit")
         before = self._state.manifest or None
         order = ClusterCommit(
@@ -162,9 +230,10 @@ class RegistrationWorkflow:
         committed = await perform(ClusterActivities.commit, order, "Cluster manifest to the tenant repository")
         if committed.made:
             self._note("git", "change", f"clusters/{self._name}.yaml")
-        return committed.commit
+        return committed
 
-    async def _install(self, component: str, namespace: str, kubeconfig: SecretRef) -> None:
+    async def _install(self, component: str, namespace: str, kubeconfig: SecretRef) -> bool:
+        """False: this build has nothing to install."""
         self._show(f"Component {component}")
         order = ComponentOrder(cluster=self._name, kubeconfig=kubeconfig, component=component, namespace=namespace)
 
@@ -172,51 +241,98 @@ class RegistrationWorkflow:
             report = await perform(ComponentActivities.remove, order, f"Undo: component {component}", within=300)
             return report.deleted > 0
 
-        if self._fresh:
+        if self._fresh and not self._guest:  # what is in a virtual cluster goes with it
             self._undo.before(f"component {component}", undo)
         report = await perform(ComponentActivities.install, order, f"Component {component}", within=600)
         if report.writes:
             self._note("kubernetes", "change", f"component {component} ({report.writes} objects)")
+        if not report.bundled:
+            self._advice.append(f"this build does not install {component}: it must be there already")
+        return report.bundled
 
     async def _remove(self) -> Outcome:
         resource = f"Cluster/{self._name}"
-        if self._state.claims:
-            users = ", ".join(sorted(self._state.claims))
-            raise Refused("cluster-in-use", f"cluster {self._name} is used by {users}")
+        self._require_unused(self._state.users())
         if not self._state.manifest:
+            self._state = self._state.model_copy(update={"removed": self._state.again is None})
             return Outcome(resource=resource, action="absent")
-        kubeconfig = self._stored()
+        if await self._is_kept():
+            return Outcome(resource=resource, action="unchanged", detail="the tenant repository declares it again")
+        if self._guest:
+            await self._guest.find_host()
         await self._commit({})
         await perform(ControlActivities.drop_schedule, self._name, "No more sweeps for drift")
-        installed = [*reversed(components.of_cluster(self._state.manifest)), ("ground", "nautes")]
-        for component, namespace in installed:
-            self._show(f"Remove component {component}")
-            order = ComponentOrder(cluster=self._name, kubeconfig=kubeconfig, component=component, namespace=namespace)
-            await perform(ComponentActivities.remove, order, f"Remove component {component}", within=600)
-            self._note("kubernetes", "delete", f"component {component}")
+        for component, namespace in [*reversed(components.of_cluster(self._state.manifest)), ("ground", "nautes")]:
+            await self._uninstall(component, namespace)
         self._show("Vault")
         await perform(VaultActivities.drop_cluster, self._name, "Kubeconfig, policies and auth mount")
         self._note("vault", "delete", f"auth/{self._name}")
+        if self._guest:
+            self._show("Virtual cluster")
+            await self._guest.remove()
         self._state = ClusterState(removed=True, phase="Removed")
         return Outcome(resource=resource, action="removed")
+
+    async def _is_kept(self) -> bool:
+        """Look once more at the tenant repository where the removal hangs on it: for hosts, and when Git asked for it."""
+        host = self._state.manifest.get("spec", {}).get("usage") == "host"
+        if not host and not asked_by_git(self._request):
+            return False
+        standing = await perform(ClusterActivities.standing, self._name, "What the tenant repository says of it")
+        if not standing.complete:
+            raise Refused("tenant-unreadable", "the tenant repository cannot be read as a whole: nothing is removed")
+        self._require_unused([f"cluster/{each}" for each in standing.guests])
+        return standing.declared and asked_by_git(self._request)
+
+    def _require_unused(self, users: list[str]) -> None:
+        if not users:
+            return
+        text = f"cluster {self._name} is used by"
+        found = [
+            Finding(
+                rule="cluster-in-use",
+                message=f"{text} {each}",
+                hint="remove it first",
+                resource=f"Cluster/{self._name}",
+            )
+            for each in users[:USERS_NAMED]
+        ]
+        raise Refused("cluster-in-use", f"{text} {', '.join(users)}", findings=found)
+
+    async def _uninstall(self, component: str, namespace: str) -> None:
+        self._show(f"Remove component {component}")
+        order = ComponentOrder(cluster=self._name, kubeconfig=self._stored(), component=component, namespace=namespace)
+        patience = PATIENCE if self._guest else None
+        what = f"Remove component {component}"
+        try:
+            await perform(ComponentActivities.remove, order, what, within=600, patience=patience)
+        except Unavailable:
+            if not self._guest:
+                raise
+        else:
+            self._note("kubernetes", "delete", f"component {component}")
 
     async def _give_up(self, refusal: NautesError | None) -> RegistrationReport:
         self._show("Undoing")
         undone = await self._undo.run()
-        if self._request.kubeconfig is not None:
-            await effects.shielded(
-                perform(VaultActivities.discard, self._request.kubeconfig, "Forget the staged kubeconfig")
-            )
+        if self._staged is not None:
+            await effects.shielded(perform(VaultActivities.discard, self._staged, "Forget the staged kubeconfig"))
         self._show("Refused" if refusal else "Cancelled")
         outcome = Outcome(resource=f"Cluster/{self._name}", action="refused", detail=refusal.message if refusal else "")
         message = refusal.message if refusal else "cancelled"
         before = self._order.state
         changes: dict[str, object] = {}
         if not before.manifest:  # one that was never there is not there: its workflow ends when nothing is queued
-            changes = {"phase": "Refused", "removed": self._request.kubeconfig is not None}
+            waited_for = self._request.kubeconfig is not None or self._guest is not None
+            changes = {"phase": "Refused", "removed": waited_for and not asked_by_git(self._request)}
         self._state = before.model_copy(update={"message": message, **changes})
         report = self._report("refused" if refusal else "cancelled", [outcome])
         findings = list(refusal.findings) if refusal else []
+        if refusal and not findings:
+            findings = [Finding(rule=refusal.code, message=refusal.message, resource=f"Cluster/{self._name}")]
+        if refusal:
+            what = f"{workflow.info().workflow_id} was refused: the cluster stays what it is."
+            await remark(self._request.project_id, self._request.commit, workflow.info().workflow_id, what, findings)
         return report.model_copy(update={"findings": findings, "undone": undone, "message": message})
 
     def _note(self, system: str, action: str, target: str) -> None:

@@ -14,12 +14,14 @@ with workflow.unsafe.imports_passed_through():
     from activities.gitlab import GitLabActivities
     from activities.repositories import RepositoryActivities
     from activities.vault import VaultActivities
+    from contracts.clusters import DeclaredReport, KnownCluster
     from contracts.control import ScheduleOrder, WakeOrder
     from contracts.gitlab import HookOrder, Push
     from contracts.status import TenantStatus
     from contracts.tenant import TenantInput
     from workflows import effects, progress
     from workflows.effects import perform
+    from workflows.remarks import remark
 
 
 @workflow.defn(name="Tenant")
@@ -30,6 +32,7 @@ class TenantWorkflow:
     def __init__(self, order: TenantInput) -> None:
         self._order = order
         self._handled = list(order.handled)
+        self._known = list(order.clusters)
         self._look = False
         self._status = TenantStatus(phase="Installing")
 
@@ -52,7 +55,7 @@ class TenantWorkflow:
             await workflow.wait_condition(lambda: self._look or effects.should_continue_as_new())
             if not self._look:
                 await workflow.wait_condition(workflow.all_handlers_finished)
-                workflow.continue_as_new(self._order.model_copy(update={"handled": self._handled}))
+                workflow.continue_as_new(self._order.model_copy(update=self._carried()))
             self._look = False
             await self._wake_clusters()
 
@@ -72,7 +75,35 @@ class TenantWorkflow:
         self._status = self._status.model_copy(update={"phase": "Ready", "products": products})
         progress.describe("Tenant", "Ready", details=f"{len(self._status.clusters)} clusters, {len(products)} products")
 
+    def _carried(self) -> dict[str, object]:
+        return {"handled": self._handled, "clusters": self._known}
+
     async def _wake_clusters(self) -> None:
-        known = await perform(ClusterActivities.known, self._order.tenant, "Clusters in the tenant repository")
-        await perform(ControlActivities.wake, WakeOrder(clusters=known), f"Wake {len(known)} clusters")
-        self._status = self._status.model_copy(update={"clusters": [each.name for each in known]})
+        """Tell every cluster what the tenant repository says of it now, those it says nothing of any more included.
+
+        A file that cannot be read changes nothing: while there is one, no cluster counts as gone.
+        """
+        report = await perform(ClusterActivities.declared, self._order.tenant, "Clusters in the tenant repository")
+        gone = self._gone(report)
+        what = f"Wake {len(report.clusters)} clusters{f', {len(gone)} are gone' if gone else ''}"
+        told = await perform(ControlActivities.wake, WakeOrder(clusters=report.clusters, gone=gone), what)
+        declared = {each.name for each in report.clusters}
+        self._known = sorted(declared | {each for each in self._known if each not in told.absent})
+        self._status = self._status.model_copy(
+            update={"clusters": sorted(declared), "commit": report.commit, "findings": report.findings}
+        )
+        if report.findings:
+            what = "What these files declared stays as it is until they can be read:"
+            await remark(report.project_id, report.commit, f"tenant/{report.commit}", what, report.findings)
+
+    def _gone(self, report: DeclaredReport) -> list[KnownCluster]:
+        """Clusters that were declared and are no more; none unless all of the repository could be read."""
+        if not report.complete:
+            return []
+        declared = {each.name for each in report.clusters}
+        source = {"commit": report.commit, "project_id": report.project_id, "requester": report.requester}
+        return [
+            KnownCluster.model_validate({"name": each, "manifest": {}, "removed": True, **source})
+            for each in self._known
+            if each not in declared
+        ]

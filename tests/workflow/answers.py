@@ -5,7 +5,19 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from contracts.clusters import Claim, ClaimOrder, Grant
+from contracts.clusters import (
+    Claim,
+    ClaimOrder,
+    ClusterStanding,
+    DeclaredReport,
+    Grant,
+    KnownCluster,
+    Reserved,
+    ReserveOrder,
+    UsesOrder,
+    VirtualAccess,
+    VirtualOrder,
+)
 from contracts.common import Requester
 from contracts.control import AnnounceOrder, DriftReport, Released, Told
 from contracts.convergence import ConvergeOrder, ConvergeReport, HealthReport, OwnedReport
@@ -29,6 +41,7 @@ from contracts.products import FilesCommitted, Plan, RepositoryPlan, SyncOrder, 
 from contracts.runtimes import DeploymentSpec, EventSource, PipelineFile, PipelineSpec, RunReport, Trigger
 from contracts.secrets import SecretRef
 from contracts.vault import Done, KubeconfigState
+from resources.findings import Finding
 
 ADA = Requester(id=7, username="ada", name="Ada", email="ada@example.com")
 KUBECONFIG = SecretRef(engine="cluster", path="kubernetes/edge/default/admin", version=1)
@@ -137,6 +150,18 @@ def pipeline(product: str, **more: Any) -> PipelineSpec:
 # Answers
 
 
+def declared(*clusters: KnownCluster, findings: list[Finding] | None = None, commit: str = HEAD) -> DeclaredReport:
+    """The tenant repository at its head: these clusters, and files that cannot be read."""
+    return DeclaredReport(
+        project_id=9,
+        commit=commit,
+        complete=not findings,
+        clusters=list(clusters),
+        findings=findings or [],
+        requester=ADA,
+    )
+
+
 def plan(**more: Any) -> Plan:
     """A plan that changes files of a product that is there."""
     values = {"head": HEAD, "group_id": 1, "project_id": DECLARATION, "hooks_url": "https://nautes.example.com/hooks"}
@@ -180,6 +205,18 @@ def _released(order: ClaimOrder) -> Released:
     return Released(namespaces=order.claim.namespaces)
 
 
+def _reserved(order: ReserveOrder) -> Reserved:
+    return Reserved(cluster=order.cluster, environments=order.reserve.environments)
+
+
+def _used(order: UsesOrder) -> Reserved:
+    return Reserved(cluster=order.cluster, environments=order.uses.environments)
+
+
+def _accessible(order: VirtualOrder) -> VirtualAccess:
+    return VirtualAccess(staged=order.staged)
+
+
 def _converged(order: ConvergeOrder) -> ConvergeReport:
     return ConvergeReport(commit=order.source.commit if order.source else "", applied=2, writes=2)
 
@@ -197,13 +234,18 @@ def _read(order: SyncOrder) -> SyncReport:
 
 
 DEFAULTS: dict[str, Any] = {
-    "clusters.known": [],
+    "clusters.declared": declared(),
+    "clusters.standing": ClusterStanding(complete=True, declared=False),
     "clusters.check": [],
     "clusters.commit": FilesCommitted(commit=HEAD, changed=["edge.yaml"], made=True),
     "components.install": ConvergeReport(applied=3, writes=3),
     "components.remove": OwnedReport(deleted=3),
     "control.claim": _granted,
+    "control.claim_host": _granted,
     "control.release": _released,
+    "control.reserve": _reserved,
+    "control.unreserve": _reserved,
+    "control.uses": _used,
     "control.tell": Told(count=1),
     "control.wake": Told(count=1),
     "control.announce": _announced,
@@ -221,6 +263,7 @@ DEFAULTS: dict[str, Any] = {
     "gitlab.delete_group": Gone(removed=True),
     "gitlab.product_paths": [],
     "gitlab.set_commit_status": Done(changed=True),
+    "gitlab.comment": Done(changed=True),
     "gitlab.recent_pushes": PushPage(pushes=[], cursor=0, calls=1),
     "kubernetes.converge": _converged,
     "kubernetes.health": HealthReport(healthy=True, total=2),
@@ -251,4 +294,7 @@ DEFAULTS: dict[str, Any] = {
     "vault.drop_cluster": Gone(removed=True),
     "vault.ensure_runtime_role": Done(changed=True),
     "vault.drop_runtime_role": Gone(removed=True),
+    "virtual.create": ConvergeReport(applied=9, writes=10),
+    "virtual.access": _accessible,
+    "virtual.delete": OwnedReport(deleted=9),
 }

@@ -25,6 +25,7 @@ from activities.repositories import RepositoryActivities
 from activities.runtimes import RuntimeActivities
 from activities.tekton import TektonActivities
 from activities.vault import VaultActivities
+from activities.virtual import VirtualActivities
 from tests.workflow.answers import DEFAULTS
 
 CLASSES = (
@@ -40,6 +41,7 @@ CLASSES = (
     RuntimeActivities,
     TektonActivities,
     VaultActivities,
+    VirtualActivities,
 )
 BEAT = 0.02  # seconds between heartbeats of a held activity: how soon it hears of its cancellation
 

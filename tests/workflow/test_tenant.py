@@ -15,7 +15,7 @@ from contracts.control import AnnounceOrder, DriftOrder, DriftReport, WakeOrder
 from contracts.gitlab import PushPage
 from contracts.status import TenantStatus
 from contracts.tenant import TenantInput
-from tests.workflow.answers import ADA, HEAD, manifest, push, unique
+from tests.workflow.answers import ADA, HEAD, declared, manifest, push, unique
 from tests.workflow.caches import both_caches
 from tests.workflow.platform import Handle, Platform, hurried, until
 
@@ -35,7 +35,7 @@ async def _ready(platform: Platform, handle: Handle) -> bool:
 
 @both_caches
 async def test_it_prepares_its_systems_and_wakes_everything_that_exists(platform: Platform) -> None:
-    platform.fakes.answers["clusters.known"] = [EDGE]
+    platform.fakes.answers["clusters.declared"] = declared(EDGE)
     platform.fakes.answers["gitlab.product_paths"] = ["shop", "docs"]
     handle = await _started(platform)
     assert platform.fakes.names() == [
@@ -43,7 +43,7 @@ async def test_it_prepares_its_systems_and_wakes_everything_that_exists(platform
         "gitlab.ensure_tenant_repository",
         "repositories.ensure_hook",
         "control.ensure_schedule",
-        "clusters.known",
+        "clusters.declared",
         "control.wake",
         "gitlab.product_paths",
         "control.wake",
@@ -56,14 +56,14 @@ async def test_it_prepares_its_systems_and_wakes_everything_that_exists(platform
 @both_caches
 async def test_a_push_to_the_tenant_repository_wakes_the_clusters_once(platform: Platform) -> None:
     handle = await _started(platform)
-    platform.fakes.answers["clusters.known"] = [EDGE]
+    platform.fakes.answers["clusters.declared"] = declared(EDGE)
     news = push(9, repository="nautes/management")
     await handle.signal("pushed", news)
     await platform.called("control.wake", 3)
     await handle.signal("pushed", news)
     await handle.signal("pushed", push(9, repository="nautes/management"))
     await platform.called("control.wake", 4)
-    assert len(platform.fakes.asked("clusters.known")) == 3
+    assert len(platform.fakes.asked("clusters.declared")) == 3
 
 
 async def test_it_remembers_what_it_has_heard_when_its_history_starts_afresh(platform: Platform) -> None:
@@ -73,14 +73,14 @@ async def test_it_remembers_what_it_has_heard_when_its_history_starts_afresh(pla
         await handle.signal("pushed", first)
         for number in range(10):
             await handle.signal("pushed", push(9))
-            await platform.called("clusters.known", number + 2)
+            await platform.called("clusters.declared", number + 2)
         await platform.began_afresh(handle.id)
         await until(lambda: _ready(platform, platform.handle(handle.id)), "a ready tenant")
-        looked = len(platform.fakes.asked("clusters.known"))
+        looked = len(platform.fakes.asked("clusters.declared"))
         for each in (first, push(9)):
             await platform.handle(handle.id).signal("pushed", each)
-        await platform.called("clusters.known", looked + 1)
-    assert len(platform.fakes.asked("clusters.known")) == looked + 1
+        await platform.called("clusters.declared", looked + 1)
+    assert len(platform.fakes.asked("clusters.declared")) == looked + 1
 
 
 async def _swept(platform: Platform, kind: str, *arguments: str) -> None:

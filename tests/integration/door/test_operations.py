@@ -95,7 +95,7 @@ def test_routes_of_the_kinds_save_and_remove(shop: Journey) -> None:
 def test_what_is_in_use_is_not_removed(shop: Journey) -> None:
     with nothing_written(shop.world):
         found = problem(shop.api("DELETE", "/api/v1/products/shop", "team"), 422, "product-in-use")
-        cluster = problem(shop.api("DELETE", "/api/v1/clusters/deploy", "platform"), 422, "refused")
+        cluster = problem(shop.api("DELETE", "/api/v1/clusters/deploy", "platform"), 422, "cluster-in-use")
     assert "DeploymentRuntime/web" in found["detail"]
     assert "deployment/shop/web" in cluster["detail"]
 

@@ -1,0 +1,144 @@
+"""Virtual clusters on their hosts: made, asked how they are reached, taken away. Called by workflows/virtual.py.
+
+As the platform itself, through the host's kubeconfig; what is made is converged by the same engine as everything else.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+
+import yaml
+from temporalio import activity
+
+from activities.kubernetes import Converger, Pulse, Remover
+from activities.patience import waited
+from activities.vault import at_server
+from blueprints import vault as names
+from blueprints import virtual
+from clients.kubernetes import Cluster, Clusters, Kind
+from clients.vault import Vault
+from contracts.clusters import VirtualAccess, VirtualOrder
+from contracts.convergence import ConvergeOrder, ConvergeReport, OwnedOrder, OwnedReport
+from contracts.errors import NotFound, Refused, Unavailable
+from contracts.secrets import SecretRef
+from convergence import inventory
+
+NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
+SECRET = Kind("v1", "Secret", "secrets", namespaced=True)
+WATCH_SECONDS = 20  # of one wait for its Secret; then the attempt ends, and shows as one that is retried
+PATIENCE = 120.0  # seconds from the first look on until one that does not answer counts as refused
+
+
+class VirtualActivities:
+    """`vault` takes the kubeconfigs."""
+
+    def __init__(self, clusters: Clusters, vault: Vault) -> None:
+        self._clusters = clusters
+        self._vault = vault
+        self._converger = Converger(clusters)
+        self._remover = Remover(clusters)
+
+    @activity.defn(name="virtual.create")
+    def create(self, order: VirtualOrder) -> ConvergeReport:
+        """Its objects on the host. Idempotent: what agrees is not written. Raises Refused for a namespace not its own."""
+        _require_ours(self._clusters.get(order.host), order.cluster)
+        report = self._converger.converge(
+            ConvergeOrder(
+                cluster=order.host,
+                owner=virtual.owner(order.cluster),
+                objects=virtual.objects(order.cluster, order.server, order.node_port),
+                namespaces=_namespaces(order),
+            ),
+            Pulse(),
+        )
+        bad = [each for each in report.outcomes if each.action in ("refused", "failed")]
+        if bad:
+            raise Refused("virtual-refused", f"the host does not take {bad[0].kind}/{bad[0].name}: {bad[0].reason}")
+        return report
+
+    @activity.defn(name="virtual.access")
+    def access(self, order: VirtualOrder) -> VirtualAccess:
+        """Wait for its kubeconfig and stage it. Idempotent: one that is stored already is not written. Heartbeats."""
+        text = _at_server(_config(self._clusters.get(order.host), order.cluster), order)
+        stored = self._vault.read(SecretRef(engine="cluster", path=names.kubeconfig_path(order.cluster)))
+        if stored is not None and stored.get("kubeconfig") == text:
+            return VirtualAccess()
+        staged = self._vault.write(order.staged.engine, order.staged.path, {"kubeconfig": text})
+        self._require_answer(order, staged)
+        return VirtualAccess(staged=staged)
+
+    @activity.defn(name="virtual.delete")
+    def delete(self, order: VirtualOrder) -> OwnedReport:
+        """Everything it has on the host, until it is gone. Idempotent: not there is success. Heartbeats."""
+        owner = virtual.owner(order.cluster)
+        found = self._remover.delete(
+            OwnedOrder(cluster=order.host, owner=owner, namespaces=_namespaces(order)), Pulse()
+        )
+        if found.remaining:
+            first = found.remaining[0]
+            raise Unavailable("virtual-remains", f"{first.kind}/{first.name} is still there: {first.reason}")
+        return found
+
+    def _require_answer(self, order: VirtualOrder, staged: SecretRef) -> None:
+        """It answers under the address that was declared. One that has just begun may need a while."""
+        try:
+            self._clusters.get(staged).call("GET", "/version")
+        except Unavailable as error:
+            if waited() < PATIENCE:
+                raise
+            text = f"virtual cluster {order.cluster} does not answer at {order.server}: {error.message}"
+            raise Refused("cluster-unreachable", text) from None
+
+
+def _namespaces(order: VirtualOrder) -> list[str]:
+    return [inventory.PLATFORM_NAMESPACE, order.cluster]
+
+
+def _require_ours(host: Cluster, cluster: str) -> None:
+    """A namespace that is there already must be the virtual cluster's: with it everything in it would go one day."""
+    try:
+        live = host.get(NAMESPACE, "", cluster)
+    except NotFound:
+        return
+    meta: dict[str, Any] = live["metadata"]
+    if (meta.get("labels") or {}).get(inventory.PART_OF) != inventory.label(virtual.owner(cluster)):
+        text = f"namespace {cluster} of the host is there already and belongs to somebody else"
+        raise Refused("namespace-foreign", text)
+    if meta.get("deletionTimestamp"):
+        raise Unavailable("namespace-terminating", f"namespace {cluster} of the host is still being deleted")
+
+
+def _config(host: Cluster, cluster: str) -> str:
+    """The kubeconfig that its control plane has written. Raises Unavailable when it has not within one watch."""
+    name, pulse = virtual.secret(cluster), Pulse()
+    listing = host.list(SECRET, namespace=cluster)
+    found = next((item for item in listing.items if item["metadata"]["name"] == name), None)
+    if found is None or not _held(found):
+        events = host.watch(SECRET, namespace=cluster, selector="", version=listing.version, seconds=WATCH_SECONDS)
+        for event, item in events:
+            pulse()
+            if event != "DELETED" and item["metadata"]["name"] == name and _held(item):
+                found = item
+                break
+    text = _held(found) if found else ""
+    if not text:
+        raise Unavailable(
+            "virtual-not-ready", f"virtual cluster {cluster} has not begun: there is no Secret {name} yet"
+        )
+    return text
+
+
+def _held(item: dict[str, Any]) -> str:
+    try:
+        return base64.b64decode((item.get("data") or {}).get(virtual.CONFIG) or "", validate=True).decode()
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def _at_server(text: str, order: VirtualOrder) -> str:
+    try:
+        return at_server(text, order.server)
+    except (yaml.YAMLError, LookupError, TypeError):
+        raise Refused("virtual-kubeconfig", f"what virtual cluster {order.cluster} wrote is no kubeconfig") from None

@@ -1,0 +1,28 @@
+"""One world per flavour with nothing in it but a host: what stands there, tests make themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from sandbox.journey import Journey
+from sandbox.world import HOST, World
+from tests.worlds import flavours, running
+
+
+@pytest.fixture(scope="session", params=flavours())
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Everything runs, the host included; outages are looked at again every second."""
+    directory = tmp_path_factory.mktemp(f"host-{request.param}")
+    with running(directory, request.param, clusters=(HOST,), NAUTES_RETRY_MAXIMUM_SECONDS="1") as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def hands(world: World) -> Iterator[Journey]:
+    """The platform team."""
+    found = Journey(world, say=lambda _: None)
+    found.install()
+    yield found
+    found.close()
