@@ -29,6 +29,7 @@ from activities.errors import ErrorInterceptor
 from activities.git import GitActivities
 from activities.gitlab import GitLabActivities
 from activities.kubernetes import KubernetesActivities
+from activities.planning import Policy
 from activities.products import ProductActivities
 from activities.pulse import PulseInterceptor
 from activities.repositories import RepositoryActivities
@@ -44,8 +45,10 @@ from clients.settings import Settings
 from clients.temporal import connect
 from clients.vault import Vault
 from contracts import ids
+from contracts.declarations import Lifetime
 from contracts.tenant import TenantInput
 from contracts.timing import TIMING
+from rules import deletions
 from workflows.change import ChangeWorkflow
 from workflows.cluster import ClusterWorkflow
 from workflows.deployment import DeploymentWorkflow
@@ -53,7 +56,7 @@ from workflows.pipeline import PipelineWorkflow
 from workflows.product import ProductWorkflow
 from workflows.registration import RegistrationWorkflow
 from workflows.run import PipelineRunWorkflow
-from workflows.sweeps import BranchSweepWorkflow, DriftSweepWorkflow
+from workflows.sweeps import BranchSweepWorkflow, CredentialSweepWorkflow, DriftSweepWorkflow
 from workflows.tenant import TenantWorkflow
 
 HEARD_WITHIN = 0.5  # seconds: heartbeats are sent no less often, so a cancellation is heard soon
@@ -68,6 +71,7 @@ WORKFLOWS: Sequence[type] = (
     PipelineWorkflow,
     PipelineRunWorkflow,
     BranchSweepWorkflow,
+    CredentialSweepWorkflow,
     DriftSweepWorkflow,
 )
 # Packages that are safe to share with the workflow sandbox: they do nothing at import.
@@ -81,7 +85,12 @@ def activities(settings: Settings, client: Client) -> list[Callable[..., Any]]:
     git = GitCache(settings.state_dir / "git", settings.gitlab_url, lambda: ("nautes", settings.gitlab_token))
     clusters = Clusters(vault.kubeconfig, allow_loopback=settings.allow_loopback)
     declarations = Declarations(gitlab, git, settings.tenant)
-    control = ControlActivities(client, tenant(settings), sweep=settings.sweep_seconds, drift=settings.drift_seconds)
+    every = {
+        "branches": settings.sweep_seconds,
+        "drift": settings.drift_seconds,
+        "credentials": settings.credential_seconds,
+    }
+    control = ControlActivities(client, tenant(settings), every=every, renew_before=settings.renew_before_days)
     return collect(
         control,
         GitLabActivities(gitlab, settings.tenant),
@@ -89,7 +98,7 @@ def activities(settings: Settings, client: Client) -> list[Callable[..., Any]]:
         VaultActivities(vault, clusters),
         GitActivities(git),
         KubernetesActivities(clusters, git),
-        ProductActivities(declarations, gitlab, hooks_url(settings)),
+        ProductActivities(declarations, gitlab, policy(settings)),
         ClusterActivities(declarations, gitlab, clusters),
         ComponentActivities(clusters),
         RuntimeActivities(clusters),
@@ -97,6 +106,13 @@ def activities(settings: Settings, client: Client) -> list[Callable[..., Any]]:
         DriftActivities(client, clusters),
         VirtualActivities(clusters, vault),
     )
+
+
+def policy(settings: Settings) -> Policy:
+    """What the settings say about changes."""
+    limits = deletions.Limits(settings.deletions_free, settings.deletions_share, settings.deletions_number)
+    lifetime = Lifetime(days=settings.credential_days, renew_before=settings.renew_before_days)
+    return Policy(hooks_url(settings), lifetime, limits)
 
 
 def tenant(settings: Settings) -> TenantInput:

@@ -6,7 +6,8 @@ Every activity is idempotent: messages are level-triggered, claims are keyed by 
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from temporalio import activity
@@ -30,10 +31,11 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.patience import waited
-from contracts import errors, ids
+from contracts import errors, ids, search
 from contracts.clusters import ClaimOrder, ClusterInput, Grant, KnownCluster, Reserved, ReserveOrder, UsesOrder
 from contracts.common import Payload
 from contracts.control import AnnounceOrder, Released, ScheduleOrder, TellOrder, Told, WakeOrder
+from contracts.declarations import Borrow
 from contracts.products import ProductInput
 from contracts.runtimes import DeploymentInput, PipelineInput
 from contracts.tenant import TenantInput
@@ -45,17 +47,22 @@ PATIENCE = (
     10.0  # seconds until a cluster that nobody knows counts as unknown: after a loss of memory it is about to start
 )
 UNKNOWN = "cluster-unknown"
+SWEEPS = {  # kind -> (id of its schedule, workflow)
+    "branches": (ids.BRANCH_SWEEP, "BranchSweep"),
+    "credentials": (ids.CREDENTIAL_SWEEP, "CredentialSweep"),
+    "drift": (ids.drift_sweep(""), "DriftSweep"),
+}
 LOOK_EVERY = 2.0  # seconds between heartbeats while waiting for a workflow's end
 
 
 class ControlActivities:
-    """`sweep` and `drift` are the intervals of the schedules, in seconds."""
+    """`every` has the intervals of the schedules, in seconds, by kind; `renew_before` days keys and tokens are renewed."""
 
-    def __init__(self, client: Client, tenant: TenantInput, *, sweep: float, drift: float) -> None:
+    def __init__(self, client: Client, tenant: TenantInput, *, every: Mapping[str, float], renew_before: int) -> None:
         self._client = client
         self._tenant = tenant
-        self._sweep = sweep
-        self._drift = drift
+        self._every = every
+        self._renew_before = renew_before
 
     @activity.defn(name="control.claim")
     async def claim(self, order: ClaimOrder) -> Grant:
@@ -124,6 +131,36 @@ class ControlActivities:
                 raise errors.Unavailable(UNKNOWN, f"cluster {cluster} is not known (yet)") from error
             raise errors.Unavailable("temporal-unavailable", error.message) from error
         return found
+
+    @activity.defn(name="control.borrow")
+    async def borrow(self, order: Borrow) -> Told:
+        """Ask the owner of repositories whether they are open to us. Idempotent: the last word counts. Raises Refused."""
+        handle: WorkflowHandle[Any, Any] = self._client.get_workflow_handle(ids.product(order.owner))
+        try:
+            await handle.execute_update("lend", order, rpc_timeout=timedelta(seconds=20))
+        except WorkflowUpdateFailedError as error:
+            raise _refusal(error) from error
+        except RPCError as error:
+            raise errors.Unavailable("owner-unknown", f"product {order.owner} does not answer (yet)") from error
+        return Told(count=1)
+
+    @activity.defn(name="control.agree")
+    async def agree(self, order: Borrow) -> Told:
+        """Say to the owner of repositories what we use of it. Idempotent: the last word counts; one that is gone needs none."""
+        await self._signal_existing(ids.product(order.owner), "agreed", order)
+        return Told(count=1)
+
+    @activity.defn(name="control.renew_due")
+    async def renew_due(self, _: int) -> Told:
+        """Wake the products whose keys or tokens run out soon: one listing. Idempotent: they look for themselves."""
+        due = (datetime.now(UTC) + timedelta(days=self._renew_before)).date().isoformat()
+        count = 0
+        query = f"{search.KIND.name} = 'Product' AND {search.RENEW.name} <= '{due}' AND ExecutionStatus = 'Running'"
+        async for each in self._client.list_workflows(query):
+            activity.heartbeat()
+            await self._signal_existing(each.id, "renew")
+            count += 1
+        return Told(count=count)
 
     @activity.defn(name="control.tell")
     async def tell(self, order: TellOrder) -> Told:
@@ -212,12 +249,16 @@ class ControlActivities:
     @activity.defn(name="control.ensure_schedule")
     async def ensure_schedule(self, order: ScheduleOrder) -> Told:
         """The sweep's schedule as it should be. Idempotent: created once, corrected when different, its pause kept."""
-        key, schedule = self._schedule(order)
+        kinds = ["drift"] if order.cluster else ["branches", "credentials"]
+        for kind in kinds:
+            await self._ensure(*self._schedule(kind, order.cluster))
+        return Told(count=len(kinds))
+
+    async def _ensure(self, key: str, schedule: Schedule) -> None:
         try:
             await self._client.create_schedule(key, schedule)
         except ScheduleAlreadyRunningError:
             await self._client.get_schedule_handle(key).update(lambda found: _corrected(found, schedule))
-        return Told(count=1)
 
     @activity.defn(name="control.drop_schedule")
     async def drop_schedule(self, cluster: str) -> Told:
@@ -229,20 +270,19 @@ class ControlActivities:
                 raise errors.Unavailable("temporal-unavailable", error.message) from error
         return Told(count=1)
 
-    def _schedule(self, order: ScheduleOrder) -> tuple[str, Schedule]:
-        key = ids.drift_sweep(order.cluster) if order.cluster else ids.BRANCH_SWEEP
-        every = self._drift if order.cluster else self._sweep
+    def _schedule(self, kind: str, cluster: str) -> tuple[str, Schedule]:
+        key, name = SWEEPS[kind]
         action = ScheduleActionStartWorkflow(
-            "DriftSweep" if order.cluster else "BranchSweep",
-            args=[order.cluster] if order.cluster else [],
-            id=key,
+            name,
+            args=[cluster] if cluster else [],
+            id=f"{key}{cluster}",
             task_queue=ids.TASK_QUEUE,
             execution_timeout=timedelta(minutes=10),
             priority=Priority(priority_key=SWEEP_PRIORITY),
         )
         policy = SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(seconds=60))
-        intervals = [ScheduleIntervalSpec(every=timedelta(seconds=every))]
-        return key, Schedule(action=action, spec=ScheduleSpec(intervals=intervals), policy=policy)
+        intervals = [ScheduleIntervalSpec(every=timedelta(seconds=self._every[kind]))]
+        return f"{key}{cluster}", Schedule(action=action, spec=ScheduleSpec(intervals=intervals), policy=policy)
 
     async def _signal(self, kind: str, key: str, start: object, signal: str, message: object, fair: str) -> None:
         await self._client.start_workflow(

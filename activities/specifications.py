@@ -9,14 +9,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Container, Iterable
 
+from activities.worlds import repositories
 from clients.declarations import Declaration
 from contracts import ids
+from contracts.declarations import Agreement, Consumer
 from contracts.products import Watch
 from contracts.runtimes import DeploymentSpec, EventSource, PipelineFile, PipelineSpec, Trigger
 from contracts.status import RuntimeLine
 from resources.base import Resource
 from resources.findings import Finding
-from resources.product import Environment
+from resources.product import CodeRepo, CodeRepoBinding, Environment
 from resources.runtime import DeploymentRuntime, ProjectPipelineRuntime
 from resources.tree import ProductTree
 from rules.engine import finding
@@ -72,9 +74,48 @@ def lines(tree: ProductTree) -> Iterable[RuntimeLine]:
         )
 
 
+def agreements(tree: ProductTree, declaration: Declaration) -> list[Agreement]:
+    """What the product declares to use of other products' repositories, and which of its own may do so."""
+    found = []
+    for each in tree.all(CodeRepoBinding):
+        if not each.foreign:
+            continue
+        own = [other for other in tree.all(CodeRepo) if not each.projects or other.project in each.projects]
+        consumers = [
+            Consumer(repository=f"{tree.product}/{other.name}", project_id=number, project=other.project)
+            for other in own
+            if (number := declaration.names.repositories.get(other.name, 0))
+        ]
+        users = sorted(other.key for other in runtimes(tree) if each.coderepo in repositories(other))
+        found.append(
+            Agreement(
+                product=tree.product,
+                repository=each.coderepo,
+                permissions=each.permissions,
+                projects=each.projects,
+                consumers=consumers,
+                users=users,
+            )
+        )
+    return found
+
+
+def by_owner(found: Iterable[Agreement]) -> dict[str, list[Agreement]]:
+    """Agreements by the product whose repositories they are about."""
+    owners: dict[str, list[Agreement]] = {}
+    for each in found:
+        owners.setdefault(each.repository.rpartition("/")[0], []).append(each)
+    return owners
+
+
 def _place(environment: str, declaration: Declaration) -> str:
     found = declaration.tree.get(Environment, environment) if declaration.tree else None
     return found.cluster if found else ""
+
+
+def _full(declaration: Declaration, name: str) -> str:
+    """Full path of a repository; one of another product is named so already."""
+    return name if "/" in name else f"{declaration.path}/{name}"
 
 
 def deployment(runtime: DeploymentRuntime, declaration: Declaration) -> DeploymentSpec | None:
@@ -90,7 +131,7 @@ def deployment(runtime: DeploymentRuntime, declaration: Declaration) -> Deployme
         runtime=runtime.name,
         environment=runtime.destination.environment,
         cluster=cluster,
-        repository=f"{declaration.path}/{name}",
+        repository=_full(declaration, name),
         repository_id=repository_id,
         revision=runtime.manifest_source.target_revision,
         path=runtime.manifest_source.path,
@@ -109,7 +150,7 @@ def pipeline(runtime: ProjectPipelineRuntime, declaration: Declaration) -> Pipel
     sources = [
         EventSource(
             name=each.name,
-            repository=f"{declaration.path}/{each.gitlab.repo_name}",
+            repository=_full(declaration, each.gitlab.repo_name),
             repository_id=declaration.names.repositories.get(each.gitlab.repo_name, 0),
             revision=each.gitlab.revision,
             events=each.gitlab.events,
@@ -126,7 +167,7 @@ def pipeline(runtime: ProjectPipelineRuntime, declaration: Declaration) -> Pipel
         cluster=cluster,
         namespace=runtime.namespace,
         account=runtime.machine_account,
-        source=f"{declaration.path}/{runtime.pipeline_source}",
+        source=_full(declaration, runtime.pipeline_source),
         source_id=source_id,
         pipelines=[PipelineFile(name=each.name, path=each.path, label=each.label) for each in runtime.pipelines],
         event_sources=sources,

@@ -77,7 +77,7 @@ def _bound(
     """The key of each binding's permission, of the repositories it opens the target to."""
     here = _path(tree, target)
     for binding in (each for each in bindings if each.coderepo == target.name):
-        consumer = getattr(binding, "consumer", "") or tree.product
+        consumer = binding.opened_to
         candidates = own if consumer == tree.product else foreign.get(consumer, ())
         for each in candidates:
             listed = not binding.projects or (each.project and each.project in binding.projects)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from clients.git import GitCache
+from clients.git import CommitInfo, GitCache
 from clients.gitlab import GitLab
 from contracts.errors import NotFound
 from resources.cluster import Cluster
@@ -71,6 +71,19 @@ class Declarations:
         tree, names = read_product(path, group_id, head, files)
         return Declaration(path, group_id, project_id, head, tree, names, files)
 
+    def at(self, declaration: Declaration, commit: str) -> Declaration:
+        """The same declaration as an earlier commit holds it. Raises NotFound when Git has it no more."""
+        if commit == declaration.head:
+            return declaration
+        path = declaration.path
+        files = self._read(f"{path}/{DECLARATION}", self._git.fetch(f"{path}/{DECLARATION}", commit))
+        tree, names = read_product(path, declaration.group_id, commit, files)
+        return replace(declaration, head=commit, tree=tree, names=names, files=files)
+
+    def about(self, declaration: Declaration) -> CommitInfo:
+        """Who made the head, and what they said."""
+        return self._git.about(f"{declaration.path}/{DECLARATION}", declaration.head)
+
     def clusters(self) -> DeclaredClusters:
         """Every cluster of the tenant repository at its head."""
         path = f"{self._tenant}/management"
@@ -86,6 +99,9 @@ class Declarations:
             commit = self._git.fetch(repository, BRANCH)
         except NotFound:
             return "", {}
+        return commit, self._read(repository, commit)
+
+    def _read(self, repository: str, commit: str) -> dict[str, str]:
         key = (repository, commit)
         with self._lock:
             kept = self._kept.get(key)
@@ -99,4 +115,4 @@ class Declarations:
                 self._kept[key] = kept
                 while len(self._kept) > KEPT:
                     self._kept.popitem(last=False)
-        return commit, kept
+        return kept

@@ -26,7 +26,7 @@ import pygit2
 from clients.trees import File, Limits, TreeReader
 from contracts.errors import Forbidden, NautesError, NotFound, Refused, Unavailable
 
-__all__ = ["File", "GitCache", "Limits"]
+__all__ = ["CommitInfo", "File", "GitCache", "Limits"]
 
 Credentials = Callable[[], tuple[str, str]]
 
@@ -40,6 +40,20 @@ _KEPT = "refs/nautes/"  # one ref per fetched commit: it is complete, and garbag
 class _Ref:
     name: str  # full
     commit: str
+
+
+@dataclass(frozen=True)
+class CommitInfo:
+    """What a commit says of itself."""
+
+    author: str
+    email: str
+    message: str
+
+    def trailer(self, name: str) -> str:
+        """The last value of a trailer of the message, "" when there is none."""
+        found = re.findall(rf"^{re.escape(name)}:[ \t]*(.*)$", self.message, re.MULTILINE)
+        return found[-1].strip() if found else ""
 
 
 class GitCache:
@@ -82,6 +96,12 @@ class GitCache:
             return reader.files(commit, path)
         except NotFound as error:
             raise NotFound(error.code, f"{repository} at {commit[:12]}: {error.message}") from None
+
+    def about(self, repository: str, commit: str) -> CommitInfo:
+        """Author and message of a commit, fetched first if it is not here."""
+        self.fetch(repository, commit)
+        found = pygit2.Repository(str(self._path(repository)))[commit].peel(pygit2.Commit)
+        return CommitInfo(found.author.name, found.author.email, found.message)
 
     def clean(self, max_bytes: int) -> int:
         """Remove repositories, the longest unused first, until the cache fits into `max_bytes`; how many went."""

@@ -19,7 +19,7 @@ from gitlab.exceptions import GitlabAuthenticationError, GitlabError
 from contracts.common import Requester
 from contracts.errors import Conflict, Forbidden, NautesError, NotFound, Refused, Unauthenticated, Unavailable
 
-MAINTAINER, OWNER = 40, 50
+DEVELOPER, MAINTAINER, OWNER = 30, 40, 50
 PAGE = 100
 DOOR_LOOKS = 2
 _MOVED = ("Could not update refs", "has changed since you started editing", "already exists", "doesn't exist")

@@ -32,6 +32,12 @@ class Settings(BaseSettings):
     allow_loopback: bool = False  # clusters on loopback and plain http: the sandbox sets it
     sweep_seconds: float = 30.0  # between two looks for pushes no webhook told of
     drift_seconds: float = 60.0  # between two looks for drift in one cluster
+    credential_seconds: float = 86_400.0  # between two looks for keys and tokens that run out
+    credential_days: int = 180  # deploy keys and access tokens live; GitLab allows tokens a year at most
+    renew_before_days: int = 30  # they are renewed
+    deletions_free: int = 3  # resources that may go at once without a second word
+    deletions_share: float = 0.5  # of a product's resources; more at once need one
+    deletions_number: int = 20  # and so do more than this many
     heartbeat_seconds: float = 10.0  # silence after which an activity's worker counts as dead
     retry_maximum_seconds: float = 30.0  # longest back-off while an outside system cannot be reached
     body_limit: int = 1 << 20  # bytes of a request

@@ -41,7 +41,7 @@ class AnnounceOrder(Payload):
 
 
 class ScheduleOrder(Payload):
-    """A sweep as a Temporal Schedule; `cluster` empty: the sweep over branches."""
+    """A sweep as a Temporal Schedule; `cluster` empty: the sweeps that are there once, over branches and credentials."""
 
     cluster: str = ""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 TASK_QUEUE = "nautes"
 TENANT = "tenant"
 BRANCH_SWEEP = "sweep/branches"
+CREDENTIAL_SWEEP = "sweep/credentials"
 
 
 def cluster(name: str) -> str:

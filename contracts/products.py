@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from contracts.clusters import Reserve
 from contracts.common import Payload
+from contracts.declarations import Agreement, Author, Borrow, Known, Lifetime, RepositoryAccess
 from contracts.gitlab import GroupOrder, Push
 from contracts.operations import ChangeRequest, Effect, OperationResult, Outcome
 from contracts.runtimes import DeploymentSpec, PipelineSpec
@@ -32,7 +34,7 @@ class ProductState(Payload):
     id: str = ""  # product-<group id>
     project_id: int = 0  # of default.project
     commit: str = ""  # of default.project that took effect
-    digests: dict[str, str] = Field(default_factory=dict)  # runtime workflow id -> digest of the spec it was told
+    known: Known = Field(default_factory=Known)
     watches: list[Watch] = []
     environments: dict[str, str] = Field(default_factory=dict)
     runtimes: list[RuntimeLine] = []
@@ -40,6 +42,7 @@ class ProductState(Payload):
     queue: list[ChangeRequest] = []
     handled: list[str] = []  # operations and deliveries, newest last, bounded
     look: bool = True  # read default.project again
+    renew: bool = False  # look after every key and token
     unclaimed: list[Push] = []  # pushes that came before it was known who watches the repository, bounded
     message: str = ""
 
@@ -48,6 +51,14 @@ class PlanOrder(Payload):
     """Read the declaration at its head, apply the request in memory, run the rules, say what would be done."""
 
     request: ChangeRequest
+    agreements: list[Agreement] = []  # what other products want of this one's repositories
+
+
+class OpenedOrder(Payload):
+    """Does a product's declaration open what another one declares to use?"""
+
+    product: str  # the owner
+    agreements: list[Agreement]
 
 
 class RepositoryPlan(Payload):
@@ -79,6 +90,12 @@ class Plan(Payload):
     gone_runtimes: list[str] = []  # workflow ids to be removed and waited for
     product_gone: bool = False
     files: bool = False  # whether the commit has anything to say
+    advice: list[Finding] = []
+    id: str = ""  # of this plan: changes when what would be done, or the head it was made at, changes
+    deletions: int = 0  # resources that go
+    claims: dict[str, Reserve] = Field(default_factory=dict)  # cluster -> what the change will need of it
+    borrows: list[Borrow] = []  # what the change will need of other products
+    lifetime: Lifetime = Field(default_factory=Lifetime)
 
 
 class FilesOrder(Payload):
@@ -86,6 +103,8 @@ class FilesOrder(Payload):
 
     request: ChangeRequest
     project_id: int
+    agreements: list[Agreement] = []
+    head: str = ""  # at which it was planned; a request that names its plan is committed to no other
 
 
 class FilesCommitted(Payload):
@@ -97,10 +116,15 @@ class FilesCommitted(Payload):
 
 
 class SyncOrder(Payload):
-    """Tell every runtime of the declaration what it is to be, as of the head of default.project."""
+    """Look at the head of default.project: what of it takes effect, and who must be told.
+
+    `trusted` are the resources of a change whose rules have run; everything else that is new is judged.
+    """
 
     product: str
-    digests: dict[str, str]
+    known: Known = Field(default_factory=Known)
+    trusted: list[str] = []
+    renew: bool = False  # look after every key and token, whether or not anything changed
 
 
 class SyncReport(Payload):
@@ -110,7 +134,9 @@ class SyncReport(Payload):
     id: str = ""
     project_id: int = 0
     commit: str = ""
-    digests: dict[str, str] = Field(default_factory=dict)
+    author: Author = Field(default_factory=Author)  # of that commit
+    known: Known = Field(default_factory=Known)  # as it is when all that stands here is done
+    outcomes: list[Outcome] = []  # of what a push changed
     watches: list[Watch] = []
     environments: dict[str, str] = Field(default_factory=dict)
     runtimes: list[RuntimeLine] = []
@@ -119,13 +145,30 @@ class SyncReport(Payload):
     removed: list[str] = []  # workflow ids of runtimes that are declared no more
     kept: list[str] = []  # workflow ids of runtimes that cannot be resolved now: they stay what they were told last
     findings: list[Finding] = []
+    refused: list[Finding] = []  # of these: why a push, or a part of it, does not take effect
+    repositories: list[RepositoryPlan] = []  # declared, and without keys, token and hook of ours so far as is known
+    withdrawn: dict[str, int] = Field(default_factory=dict)  # name -> project id of those that are declared no more
+    access: list[RepositoryAccess] = []  # whose deploy keys of others are to be compared
+    uses: dict[str, list[str]] = Field(default_factory=dict)  # cluster -> environments, where it was told otherwise
+    agreements: dict[str, list[Agreement]] = Field(
+        default_factory=dict
+    )  # owner -> what we use of it, when told otherwise
+    hooks_url: str = ""
+    lifetime: Lifetime = Field(default_factory=Lifetime)
+
+    @property
+    def news(self) -> bool:
+        """Whether anything is to be done or remembered."""
+        told = self.deployments or self.pipelines or self.removed
+        return bool(told or self.repositories or self.withdrawn or self.access or self.uses or self.agreements)
 
 
 class ChangeInput(Payload):
-    """Start of `change/<product>/<operation>`; `digests` is what the runtimes were told last."""
+    """Start of `change/<product>/<operation>`."""
 
     request: ChangeRequest
-    digests: dict[str, str] = Field(default_factory=dict)
+    known: Known = Field(default_factory=Known)
+    renew: bool = False
 
 
 class ChangeReport(OperationResult):

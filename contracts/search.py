@@ -9,5 +9,6 @@ PRODUCT = SearchAttributeKey.for_keyword("NautesProduct")
 CLUSTER = SearchAttributeKey.for_keyword("NautesCluster")
 PHASE = SearchAttributeKey.for_keyword("NautesPhase")
 REVISION = SearchAttributeKey.for_keyword("NautesRevision")
+RENEW = SearchAttributeKey.for_keyword("NautesRenew")  # a product's first key or token ends on this day (YYYY-MM-DD)
 
-ALL = (KIND, PRODUCT, CLUSTER, PHASE, REVISION)
+ALL = (KIND, PRODUCT, CLUSTER, PHASE, REVISION, RENEW)

@@ -17,7 +17,7 @@ from resources.findings import Finding
 from resources.manifest import resource_of
 from resources.names import STORED_PRODUCT, STORED_REPOSITORY, Names, is_foreign
 from resources.product import CodeRepo, CodeRepoBinding, Environment
-from resources.tree import ProductTree
+from resources.tree import FileChange, ProductTree, difference
 
 KUSTOMIZATION = "production/kustomization.yaml"
 CLUSTERS = "nautes/overlays/production/clusters"
@@ -50,6 +50,17 @@ def product_files(tree: ProductTree, names: Names) -> dict[str, str]:
     """Every file of a product's declaration, with the kustomization that lists them."""
     files = dict(store(each, names) for each in tree if each.kind != "Product")
     return {**files, KUSTOMIZATION: kustomization(f"../{path}" for path in files)}
+
+
+def file_changes(present: Mapping[str, str], before: ProductTree, after: ProductTree, names: Names) -> list[FileChange]:
+    """What a commit must touch so that `present` holds `after`: only files of resources that differ from `before`.
+
+    What people wrote by hand beside them, or in another form, stays as it is. Raises `KeyError` as `store` does.
+    """
+    old, new = product_files(before, names), product_files(after, names)
+    wanted = {path: text for path, text in present.items() if path not in old or path in new}
+    wanted |= {path: text for path, text in new.items() if path not in present or old.get(path) != text}
+    return difference(present, wanted)
 
 
 def cluster_files(clusters: Iterable[Cluster]) -> dict[str, str]:

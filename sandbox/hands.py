@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import yaml
 
 from sandbox.world import World
 
@@ -62,8 +63,9 @@ class Hands:
         self._with_file("apply", who, text)
 
     def remove(self, who: str, text: str) -> None:
-        """`nautes remove -f`."""
-        self._with_file("remove", who, text)
+        """`nautes remove -f`, with the second word that many deletions need."""
+        gone = sum(each["kind"] != "Cluster" for each in yaml.safe_load_all(text))
+        self._with_file("remove", who, text, *(["--confirm-deletions", str(gone)] if gone else []))
 
     def nautes(self, who: str, *arguments: str) -> str:
         """The command line, as this person. Returns what it printed."""
@@ -108,13 +110,13 @@ class Hands:
             raise StepFailedError(f"GitLab {path}: {answer.status_code}")
         return answer.json()
 
-    def _with_file(self, command: str, who: str, text: str) -> None:
+    def _with_file(self, command: str, who: str, text: str, *flags: str) -> None:
         path = self.work / f"{command}-{len(self.operations)}.yaml"
         path.write_text(text)
         path.chmod(0o600)
         self.operations.append(command)
         try:
-            self.say(self.nautes(who, command, "-f", str(path), "--wait", str(int(self.patience))))
+            self.say(self.nautes(who, command, "-f", str(path), "--wait", str(int(self.patience)), *flags))
         finally:
             path.unlink()
 

@@ -1,11 +1,13 @@
-"""One change of one product: a set of manifests applied or removed, from plan to effects, or refused and undone.
+"""One change of one product, from plan to effects, or refused and undone. Started by `product/<path>`, one at a time.
 
-Started by `product/<path>`, one at a time.
-Apply: plan -> group -> declaration repository -> repositories -> keys -> hooks -> one commit -> runtimes told.
-Remove: plan -> one commit -> runtimes removed -> repositories -> group.
+Apply: plan -> group -> declaration repository -> clusters and other products asked -> repositories -> one commit -> settled.
+Remove: plan -> one commit -> settled -> runtimes ended -> repositories -> group.
+Push: somebody committed by plain Git -> what of it holds is settled, what does not is said beside the commit.
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 from temporalio import workflow
 
@@ -14,8 +16,10 @@ with workflow.unsafe.imports_passed_through():
     from activities.gitlab import GitLabActivities
     from activities.products import ProductActivities
     from activities.repositories import RepositoryActivities
+    from contracts import ids
+    from contracts.clusters import ReserveOrder
     from contracts.errors import NautesError
-    from contracts.gitlab import HookOrder, KeysOrder, Project, RepositoryOrder, RepositoryState
+    from contracts.gitlab import Project, RepositoryOrder, RepositoryState
     from contracts.operations import Effect, OperationStatus, Outcome
     from contracts.products import (
         ChangeInput,
@@ -29,13 +33,17 @@ with workflow.unsafe.imports_passed_through():
         SyncReport,
     )
     from contracts.vault import RepositorySecrets
+    from resources.findings import Finding
     from workflows import effects, progress
+    from workflows.doors import DECLARATION, Doors
     from workflows.effects import Undo, perform
-    from workflows.tell import to_tell
+    from workflows.record import Record
+    from workflows.remarks import marker_of, remark
+    from workflows.settlement import Settlement
 
-DECLARATION = "default.project"
-DECLARATION_EVENTS = ["push_events"]
 AGREES = ("unchanged", "absent")  # outcomes of a plan that finds everything as asked
+NOT_IN_EFFECT = "These resources keep what was in effect before; the rest of the commit takes effect:"
+OWNER_PATIENCE = 60.0  # seconds another product may take to say whether it lends
 
 
 @workflow.defn(name="Change")
@@ -44,12 +52,11 @@ class ChangeWorkflow:
 
     @workflow.init
     def __init__(self, order: ChangeInput) -> None:
+        self._order = order
         self._request = order.request
-        self._digests = order.digests
         self._path = order.request.product
         self._undo = Undo()
-        self._step = "Planning"
-        self._done: list[Effect] = []
+        self._record = Record(self._publish)
         self._plan = Plan()
         self._commit = ""
 
@@ -58,15 +65,15 @@ class ChangeWorkflow:
         """Which step runs, which are done."""
         return OperationStatus(
             operation=workflow.info().workflow_id,
-            step=self._step,
-            done=[f"{each.system}: {each.action} {each.target}" for each in self._done],
+            step=self._record.step,
+            done=self._record.lines(),
             requester=self._request.requester.username,
         )
 
     @workflow.run
     async def run(self, order: ChangeInput) -> ChangeReport:
         try:
-            return await self._run()
+            return await (self._follow() if self._request.action == "push" else self._run())
         except BaseException as error:
             refusal = error if isinstance(error, NautesError) else None
             if refusal is None and not effects.cancelled(error):
@@ -74,48 +81,92 @@ class ChangeWorkflow:
             return await self._give_up(refusal)
 
     async def _run(self) -> ChangeReport:
-        self._show("Planning")
-        self._plan = await perform(ProductActivities.plan, PlanOrder(request=self._request), "Rules and plan")
+        self._record.show("Planning")
+        order = PlanOrder(request=self._request, agreements=self._order.known.agreements)
+        self._plan = await perform(ProductActivities.plan, order, "Rules and plan")
         if self._plan.findings:
             return self._report("refused", message=self._plan.findings[0].message)
         if self._request.dry_run:
             return self._report("done", effects_=self._plan.effects)
         sync = await (self._apply() if self._request.action == "apply" else self._remove())
-        self._show("Done")
+        self._record.show("Done")
         return self._report("done", sync=sync)
+
+    # Push
+
+    async def _follow(self) -> ChangeReport:
+        """Whoever pushed has pushed: there is nothing to undo, and a cancellation stops nothing half-way."""
+        sync = await effects.shielded(self._settle())
+        self._commit = sync.commit
+        if sync.refused:
+            self._record.show("Comment")
+            await remark(sync.project_id, sync.commit, marker_of(sync.refused), NOT_IN_EFFECT, sync.refused)
+        self._record.show("Refused" if sync.refused else "Done")
+        message = sync.refused[0].message if sync.refused else ""
+        report = self._report("refused" if sync.refused else "done", message=message, sync=sync)
+        return report.model_copy(update={"outcomes": sync.outcomes, "findings": sync.refused})
 
     # Apply
 
     async def _apply(self) -> SyncReport:
-        project_id = await self._ensure_group() if self._plan.group else self._plan.project_id
+        doors = Doors(self._record, self._plan.lifetime, self._plan.hooks_url, self._order.known.renew)
+        project_id = await self._ensure_group(doors) if self._plan.group else self._plan.project_id
+        await self._reserve()
+        await self._borrow()
         for repository in self._plan.repositories:
-            await self._ensure_repository(repository)
+            await self._ensure_repository(repository, doors)
         await self._commit_files(project_id)
         self._undo.keep()  # what follows only carries out what Git now says: not even a cancellation stops it
-        return await effects.shielded(self._tell())
+        opened = [each.name for each in self._plan.repositories]
+        return await effects.shielded(self._settle(opened=opened, renew=doors.renew))
 
-    async def _ensure_group(self) -> int:
-        self._show("Group")
+    async def _ensure_group(self, doors: Doors) -> int:
+        self._record.show("Group")
         plan = self._plan.group
         assert plan is not None  # noqa: S101 - asked by the caller
         order = plan.model_copy(update={"owner": self._request.requester})
         if not self._plan.group_id:
             self._undo.before(f"group {self._path}", self._undo_group)
         group = await perform(GitLabActivities.ensure_group, order, f"Group {self._path}")
-        self._note("gitlab", group.made, f"group {self._path}")
-        self._show("Declaration repository")
+        self._plan = self._plan.model_copy(update={"claims": _named(self._plan, group.id)})
+        self._record.note("gitlab", group.made, f"group {self._path}")
+        self._record.show("Declaration repository")
         declaration = RepositoryOrder(
             group=self._path, path=DECLARATION, name=DECLARATION, visibility="private", initialize=True
         )
         if not self._plan.project_id and self._plan.group_id:
             self._undo.before(f"repository {DECLARATION}", self._undo_repository(DECLARATION))
         state = await perform(GitLabActivities.ensure_repository, declaration, f"Repository {DECLARATION}")
-        self._note("gitlab", state.made, f"repository {state.path}")
-        await self._open_doors(state, ["readonly"], DECLARATION_EVENTS)
+        self._record.note("gitlab", state.made, f"repository {state.path}")
+        self._before_doors(state)
+        await doors.open_declaration(state.id, state.path)
         return state.id
 
-    async def _ensure_repository(self, plan: RepositoryPlan) -> None:
-        self._show(f"Repository {plan.name}")
+    async def _reserve(self) -> None:
+        """Clusters give namespaces to whoever asks first: asked before the commit, so that no two commits want the same."""
+        for cluster, reserve in sorted(self._plan.claims.items()):
+            if self._request.skip_check:
+                return
+            self._record.show(f"Namespaces of {cluster}")
+            order = ReserveOrder(cluster=cluster, reserve=reserve)
+            self._undo.before(f"reservation in {cluster}", self._undo_reserve(order))
+            await perform(ControlActivities.reserve, order, f"Reserve what the change needs of {cluster}")
+
+    async def _borrow(self) -> None:
+        """Owners of repositories say whether they are open, and remember who uses them."""
+        for borrow in self._plan.borrows:
+            if self._request.skip_check:
+                return
+            self._record.show(f"Repositories of {borrow.owner}")
+            back = borrow.model_copy(update={"wanted": borrow.before})
+            self._undo.before(
+                f"use of {borrow.owner}",
+                lambda back=back: perform(ControlActivities.agree, back, f"Undo: use of {back.owner}"),  # type: ignore[misc]
+            )
+            await perform(ControlActivities.borrow, borrow, f"Repositories of {borrow.owner}", patience=OWNER_PATIENCE)
+
+    async def _ensure_repository(self, plan: RepositoryPlan, doors: Doors) -> None:
+        self._record.show(f"Repository {plan.name}")
         if plan.new and self._plan.group_id:
             self._undo.before(f"repository {plan.name}", self._undo_repository(plan.name))
         order = RepositoryOrder(
@@ -126,24 +177,19 @@ class ChangeWorkflow:
             description=plan.description,
         )
         state = await perform(GitLabActivities.ensure_repository, order, f"Repository {plan.name}")
-        self._note("gitlab", state.made, f"repository {state.path}")
-        await self._open_doors(state, ["readonly", "readwrite"], plan.events)
+        self._record.note("gitlab", state.made, f"repository {state.path}")
+        self._before_doors(state)
+        await doors.open(state.id, state.path, plan.events)
 
-    async def _open_doors(self, repository: RepositoryState, permissions: list[str], events: list[str]) -> None:
-        """Deploy keys and webhook of a repository; their secrets go to Vault in the same activities."""
+    def _before_doors(self, repository: RepositoryState) -> None:
         if repository.made == "created":
             secrets = RepositorySecrets(project_id=repository.id)
             self._undo.before(f"secrets of {repository.path}", self._undo_secrets(secrets))
-        keys = KeysOrder.model_validate({"project_id": repository.id, "permissions": permissions})
-        made = await perform(RepositoryActivities.ensure_keys, keys, f"Deploy keys of {repository.path}")
-        self._note("vault", made.made, f"deploy keys of {repository.path}")
-        hook = HookOrder(project_id=repository.id, url=f"{self._plan.hooks_url}/{repository.id}", events=events)
-        state = await perform(RepositoryActivities.ensure_hook, hook, f"Webhook of {repository.path}")
-        self._note("gitlab", state.made, f"webhook of {repository.path}")
 
     async def _commit_files(self, project_id: int) -> None:
-        self._show("Commit")
-        order = FilesOrder(request=self._request, project_id=project_id)
+        self._record.show("Commit")
+        known = self._order.known.agreements
+        order = FilesOrder(request=self._request, project_id=project_id, agreements=known, head=self._plan.head)
         try:
             committed = await perform(
                 ProductActivities.commit_files, order, "One commit to default.project", final=True
@@ -155,7 +201,7 @@ class ChangeWorkflow:
             committed = found
         self._commit = committed.commit
         if committed.made:
-            self._note("git", "changed", f"{len(committed.changed)} files at {committed.commit[:12]}")
+            self._record.note("git", "changed", f"{len(committed.changed)} files at {committed.commit[:12]}")
 
     async def _committed(self) -> FilesCommitted | None:
         """What a commit that was cancelled under way has come to: None when Git does not hold what was asked for."""
@@ -164,14 +210,21 @@ class ChangeWorkflow:
         happened = plan.head != self._plan.head and all(each.action in AGREES for each in plan.outcomes)
         return FilesCommitted(commit=plan.head, changed=[], made=True) if happened else None
 
-    async def _tell(self) -> SyncReport:
-        """Start, change or remove the runtimes as the declaration now says."""
-        self._show("Runtimes")
-        order = SyncOrder(product=self._path, digests=self._digests)
+    async def _settle(self, *, opened: Collection[str] = (), renew: str = "") -> SyncReport:
+        """Carry out what the declaration says at its head; what is known afterwards goes back to the product."""
+        self._record.show("Declaration")
+        trusted = [f"{each.get('kind')}/{each.get('spec', {}).get('name')}" for each in self._request.manifests]
+        order = SyncOrder(product=self._path, known=self._order.known, trusted=trusted, renew=self._order.renew)
         report = await perform(ProductActivities.read, order, "Declaration at its head")
-        if tell := to_tell(report):
-            await perform(ControlActivities.tell, tell, "Tell the runtimes that changed")
-        return report
+        if renew:
+            report = report.model_copy(update={"known": report.known.model_copy(update={"renew": renew})})
+        settlement = Settlement(self._path, self._record, report, renewed=self._order.renew)
+        known = await settlement.run(
+            opened=opened,
+            deleted=self._plan.gone_repositories,
+            adopt=self._request.action == "push" and (self._order.renew or not self._order.known.accepted),
+        )
+        return report.model_copy(update={"known": known})
 
     # Remove
 
@@ -181,32 +234,32 @@ class ChangeWorkflow:
             await self._commit_files(plan.project_id)
         if not plan.group_id:
             return SyncReport(exists=False)
-        sync = await self._tell()
+        sync = await self._settle()
         for runtime in plan.gone_runtimes:
-            self._show(f"Waiting for the end of {runtime}")
+            self._record.show(f"Waiting for the end of {runtime}")
             await perform(ControlActivities.await_end, runtime, f"End of {runtime}", within=3600, only_looks=True)
-            self._note("kubernetes", "deleted", runtime)
+            self._record.note("kubernetes", "deleted", runtime)
         for name in plan.gone_repositories:
             await self._delete_repository(name)
         if not plan.product_gone:
             return sync
         await self._delete_repository(DECLARATION)
-        self._show("Delete group")
+        self._record.show("Delete group")
         await perform(GitLabActivities.delete_group, self._path, f"Delete group {self._path}")
-        self._note("gitlab", "deleted", f"group {self._path}")
+        self._record.note("gitlab", "deleted", f"group {self._path}")
         return SyncReport(exists=False)
 
     async def _delete_repository(self, name: str) -> None:
-        self._show(f"Delete repository {name}")
+        self._record.show(f"Delete repository {name}")
         path = f"{self._path}/{name}"
         project_id = self._plan.repository_ids.get(name, 0)
         if project_id:
             secrets = RepositorySecrets(project_id=project_id)
             await perform(RepositoryActivities.drop_secrets, secrets, f"Secrets of {path}")
-            self._note("vault", "deleted", f"secrets of {path}")
+            self._record.note("vault", "deleted", f"secrets of {path}")
             project = Project(project_id=project_id, path=path)
             await perform(GitLabActivities.delete_repository, project, f"Delete repository {path}")
-            self._note("gitlab", "deleted", f"repository {path}")
+            self._record.note("gitlab", "deleted", f"repository {path}")
 
     # Undo
 
@@ -226,28 +279,31 @@ class ChangeWorkflow:
 
         return undo
 
+    def _undo_reserve(self, order: ReserveOrder) -> effects.Compensation:
+        async def undo() -> bool:
+            await perform(ControlActivities.unreserve, order, f"Undo: reservation in {order.cluster}")
+            return False  # nothing a person would see
+
+        return undo
+
     async def _give_up(self, refusal: NautesError | None) -> ChangeReport:
-        self._show("Undoing")
+        self._record.show("Undoing")
         undone = await self._undo.run()
-        self._show("Refused" if refusal else "Cancelled")
+        self._record.show("Refused" if refusal else "Cancelled")
         report = self._report(
             "refused" if refusal else "cancelled", message=refusal.message if refusal else "cancelled"
         )
         findings = list(refusal.findings) if refusal else []
+        if refusal and not findings:
+            findings = [Finding(rule=refusal.code, message=refusal.message)]
         return report.model_copy(update={"undone": undone, "findings": findings})
 
     # Report
 
-    def _note(self, system: str, made: str, target: str) -> None:
-        actions = {"created": "create", "changed": "change", "deleted": "delete"}
-        if made in actions:
-            self._done.append(Effect.model_validate({"system": system, "action": actions[made], "target": target}))
-            self._show(self._step)
-
     def _report(
         self, state: str, *, message: str = "", effects_: list[Effect] | None = None, sync: SyncReport | None = None
     ) -> ChangeReport:
-        outcomes = self._plan.outcomes
+        plan, outcomes = self._plan, self._plan.outcomes
         if state != "done":
             outcomes = [Outcome(resource=each.resource, action="refused") for each in outcomes]
         return ChangeReport.model_validate(
@@ -255,17 +311,34 @@ class ChangeWorkflow:
                 "operation": workflow.info().workflow_id,
                 "state": state,
                 "outcomes": outcomes,
-                "commit": self._commit or self._plan.head,
-                "findings": self._plan.findings,
-                "already": self._plan.already,
-                "effects": self._done if effects_ is None else effects_,
+                "commit": self._commit or plan.head,
+                "findings": plan.findings,
+                "already": plan.already,
+                "advice": plan.advice,
+                "effects": self._record.done if effects_ is None else effects_,
+                "plan": plan.id if self._request.dry_run else "",
+                "deletions": plan.deletions,
                 "message": message,
                 "sync": sync,
             }
         )
 
-    def _show(self, step: str) -> None:
-        self._step = step
-        lines = "\n".join(f"- {each.system}: {each.action} {each.target}" for each in self._done)
-        phase = step.split(" ")[0]
-        progress.describe("Change", phase, product=self._path, revision=self._commit, details=f"{step}\n\n{lines}")
+    def _publish(self, record: Record) -> None:
+        lines = "\n".join(f"- {each}" for each in record.lines())
+        phase = record.step.split(" ")[0]
+        details = f"{record.step}\n\n{lines}"
+        progress.describe("Change", phase, product=self._path, revision=self._commit, details=details)
+
+
+def _named(plan: Plan, group_id: int) -> dict[str, object]:
+    """What is asked of clusters, with the product's id, which a new group has only now."""
+    product_id = ids.product_name(group_id)
+    return {
+        cluster: each.model_copy(
+            update={
+                "product_id": product_id,
+                "claims": [claim.model_copy(update={"product_id": product_id}) for claim in each.claims],
+            }
+        )
+        for cluster, each in plan.claims.items()
+    }

@@ -10,20 +10,22 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError, ChildWorkflowError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.control import ControlActivities
     from activities.products import ProductActivities
     from contracts import ids
-    from contracts.errors import NautesError, Refused
+    from contracts.common import Requester
+    from contracts.declarations import Borrow, Known
+    from contracts.errors import NautesError, Refused, Unavailable
     from contracts.gitlab import Push
     from contracts.operations import Accepted, ChangeRequest, require_bounded
-    from contracts.products import ChangeInput, ProductInput, ProductState, SyncOrder, SyncReport, Watch
+    from contracts.products import ChangeInput, OpenedOrder, ProductInput, ProductState, SyncOrder, SyncReport, Watch
     from contracts.status import ProductStatus
+    from contracts.timing import TIMING
     from workflows import effects, progress
     from workflows.change import ChangeWorkflow
     from workflows.effects import perform
-    from workflows.tell import to_tell
 
 PUSHED = "pushed"  # signal of everything that wants to hear of pushes
+FROM_GIT = "git-"  # begins the operations that a push asked for
 UNCLAIMED_KEPT = 200  # pushes kept until it is known who watches their repository
 
 
@@ -42,6 +44,9 @@ class ProductWorkflow:
         self._reading = False
         self._running = ""
         self._exists = True
+        self._renew = self._state.renew
+        self._lending = 0
+        self._failed = False  # the last look came to nothing: look again after a while
 
     @workflow.update
     async def submit(self, request: ChangeRequest) -> Accepted:
@@ -68,6 +73,38 @@ class ProductWorkflow:
         for watch in self._state.watches:
             if watch.project_id == push.project_id:
                 await self._pass_on(watch.workflow, push)
+
+    @workflow.signal
+    def renew(self) -> None:
+        """Keys or tokens run out soon: look after all of them."""
+        self._look = self._renew = True
+
+    @workflow.update
+    async def lend(self, borrow: Borrow) -> Accepted:
+        """Another product is about to declare that it uses repositories of ours: are they open to it? Remembered if so."""
+        if self._running:  # what it changes is not known yet; who asks asks again
+            raise effects.as_failure(Unavailable("owner-busy", f"{self._path} is being changed"))
+        self._lending += 1
+        try:
+            order = OpenedOrder(product=self._path, agreements=borrow.wanted)
+            await perform(ProductActivities.opened, order, f"Is what {borrow.product} wants to use open to it?")
+        except NautesError as error:
+            raise effects.as_failure(error) from error
+        finally:
+            self._lending -= 1
+        self._agree(borrow)
+        return Accepted(operation="")
+
+    @workflow.signal
+    def agreed(self, borrow: Borrow) -> None:
+        """Another product says what it uses of ours, all of it."""
+        self._agree(borrow)
+        self._look = True
+
+    def _agree(self, borrow: Borrow) -> None:
+        others = [each for each in self._state.known.agreements if each.product != borrow.product]
+        known = self._state.known.model_copy(update={"agreements": [*others, *borrow.wanted]})
+        self._state = self._state.model_copy(update={"known": known})
 
     async def _pass_on(self, workflow_id: str, push: Push) -> None:
         try:
@@ -106,27 +143,40 @@ class ProductWorkflow:
             elif self._look:
                 await self._read()
             else:
-                await workflow.wait_condition(
-                    lambda: bool(self._queue) or self._look or effects.should_continue_as_new()
-                )
+                await self._rest()
         await workflow.wait_condition(workflow.all_handlers_finished)
 
+    async def _rest(self) -> None:
+        """Until something comes; what was refused or failed is looked at again after a while: the world may have changed."""
+        waits = self._failed or bool(self._state.known.held)
+        try:
+            await workflow.wait_condition(
+                lambda: bool(self._queue) or self._look or effects.should_continue_as_new(),
+                timeout=TIMING.refused_retry if waits else None,
+            )
+        except TimeoutError:
+            self._look = True
+
     async def _change(self, request: ChangeRequest) -> None:
+        await workflow.wait_condition(lambda: not self._lending)
         self._running = ids.change(self._path, request.operation)
         self._show()
         what = f"{request.action} {len(request.manifests)} resources for {request.requester.username}"
+        renew, self._failed = self._renew and request.action == "push", False
         try:
             report = await workflow.execute_child_workflow(
                 ChangeWorkflow.run,
-                ChangeInput(request=request, digests=self._state.digests),
+                ChangeInput(request=request, known=self._state.known, renew=renew),
                 id=self._running,
                 static_summary=f"{what}{' (plan only)' if request.dry_run else ''}",
                 priority=effects.fairness(self._path, waiting=True),
             )
         except ChildWorkflowError as error:
             self._state = self._state.model_copy(update={"message": f"{self._running} failed: {error.cause}"})
-            self._look = True
+            self._failed = request.action == "push"
+            self._look = not self._failed
         else:
+            self._renew = self._renew and not renew
             if report.sync:
                 await self._absorb(report.sync)
             elif not self._state.id or report.commit != self._state.commit:
@@ -135,31 +185,42 @@ class ProductWorkflow:
             self._running = ""
 
     async def _read(self) -> None:
-        """Read the declaration at its head and tell every runtime that changed."""
+        """Look at the declaration's head; what is news there is carried out as a change like any other."""
         self._look, self._reading = False, True
-        order = SyncOrder(product=self._path, digests=self._state.digests)
+        order = SyncOrder(product=self._path, known=self._state.known, renew=self._renew)
         try:
             report = await perform(ProductActivities.read, order, "Declaration at its head")
-            if tell := to_tell(report):
-                await perform(ControlActivities.tell, tell, "Tell the runtimes that changed")
         except NautesError as error:
             self._state = self._state.model_copy(update={"message": error.message})
+            self._failed = True
             return
         finally:
             self._reading = False
-        await self._absorb(report)
+        if report.exists and self._news(report):
+            await self._change(_pushed(self._path, report))
+        else:
+            await self._absorb(report)
+
+    def _news(self, report: SyncReport) -> bool:
+        """Whether there is anything to do, or anything to be said about the commit."""
+        said = report.known.held != self._state.known.held or bool(
+            report.refused and report.commit != self._state.commit
+        )
+        return report.news or said or bool(report.outcomes and report.commit != self._state.commit)
 
     async def _absorb(self, report: SyncReport) -> None:
-        self._exists = report.exists
+        self._exists, self._failed = report.exists, False
         # What cannot be resolved now still hears of pushes.
         watches = [*report.watches, *(each for each in self._state.watches if each.workflow in report.kept)]
         new = [each for each in watches if each not in self._state.watches]
+        known = report.known if report.exists else Known()
         self._state = self._state.model_copy(
             update={
                 "id": report.id,
                 "project_id": report.project_id,
                 "commit": report.commit,
-                "digests": report.digests,
+                # What others say they use of ours may have changed since the report was asked for.
+                "known": known.model_copy(update={"agreements": self._state.known.agreements}),
                 "watches": watches,
                 "environments": report.environments,
                 "runtimes": report.runtimes,
@@ -167,6 +228,7 @@ class ProductWorkflow:
                 "message": "",
             }
         )
+        progress.renew(known.renew)
         pushes, self._unclaimed = self._unclaimed, []
         await self._catch_up(pushes, new)
 
@@ -184,6 +246,7 @@ class ProductWorkflow:
                 "handled": self._handled,
                 "look": self._look,
                 "unclaimed": self._unclaimed,
+                "renew": self._renew,
             }
         )
 
@@ -192,3 +255,11 @@ class ProductWorkflow:
         lines = [f"- {each.kind} {each.name} in {each.environment}" for each in self._state.runtimes]
         details = "\n".join(filter(None, [self._running, self._state.message, *lines]))
         progress.describe("Product", phase, product=self._path, revision=self._state.commit, details=details)
+
+
+def _pushed(path: str, report: SyncReport) -> ChangeRequest:
+    """What somebody committed by plain Git, as a request in the name of the commit's author."""
+    author = Requester(id=0, username=report.author.name, name=report.author.name, email=report.author.email)
+    return ChangeRequest(
+        operation=f"{FROM_GIT}{report.commit[:12]}", product=path, action="push", manifests=[], requester=author
+    )

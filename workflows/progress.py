@@ -29,6 +29,12 @@ def describe(
     workflow.set_current_details(f"**{phase}**\n\n{details}" if details else f"**{phase}**")
 
 
+def renew(date: str) -> None:
+    """Publish when the first key or token runs out, for the sweep that looks for them; "" when none does."""
+    if date and workflow.info().typed_search_attributes.get(search.RENEW) != date:
+        workflow.upsert_search_attributes([search.RENEW.value_set(date)])
+
+
 def _changes(wanted: dict[SearchAttributeKey[str], str]) -> Iterable[SearchAttributeUpdate[str]]:
     current = workflow.info().typed_search_attributes
     for key, value in wanted.items():

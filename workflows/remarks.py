@@ -1,8 +1,9 @@
-"""What is wrong with a push, said beside its commit in GitLab. Used by the tenant and the registration workflows."""
+"""What is wrong with a push, said beside its commit in GitLab. Used by the tenant, registration and change workflows."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Iterable
 
 from temporalio import workflow
@@ -24,9 +25,26 @@ async def remark(project_id: int, commit: str, marker: str, what: str, findings:
     if not project_id or not commit:
         return
     said = list(findings)
-    lines = [f"- {each.message}{f' ({each.hint})' if each.hint else ''}" for each in said[:FINDINGS_SAID]]
+    lines = [_line(each) for each in said[:FINDINGS_SAID]]
     if len(said) > FINDINGS_SAID:
         lines.append(f"- and {len(said) - FINDINGS_SAID} more")
     order = CommentOrder(project_id=project_id, commit=commit, marker=marker, text="\n".join([f"{what}\n", *lines]))
     with contextlib.suppress(NautesError):
         await effects.shielded(perform(GitLabActivities.comment, order, f"Comment on {commit[:12]}", patience=PATIENCE))
+
+
+def marker_of(findings: Iterable[Finding]) -> str:
+    """The same for the same findings."""
+    text = "\n".join(f"{each.rule} {each.resource} {each.message}" for each in findings)
+    return f"refused-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def _line(finding: Finding) -> str:
+    """What people wrote is quoted: in GitLab's Markdown it could format, link or call somebody."""
+    about, hint = _quoted(finding.resource), f" ({_quoted(finding.hint)})" if finding.hint else ""
+    return f"- {f'{about}: ' if about else ''}{_quoted(finding.message)}{hint}"
+
+
+def _quoted(text: str) -> str:
+    plain = " ".join(text.replace("`", "'").split())
+    return f"`{plain}`" if plain else ""

@@ -30,6 +30,16 @@ class BranchSweepWorkflow:
         return page.cursor
 
 
+@workflow.defn(name="CredentialSweep")
+class CredentialSweepWorkflow:
+    """Wakes the products whose deploy keys or access tokens run out soon: one listing, however many products there are."""
+
+    @workflow.run
+    async def run(self) -> int:
+        """Result: how many were woken."""
+        return (await perform(ControlActivities.renew_due, 0, "Products whose keys or tokens run out soon")).count
+
+
 @workflow.defn(name="DriftSweep")
 class DriftSweepWorkflow:
     """Lists the objects of one cluster's runtimes once per kind and wakes the runtimes whose objects changed."""

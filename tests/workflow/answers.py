@@ -21,6 +21,7 @@ from contracts.clusters import (
 from contracts.common import Requester
 from contracts.control import AnnounceOrder, DriftReport, Released, Told
 from contracts.convergence import ConvergeOrder, ConvergeReport, HealthReport, OwnedReport
+from contracts.declarations import Known
 from contracts.git import FetchOrder, Head
 from contracts.gitlab import (
     Gone,
@@ -182,10 +183,11 @@ def planned(name: str, *, new: bool = True) -> RepositoryPlan:
     )
 
 
-def synced(product: str, **more: Any) -> SyncReport:
-    """A declaration that is there."""
-    values = {"exists": True, "id": "product-1", "project_id": DECLARATION, "commit": HEAD}
-    return SyncReport.model_validate({**values, **more})
+def synced(product: str, *, digests: dict[str, str] | None = None, **more: Any) -> SyncReport:
+    """A declaration that is there, in effect at its head; `digests` is what runtimes were told."""
+    values = {"exists": True, "id": "product-1", "project_id": DECLARATION, "commit": HEAD, **more}
+    known = Known(accepted=str(values["commit"]), digests=digests or {})
+    return SyncReport.model_validate({"known": known, **values})
 
 
 def _group(order: GroupOrder) -> GroupState:
@@ -205,7 +207,8 @@ def _released(order: ClaimOrder) -> Released:
     return Released(namespaces=order.claim.namespaces)
 
 
-def _reserved(order: ReserveOrder) -> Reserved:
+def reserved(order: ReserveOrder) -> Reserved:
+    """What a cluster answers to a change."""
     return Reserved(cluster=order.cluster, environments=order.reserve.environments)
 
 
@@ -243,10 +246,13 @@ DEFAULTS: dict[str, Any] = {
     "control.claim": _granted,
     "control.claim_host": _granted,
     "control.release": _released,
-    "control.reserve": _reserved,
-    "control.unreserve": _reserved,
+    "control.reserve": reserved,
+    "control.unreserve": reserved,
     "control.uses": _used,
     "control.tell": Told(count=1),
+    "control.borrow": Told(count=1),
+    "control.agree": Told(count=1),
+    "control.renew_due": Told(count=1),
     "control.wake": Told(count=1),
     "control.announce": _announced,
     "control.await_end": Told(count=1),
@@ -272,6 +278,7 @@ DEFAULTS: dict[str, Any] = {
     "products.plan": plan(),
     "products.commit_files": FilesCommitted(commit="b" * 40, changed=["projects/web/web.yaml"], made=True),
     "products.read": _read,
+    "products.opened": Done(changed=False),
     "repositories.agree_keys": KeysAgreed(made="unchanged"),
     "repositories.ensure_keys": KeysState(made="created", secrets=[]),
     "repositories.ensure_token": TokenState(made="created", expires_at="2027-01-01", secret=TOKEN),

@@ -39,6 +39,7 @@ async def test_a_new_product_is_made_in_order_and_committed_once(platform: Platf
         "repositories.ensure_hook",
         "gitlab.ensure_repository",
         "repositories.ensure_keys",
+        "repositories.ensure_token",
         "repositories.ensure_hook",
         "products.commit_files",
         "products.read",
@@ -115,6 +116,7 @@ WAITS = [
     "gitlab.ensure_group",
     "gitlab.ensure_repository",
     "repositories.ensure_keys",
+    "repositories.ensure_token",
     "repositories.ensure_hook",
     "products.commit_files",
 ]

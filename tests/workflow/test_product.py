@@ -164,7 +164,7 @@ async def test_what_runtimes_were_told_is_remembered_so_that_only_news_is_told(p
     operation = await _submit(handle, change(product))
     await platform.result(operation)
     orders: list[SyncOrder] = platform.fakes.asked("products.read")
-    assert [each.digests for each in orders] == [{}, {f"deployment/{product}/web": "1"}]
+    assert [each.known.digests for each in orders] == [{}, {f"deployment/{product}/web": "1"}]
 
 
 @both_caches

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from temporalio.testing import ActivityEnvironment
 
+from activities.planning import Policy
 from activities.products import ProductActivities
 from clients.declarations import Declaration, Declarations, DeclaredClusters
+from clients.git import CommitInfo
 from clients.gitlab import GitLab
 from contracts.convergence import REASON_LIMIT, ObjectHealth, ObjectOutcome
+from contracts.declarations import Agreement, Consumer, Known, Lifetime
 from contracts.errors import Refused
+from contracts.gitlab import KeyGrant
 from contracts.operations import REQUEST_LIMIT, ChangeRequest, require_bounded
 from contracts.products import FilesOrder, Plan, PlanOrder, SyncOrder, SyncReport
+from resources.cluster import Cluster
 from resources.manifest import resource_of
 from resources.names import Names
-from resources.stored import product_files, read_product
+from resources.stored import product_files, read_product, store
 from resources.tree import ProductTree
+from rules.deletions import Limits
 from tests.workflow.answers import ADA, DECLARATION, HEAD, PROJECT, change
 
-WEB, BUILD = "deployment/shop/web", "pipeline/shop/build"
+WEB = "deployment/shop/web"
 ENVIRONMENT, REPOSITORY = "envs/test.yaml", f"code-repos/repo-{PROJECT}/repo-{PROJECT}.yaml"
 MANIFESTS = (
     ("Environment", {"name": "test", "product": "shop", "cluster": "edge", "envType": "test"}),
@@ -42,20 +49,35 @@ MANIFESTS = (
 
 @dataclass
 class Repository:
-    """default.project of a product, as files."""
+    """default.project of a product, as files; every state that was looked at can be read again as a commit."""
 
     files: dict[str, str] = field(default_factory=dict)
+    message: str = "by hand"
+    commits: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def product(self, path: str) -> Declaration:
         """At its head; "" when nothing is in it."""
         if not self.files:
             return Declaration(path, 1, DECLARATION)
-        tree, names = read_product(path, 1, HEAD, self.files)
-        return Declaration(path, 1, DECLARATION, HEAD, tree, names, self.files)
+        head = hashlib.sha1(repr(sorted(self.files.items())).encode(), usedforsecurity=False).hexdigest()
+        self.commits[head] = dict(self.files)
+        tree, names = read_product(path, 1, head, self.files)
+        return Declaration(path, 1, DECLARATION, head, tree, names, dict(self.files))
+
+    def at(self, declaration: Declaration, commit: str) -> Declaration:
+        """As it was."""
+        tree, names = read_product(declaration.path, 1, commit, self.commits[commit])
+        return Declaration(declaration.path, 1, DECLARATION, commit, tree, names, self.commits[commit])
+
+    def about(self, _: Declaration) -> CommitInfo:
+        """Who made the head."""
+        return CommitInfo("Ada", "ada@example.com", self.message)
 
     def clusters(self) -> DeclaredClusters:
-        """None: the rules are not what is shown here."""
-        return DeclaredClusters()
+        """A worker for deployments."""
+        spec = {"name": "edge", "apiServer": "https://edge.example.com", "clusterType": "physical", "usage": "worker"}
+        edge = cast("Cluster", resource_of({"kind": "Cluster", "spec": {**spec, "workerType": "deployment"}}))
+        return DeclaredClusters(clusters={"edge": edge})
 
 
 @pytest.fixture
@@ -66,53 +88,144 @@ def repository() -> Repository:
 
 
 class Members:
-    """GitLab as far as a plan asks it: everybody is Maintainer of everything."""
+    """GitLab as far as plans and looks ask it: everybody is Maintainer, `shop/code` has its number, all else is not there."""
 
     def get(self, path: str) -> dict[str, str]:
         return {"full_path": "shop"}
 
-    def find(self, path: str) -> dict[str, int]:
-        return {"access_level": 40}
+    def find(self, path: str) -> Any:
+        return None if "branches" in path else {"access_level": 40}
+
+    def project(self, path: str) -> Any:
+        return {"id": PROJECT, "name": "code"} if path == "shop/code" else None
+
+    def project_id(self, path: str) -> int:
+        return PROJECT if path == "shop/code" else 0
 
 
 def _products(repository: Repository) -> ProductActivities:
-    return ProductActivities(
-        cast("Declarations", repository), cast("GitLab", Members()), "https://nautes.example.com/hooks"
-    )
+    policy = Policy("https://nautes.example.com/hooks", Lifetime(), Limits())
+    return ProductActivities(cast("Declarations", repository), cast("GitLab", Members()), policy)
 
 
-def _read(repository: Repository, digests: dict[str, str]) -> SyncReport:
-    order = SyncOrder(product="shop", digests=digests)
+def _read(repository: Repository, known: Known | None = None) -> SyncReport:
+    order = SyncOrder(product="shop", known=known or Known())
     return cast("SyncReport", ActivityEnvironment().run(_products(repository).read, order))
 
 
-def test_what_is_declared_is_told_and_what_is_declared_no_more_is_removed(repository: Repository) -> None:
-    report = _read(repository, {BUILD: "1"})
-    assert ([each.runtime for each in report.deployments], report.removed, report.kept) == (["web"], [BUILD], [])
-    assert _read(repository, report.digests).deployments == []
+def test_what_is_declared_is_told_once(repository: Repository) -> None:
+    report = _read(repository)
+    assert ([each.runtime for each in report.deployments], report.removed, report.kept) == (["web"], [], [])
+    assert report.uses == {"edge": ["test"]}
+    assert [each.name for each in report.repositories] == ["code"]
+    again = _read(repository, report.known)
+    assert not again.news
+    assert (again.known, again.outcomes) == (report.known, [])
+
+
+def test_what_is_declared_no_more_is_removed(repository: Repository) -> None:
+    before = _read(repository).known
+    del repository.files["runtimes/web.yaml"]
+    report = _read(repository, before)
+    assert (report.removed, report.refused) == ([WEB], [])
+    assert [(each.resource, each.action) for each in report.outcomes] == [("DeploymentRuntime/web", "removed")]
 
 
 @pytest.mark.parametrize("file", [ENVIRONMENT, REPOSITORY])
-def test_a_runtime_whose_environment_or_repository_is_gone_is_kept_and_said(repository: Repository, file: str) -> None:
-    before = _read(repository, {}).digests
+def test_what_a_runtime_rests_on_stays_in_effect_although_its_file_is_gone(repository: Repository, file: str) -> None:
+    before = _read(repository).known
     del repository.files[file]
     report = _read(repository, before)
-    assert (report.removed, report.kept, report.digests) == ([], [WEB], before)
-    assert [(each.rule, each.resource) for each in report.findings] == [("runtime-unresolved", "DeploymentRuntime/web")]
+    assert not report.news
+    assert report.known.digests == before.digests
+    assert report.refused and all(commit == before.accepted for commit in report.known.held.values())
+
+
+def test_what_was_held_is_in_effect_until_it_is_right(repository: Repository) -> None:
+    first = _read(repository)
+    good = repository.files[ENVIRONMENT]
+    repository.files[ENVIRONMENT] = good.replace("edge", "nowhere")
+    held = _read(repository, first.known)
+    assert (held.news, list(held.known.held)) == (False, ["Environment/test"])
+    repository.files["projects/new/new.yaml"] = repository.files["projects/web/web.yaml"].replace("web", "new")
+    later = _read(repository, held.known)
+    assert later.known.held == {"Environment/test": first.commit}
+    assert [(each.resource, each.action) for each in later.outcomes] == [
+        ("Environment/test", "refused"),
+        ("Project/new", "created"),
+    ]
+    repository.files[ENVIRONMENT] = good
+    assert _read(repository, later.known).known.held == {}
 
 
 def test_an_emptied_declaration_removes_nothing(repository: Repository) -> None:
-    before = _read(repository, {}).digests
+    before = _read(repository).known
     repository.files.clear()
     report = _read(repository, before)
-    assert (report.exists, report.removed, report.kept, report.digests) == (True, [], [WEB], before)
+    assert (report.exists, report.removed, report.kept, report.known) == (True, [], [WEB], before)
 
 
 def test_a_file_that_cannot_be_read_removes_nothing(repository: Repository) -> None:
-    before = _read(repository, {}).digests
+    before = _read(repository).known
     repository.files["runtimes/web.yaml"] = "kind: ["
     report = _read(repository, before)
-    assert (report.removed, report.kept) == ([], [WEB])
+    assert (report.removed, report.known.digests) == ([], before.digests)
+    assert [each.rule for each in report.refused] == ["yaml-syntax"]
+
+
+def test_a_repository_is_not_taken_by_its_number(repository: Repository) -> None:
+    before = _read(repository).known
+    stolen = (
+        repository.files[REPOSITORY].replace(f"repo-{PROJECT}", "repo-99").replace("repoName: code", "repoName: theirs")
+    )
+    repository.files["code-repos/repo-99/repo-99.yaml"] = stolen
+    report = _read(repository, before)
+    assert [each.rule for each in report.refused] == ["repository-id"]
+    assert (report.repositories, "theirs" in report.known.repositories) == ([], False)
+
+
+def test_deletions_that_the_commit_confirms_take_effect(repository: Repository) -> None:
+    for name in ("a", "b", "c", "d"):
+        file = repository.files["projects/web/web.yaml"].replace("web", name)
+        repository.files[f"projects/{name}/{name}.yaml"] = file
+    before = _read(repository).known
+    for name in ("a", "b", "c", "d"):
+        del repository.files[f"projects/{name}/{name}.yaml"]
+    del repository.files["runtimes/web.yaml"]
+    assert [each.rule for each in _read(repository, before).refused] == ["deletions-unconfirmed"]
+    repository.message = "All of them\n\nNautes-Confirm-Deletions: 5\n"
+    report = _read(repository, before)
+    assert (report.refused, report.removed) == ([], [WEB])
+
+
+def test_whose_keys_open_what_is_told_when_it_changes(repository: Repository) -> None:
+    before = _read(repository)
+    assert [(each.path, each.wanted) for each in before.access] == [("shop/code", [])]
+    agreement = Agreement(
+        product="guest",
+        repository="shop/code",
+        permissions="readonly",
+        consumers=[Consumer(repository="guest/app", project_id=7)],
+    )
+    known = before.known.model_copy(update={"agreements": [agreement]})
+    assert _read(repository, known).access == []
+    lend = resource_of(
+        {
+            "kind": "CodeRepoBinding",
+            "spec": {
+                "name": "lend",
+                "productName": "shop",
+                "product": "guest",
+                "coderepo": "code",
+                "permissions": "readwrite",
+            },
+        }
+    )
+    names = Names(products={"shop": 1, "guest": 2}, repositories={"code": PROJECT})
+    path, text = store(lend, names)
+    repository.files[path] = text.replace("product-2", "guest")
+    (access,) = _read(repository, known).access
+    assert access.wanted == [KeyGrant(project_id=7, permission="readonly")]
 
 
 def _astray(**more: bool) -> ChangeRequest:

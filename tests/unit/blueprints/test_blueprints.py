@@ -148,6 +148,7 @@ def test_components_come_in_the_order_in_which_they_need_each_other() -> None:
     found = components.of_cluster(manifest(pipeline="tekton", gateway="traefik", secretSync="external-secrets"))
     assert found == [
         ("traefik", "traefik"),
+        ("oauth2-proxy", "oauth2-proxy"),
         ("hnc", "hnc-system"),
         ("external-secrets", "external-secrets"),
         ("argo-events", "argo-events"),

@@ -18,19 +18,15 @@ SHOP = "acme/shop"
 READ, WRITE = "readonly", "readwrite"
 
 
-class CrossBinding(CodeRepoBinding):
-    """A binding that names its consumer, whether or not the model has the field yet."""
-
-    consumer: str = ""
-
-
 def repository(name: str, project: str = "") -> CodeRepo:
     return CodeRepo(name=name, product=SHOP, project=project)
 
 
-def binding(target: str, *projects: str, permission: str = READ, consumer: str = "", name: str = "b") -> CrossBinding:
+def binding(
+    target: str, *projects: str, permission: str = READ, consumer: str = "", name: str = "b"
+) -> CodeRepoBinding:
     fields: dict[str, Any] = {"name": name, "product": SHOP, "coderepo": target, "permissions": permission}
-    return CrossBinding(**fields, projects=list(projects), consumer=consumer)
+    return CodeRepoBinding(**fields, projects=list(projects), consumer=consumer)
 
 
 def table(*resources: Resource, foreign: Mapping[str, Sequence[ForeignConsumer]] = {}) -> dict[str, set[str]]:
@@ -171,7 +167,7 @@ foreigners = st.sampled_from([{}, BANK])
 
 @given(repositories, bindings, foreigners)
 def test_every_repository_has_its_own_keys_and_none_opens_what_nothing_says(
-    repos: list[CodeRepo], bound: list[CrossBinding], foreign: Mapping[str, Sequence[ForeignConsumer]]
+    repos: list[CodeRepo], bound: list[CodeRepoBinding], foreign: Mapping[str, Sequence[ForeignConsumer]]
 ) -> None:
     tree = ProductTree.of(SHOP, "c", [*repos, *bound])
     found = wanted(tree, foreign)
@@ -197,7 +193,7 @@ def test_every_repository_has_its_own_keys_and_none_opens_what_nothing_says(
 
 @given(repositories, bindings, foreigners)
 def test_one_binding_more_opens_what_it_says_takes_nothing_away_and_touches_no_other_repository(
-    repos: list[CodeRepo], bound: list[CrossBinding], foreign: Mapping[str, Sequence[ForeignConsumer]]
+    repos: list[CodeRepo], bound: list[CodeRepoBinding], foreign: Mapping[str, Sequence[ForeignConsumer]]
 ) -> None:
     tree = ProductTree.of(SHOP, "c", [*repos, *bound])
     before = wanted(tree, foreign)
@@ -212,7 +208,7 @@ def test_one_binding_more_opens_what_it_says_takes_nothing_away_and_touches_no_o
 
 @given(repositories, bindings, foreigners)
 def test_without_bindings_there_are_siblings_only_and_they_are_so_of_each_other(
-    repos: list[CodeRepo], bound: list[CrossBinding], foreign: Mapping[str, Sequence[ForeignConsumer]]
+    repos: list[CodeRepo], bound: list[CodeRepoBinding], foreign: Mapping[str, Sequence[ForeignConsumer]]
 ) -> None:
     tree = ProductTree.of(SHOP, "c", [*repos, *bound])
     found = wanted(tree.remove(each.key for each in bound), foreign)

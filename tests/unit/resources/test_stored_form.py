@@ -10,14 +10,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.products import ProductActivities
-from clients.declarations import Declaration
 from resources.manifest import resource_of
 from resources.names import Names
 from resources.stored import (
     CLUSTERS,
     KUSTOMIZATION,
     cluster_files,
+    file_changes,
     foreign_ids,
     product_files,
     read_clusters,
@@ -301,9 +300,7 @@ def test_no_file_makes_reading_raise(data: Any, key: str) -> None:
 def changes(files: dict[str, str], apply: Iterable[Any] = (), remove: Iterable[str] = ()) -> list[Any]:
     """What a change would commit to a product that holds these files."""
     before, names = read_product(PRODUCT, GROUP_ID, "c1", files, FOREIGN)
-    declaration = Declaration(PRODUCT, GROUP_ID, 1, "c1", before, names, files)
-    plan = ProductActivities(None, None, "")._file_changes  # type: ignore[arg-type]
-    return plan(declaration, before, before.apply(apply).remove(remove))
+    return file_changes(files, before, before.apply(apply).remove(remove), names)
 
 
 @given(declared, st.data())

@@ -1,0 +1,48 @@
+"""One world for all scenarios, with two registered workers and the people of the story."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.journey import Journey
+from sandbox.world import World
+from tests.integration.door.support import Cli
+from tests.worlds import best_flavour, running
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All in one process, where the world is."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("world-scenarios"))
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Everything runs; outages and refusals are looked at again every second."""
+    with running(tmp_path_factory.mktemp("scenarios"), best_flavour(), NAUTES_RETRY_MAXIMUM_SECONDS="1") as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def story(world: World) -> Iterator[Journey]:
+    """`platform` has registered two workers; `team`, `ada` and `ben` may make products; `stranger` knows of none."""
+    found = Journey(world, say=lambda _: None)
+    found.install()
+    found.register_clusters()
+    for name in ("ada", "ben", "stranger"):
+        found.people[name] = found.person(name)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def cli(story: Journey, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cli:
+    """The command line, as a person, in an empty directory."""
+    monkeypatch.chdir(tmp_path)
+    return Cli(story, monkeypatch)

@@ -1,0 +1,314 @@
+"""What follows a commit, ours or a person's: doors, keys, clusters, neighbours and runtimes hear what is news, no more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateStage
+
+from contracts.clusters import Claim, Reserve
+from contracts.declarations import Agreement, Author, Borrow, Consumer, Known, Lifetime, RepositoryAccess
+from contracts.errors import Conflict, Refused, Unavailable
+from contracts.gitlab import KeyGrant, KeysState
+from contracts.operations import Accepted, Outcome
+from contracts.products import ChangeInput, ChangeReport, ProductInput, SyncReport
+from contracts.status import ProductStatus
+from resources.findings import Finding
+from tests.workflow import answers
+from tests.workflow.answers import DECLARATION, HEAD, PROJECT, change, plan, planned, push, synced, unique
+from tests.workflow.platform import Handle, Platform, hurried, until
+
+ARRIVED = "c" * 40
+LOST = Finding(
+    rule="environment-cluster-unknown", message="cluster nowhere is not registered", resource="Environment/lost"
+)
+
+
+async def _settled(platform: Platform, product: str, report: SyncReport, **more: Any) -> ChangeReport:
+    """A push to the declaration, whose look finds this."""
+    platform.fakes.answers["products.read"] = report
+    request = change(product, "push", manifests=[])
+    key = f"change/{product}/{request.operation}"
+    await platform.start("Change", key, ChangeInput(request=request, **more))
+    found: ChangeReport = await platform.handle(key, ChangeReport).result()
+    return found
+
+
+async def test_a_push_is_carried_out_without_a_plan_or_a_commit(platform: Platform) -> None:
+    product = unique("shop")
+    report = synced(
+        product, deployments=[answers.deployment(product)], outcomes=[Outcome(resource="Project/web", action="created")]
+    )
+    ended = await _settled(platform, product, report, known=Known(accepted=HEAD))
+    assert (ended.state, ended.commit, [each.action for each in ended.outcomes]) == ("done", HEAD, ["created"])
+    assert platform.fakes.names() == ["products.read", "control.tell"]
+
+
+async def test_what_does_not_take_effect_is_said_beside_the_commit_once(platform: Platform) -> None:
+    product = unique("shop")
+    outcome = Outcome(resource="Environment/lost", action="refused", detail=LOST.message)
+    report = synced(product, commit=ARRIVED, refused=[LOST], findings=[LOST], outcomes=[outcome])
+    ended = await _settled(platform, product, report, known=Known(accepted=HEAD))
+    assert (ended.state, ended.findings, ended.outcomes) == ("refused", [LOST], [outcome])
+    (said,) = platform.fakes.asked("gitlab.comment")
+    assert (said.project_id, said.commit) == (DECLARATION, ARRIVED)
+    assert "Environment/lost" in said.text and "nowhere is not registered" in said.text
+
+
+async def test_new_repositories_get_their_doors_and_withdrawn_ones_lose_them(platform: Platform) -> None:
+    product = unique("shop")
+    report = synced(
+        product,
+        repositories=[planned("code")],
+        withdrawn={"old": 77},
+        known=Known(accepted=HEAD, repositories={"code": PROJECT}),
+        hooks_url="https://nautes.example.com/hooks",
+    )
+    await _settled(platform, product, report, known=Known(accepted=HEAD, repositories={"old": 77}))
+    assert platform.fakes.names() == [
+        "products.read",
+        "repositories.ensure_keys",
+        "repositories.ensure_token",
+        "repositories.ensure_hook",
+        "repositories.withdraw",
+        "repositories.drop_secrets",
+    ]
+    assert platform.fakes.asked("repositories.withdraw")[0].project_id == 77
+    assert platform.fakes.asked("repositories.ensure_hook")[0].url.endswith(f"/{PROJECT}")
+
+
+async def test_a_first_look_sees_to_the_declaration_itself(platform: Platform) -> None:
+    product = unique("shop")
+    await _settled(platform, product, synced(product))
+    assert platform.fakes.names() == ["products.read", "repositories.ensure_keys", "repositories.ensure_hook"]
+    assert platform.fakes.asked("repositories.ensure_keys")[0].permissions == ["readonly"]
+
+
+async def test_keys_clusters_and_neighbours_hear_what_concerns_them(platform: Platform) -> None:
+    product = unique("shop")
+    access = RepositoryAccess(
+        project_id=PROJECT, path=f"{product}/code", wanted=[KeyGrant(project_id=42, permission="readonly")]
+    )
+    agreement = Agreement(product=product, repository="owner/lib", permissions="readonly")
+    report = synced(product, access=[access], uses={"edge": ["test"]}, agreements={"owner": [agreement]})
+    await _settled(platform, product, report, known=Known(accepted=HEAD))
+    assert platform.fakes.asked("repositories.agree_keys")[0].wanted == access.wanted
+    (uses,) = platform.fakes.asked("control.uses")
+    assert (uses.cluster, uses.uses.product, uses.uses.environments) == ("edge", product, ["test"])
+    assert platform.fakes.asked("control.agree") == [Borrow(owner="owner", product=product, wanted=[agreement])]
+
+
+async def test_the_first_date_on_which_something_runs_out_is_known(platform: Platform) -> None:
+    product = unique("shop")
+    dates = iter(["2027-02-01", "2027-01-01"])
+    platform.fakes.answers["repositories.ensure_keys"] = lambda _: KeysState(
+        made="unchanged", secrets=[], expires_at=next(dates)
+    )
+    known = Known(accepted=HEAD, repositories={"a": 1, "b": 2}, renew="2027-03-01")
+    report = synced(product, repositories=[planned("a"), planned("b")], known=known, lifetime=Lifetime(days=90))
+    ended = await _settled(platform, product, report, known=Known(accepted=HEAD))
+    assert ended.sync is not None and ended.sync.known.renew == "2027-01-01"
+
+
+# Asked before the commit
+
+
+def _reserve(product: str) -> Reserve:
+    claim = Claim(runtime=f"deployment/{product}/web", product=product, product_id="", namespaces=["web"])
+    return Reserve(product=product, product_id="", operation="op", claims=[claim], environments=["test"])
+
+
+async def _apply(platform: Platform, product: str, **more: Any) -> ChangeReport:
+    request = change(product, **more)
+    key = f"change/{product}/{request.operation}"
+    await platform.start("Change", key, ChangeInput(request=request))
+    found: ChangeReport = await platform.handle(key, ChangeReport).result()
+    return found
+
+
+async def test_clusters_are_asked_before_the_commit_in_the_name_of_the_group_that_was_just_made(
+    platform: Platform,
+) -> None:
+    product = unique("shop")
+    fresh = answers.new_product(product).model_copy(update={"claims": {"edge": _reserve(product)}})
+    platform.fakes.answers["products.plan"] = fresh
+    assert (await _apply(platform, product)).state == "done"
+    names = platform.fakes.names()
+    assert names.index("gitlab.ensure_group") < names.index("control.reserve") < names.index("products.commit_files")
+    (order,) = platform.fakes.asked("control.reserve")
+    assert (order.cluster, order.reserve.product_id) == ("edge", "product-1")
+    assert [each.product_id for each in order.reserve.claims] == ["product-1"]
+
+
+async def test_a_namespace_that_is_taken_refuses_the_change_and_gives_the_rest_back(platform: Platform) -> None:
+    product = unique("shop")
+    claims = {"edge": _reserve(product), "far": _reserve(product)}
+    platform.fakes.answers["products.plan"] = plan(claims=claims)
+    platform.fakes.answers["control.reserve"] = _only_edge
+    ended = await _apply(platform, product)
+    assert (ended.state, [each.rule for each in ended.findings]) == ("refused", ["namespace-taken"])
+    assert [each.cluster for each in platform.fakes.asked("control.unreserve")] == ["far", "edge"]
+    assert "products.commit_files" not in platform.fakes.names()
+
+
+def _only_edge(order: Any) -> Any:
+    if order.cluster != "edge":
+        raise Conflict("namespace-taken", "namespace web of cluster far is used by deployment/other/web")
+    return answers.reserved(order)
+
+
+async def test_whoever_skips_the_rules_asks_nobody(platform: Platform) -> None:
+    product = unique("shop")
+    borrow = Borrow(owner="owner", product=product)
+    platform.fakes.answers["products.plan"] = plan(claims={"edge": _reserve(product)}, borrows=[borrow])
+    assert (await _apply(platform, product, skip_check=True)).state == "done"
+    assert not {"control.reserve", "control.borrow"} & set(platform.fakes.names())
+
+
+async def test_an_owner_that_does_not_lend_refuses_the_change(platform: Platform) -> None:
+    product = unique("shop")
+    wanted = Agreement(product=product, repository="owner/lib", permissions="readonly")
+    borrow = Borrow(owner="owner", product=product, wanted=[wanted], before=[])
+    platform.fakes.answers["products.plan"] = plan(borrows=[borrow])
+    platform.fakes.fail("control.borrow", Refused("foreign-unknown", "there is no repository owner/lib that is opened"))
+    ended = await _apply(platform, product)
+    assert (ended.state, [each.rule for each in ended.findings]) == ("refused", ["foreign-unknown"])
+    assert platform.fakes.asked("control.agree") == [borrow.model_copy(update={"wanted": []})]
+
+
+# The product
+
+
+async def _started(platform: Platform, product: str) -> Handle:
+    handle = await platform.start("Product", f"product/{product}", ProductInput(path=product))
+
+    async def idle() -> bool:
+        found = await platform.shown(handle.id, ProductStatus)
+        return bool(found.id) and found.phase == "Idle"
+
+    await until(idle, "an idle product")
+    return handle
+
+
+def _borrow(product: str, guest: str) -> Borrow:
+    consumer = Consumer(repository=f"{guest}/app", project_id=5)
+    wanted = Agreement(product=guest, repository=f"{product}/code", permissions="readonly", consumers=[consumer])
+    return Borrow(owner=product, product=guest, wanted=[wanted])
+
+
+async def test_a_product_remembers_whom_it_lent_to_and_its_next_change_knows(platform: Platform) -> None:
+    product = unique("shop")
+    platform.fakes.answers["products.read"] = synced(product)
+    handle = await _started(platform, product)
+    borrow = _borrow(product, "guest")
+    await handle.execute_update("lend", borrow, result_type=Accepted)
+    accepted = await handle.execute_update("submit", change(product), result_type=Accepted)
+    await platform.result(accepted.operation)
+    assert platform.fakes.asked("products.opened")[0].agreements == borrow.wanted
+    assert platform.fakes.asked("products.plan")[0].agreements == borrow.wanted
+
+
+async def test_a_product_that_is_being_changed_lends_nothing(platform: Platform) -> None:
+    product = unique("shop")
+    platform.fakes.answers["products.read"] = synced(product)
+    handle = await _started(platform, product)
+    hold = platform.fakes.hold("products.plan")
+    await handle.execute_update("submit", change(product), result_type=Accepted)
+    await hold.begun.wait()
+    with pytest.raises(WorkflowUpdateFailedError) as caught:
+        await handle.execute_update("lend", _borrow(product, "guest"), result_type=Accepted)
+    assert "is being changed" in str(caught.value.cause)
+    hold.release()
+
+
+async def test_a_change_waits_until_a_loan_is_decided(platform: Platform) -> None:
+    product = unique("shop")
+    platform.fakes.answers["products.read"] = synced(product)
+    handle = await _started(platform, product)
+    hold = platform.fakes.hold("products.opened")
+    loan = await handle.start_update(
+        "lend", _borrow(product, "guest"), result_type=Accepted, wait_for_stage=WorkflowUpdateStage.ACCEPTED
+    )
+    await hold.begun.wait()
+    accepted = await handle.execute_update("submit", change(product), result_type=Accepted)
+    assert "products.plan" not in platform.fakes.names()
+    hold.release()
+    await loan.result()
+    await platform.result(accepted.operation)
+    assert platform.fakes.asked("products.plan")[0].agreements == _borrow(product, "guest").wanted
+
+
+async def test_what_others_say_they_use_is_looked_at(platform: Platform) -> None:
+    product = unique("shop")
+    platform.fakes.answers["products.read"] = synced(product)
+    handle = await _started(platform, product)
+    borrow = _borrow(product, "guest")
+    await handle.signal("agreed", borrow)
+    await platform.called("products.read", 2)
+    assert platform.fakes.asked("products.read")[-1].known.agreements == borrow.wanted
+
+
+async def test_what_is_held_is_looked_at_again_after_a_while(platform: Platform) -> None:
+    product = unique("shop")
+    held = Known(accepted=HEAD, held={"Environment/lost": ""})
+    with hurried(refused_retry=0.1):
+        platform.fakes.answers["products.read"] = synced(product, known=held, refused=[LOST], findings=[LOST])
+        await _started(platform, product)
+        await platform.called("products.read", 4)
+        assert len(platform.fakes.asked("gitlab.comment")) == 1
+        platform.fakes.answers["products.read"] = synced(product, known=Known(accepted=HEAD), uses={"edge": ["lost"]})
+        await platform.called("control.uses")
+
+
+async def test_a_look_that_fails_is_repeated_after_a_while_and_not_at_once(platform: Platform) -> None:
+    product = unique("shop")
+    with hurried(refused_retry=0.2):
+        platform.fakes.fail("products.read", Refused("token", "the platform's token is gone"))
+        platform.fakes.answers["products.read"] = synced(product, known=Known(accepted=HEAD))
+        await _started(platform, product)
+    assert len(platform.fakes.asked("products.read")) == 2
+
+
+async def test_keys_that_run_out_are_renewed_when_the_sweep_says_so(platform: Platform) -> None:
+    product = unique("shop")
+    platform.fakes.answers["products.read"] = synced(product, known=Known(accepted=HEAD, renew="2027-01-01"))
+    handle = await _started(platform, product)
+    platform.fakes.answers["products.read"] = synced(
+        product, repositories=[planned("code")], known=Known(accepted=HEAD, repositories={"code": PROJECT})
+    )
+    await handle.signal("renew")
+    await platform.called("repositories.ensure_token")
+    assert [each.renew for each in platform.fakes.asked("products.read")][-2:] == [True, True]
+
+
+async def test_the_sweep_for_lifetime_is_one_listing(platform: Platform) -> None:
+    handle = await platform.client.start_workflow("CredentialSweep", id=unique("sweep"), task_queue=platform.queue)
+    assert await handle.result() == 1
+    assert platform.fakes.names() == ["control.renew_due"]
+
+
+async def test_a_push_by_plain_git_runs_in_the_name_of_its_author(platform: Platform) -> None:
+    product = unique("shop")
+    platform.fakes.answers["products.read"] = synced(product, known=Known(accepted=HEAD))
+    handle = await _started(platform, product)
+    outcome = Outcome(resource="Project/web", action="created")
+    news = synced(
+        product,
+        commit=ARRIVED,
+        known=Known(accepted=ARRIVED),
+        outcomes=[outcome],
+        author=Author(name="Ada", email="ada@example.com"),
+    )
+    platform.fakes.answers["products.read"] = news
+    await handle.signal("pushed", push(DECLARATION, repository=f"{product}/default.project", after=ARRIVED))
+    ended = await platform.result(f"change/{product}/git-{ARRIVED[:12]}", ChangeReport)
+    assert (ended.state, ended.outcomes) == ("done", [outcome])
+
+
+async def test_an_outage_of_the_owner_is_borne_only_for_a_while(platform: Platform) -> None:
+    product = unique("shop")
+    platform.fakes.answers["products.plan"] = plan(borrows=[Borrow(owner="owner", product=product)])
+    platform.fakes.fail("control.borrow", Unavailable("owner-busy", "owner is being changed"), times=2)
+    assert (await _apply(platform, product)).state == "done"
+    assert len(platform.fakes.asked("control.borrow")) == 3

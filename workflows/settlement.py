@@ -1,0 +1,81 @@
+"""What follows a commit to a declaration, whoever made it: repositories' doors, keys, clusters, other products, runtimes.
+
+Run by the change workflow. Everything here is a difference that the look at the head reported (activities/acceptance.py), and
+every step is idempotent: what was interrupted is carried out again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.control import ControlActivities
+    from contracts.clusters import Uses, UsesOrder
+    from contracts.control import TellOrder
+    from contracts.declarations import Borrow, Known
+    from contracts.products import SyncReport
+    from workflows.doors import DECLARATION, Doors
+    from workflows.effects import perform
+    from workflows.record import Record
+
+
+class Settlement:
+    """Carries out one report."""
+
+    def __init__(self, product: str, record: Record, report: SyncReport, *, renewed: bool) -> None:
+        self._product = product
+        self._record = record
+        self._report = report
+        renew = "" if renewed else report.known.renew
+        self._doors = Doors(record, report.lifetime, report.hooks_url, renew)
+
+    async def run(self, *, opened: Collection[str], deleted: Collection[str], adopt: bool) -> Known:
+        """`opened` and `deleted` are repositories the change deals with itself; what is known at the end."""
+        await self._repositories(opened, deleted, adopt)
+        await self._clusters()
+        await self._neighbours()
+        await self._runtimes()
+        return self._report.known.model_copy(update={"renew": self._doors.renew})
+
+    async def _repositories(self, opened: Collection[str], deleted: Collection[str], adopt: bool) -> None:
+        report = self._report
+        if adopt and report.project_id:
+            self._record.show("Declaration repository")
+            await self._doors.open_declaration(report.project_id, f"{self._product}/{DECLARATION}")
+        for each in report.repositories:
+            if each.name not in opened:
+                self._record.show(f"Repository {each.name}")
+                number = report.known.repositories[each.name]
+                await self._doors.open(number, f"{self._product}/{each.name}", each.events)
+        for name, number in report.withdrawn.items():
+            if name not in deleted:
+                self._record.show(f"Repository {name}")
+                await self._doors.withdraw(number, f"{self._product}/{name}")
+        for access in report.access:
+            self._record.show(f"Authorizations of {access.path}")
+            await self._doors.agree(access)
+
+    async def _clusters(self) -> None:
+        """Clusters know which environments stand on them."""
+        report = self._report
+        runtimes = [each.workflow for each in report.runtimes]
+        for cluster, environments in report.uses.items():
+            uses = Uses(product=self._product, environments=environments, runtimes=runtimes)
+            order = UsesOrder(cluster=cluster, uses=uses)
+            await perform(ControlActivities.uses, order, f"Environments on {cluster}")
+
+    async def _neighbours(self) -> None:
+        """Owners of repositories know who uses them."""
+        for owner, wanted in self._report.agreements.items():
+            borrow = Borrow(owner=owner, product=self._product, wanted=wanted)
+            await perform(ControlActivities.agree, borrow, f"What we use of {owner}")
+
+    async def _runtimes(self) -> None:
+        """Runtimes start, change or go as the declaration now says."""
+        report = self._report
+        if report.deployments or report.pipelines or report.removed:
+            self._record.show("Runtimes")
+            tell = TellOrder(deployments=report.deployments, pipelines=report.pipelines, removed=report.removed)
+            await perform(ControlActivities.tell, tell, "Tell the runtimes that changed")
