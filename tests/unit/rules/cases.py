@@ -195,9 +195,9 @@ CASES: dict[str, list[Case]] = {
             "ci is already that of ProjectPipelineRuntime/again",
         ),
         Case(
-            [deployment(destination={"environment": "build", "namespaces": ["build"]})],
-            [deployment(destination={"environment": "build", "namespaces": ["live"]})],
-            "DeploymentRuntime/live",
+            [deployment("a", destination={"environment": "build", "namespaces": ["build"]})],
+            [deployment("a", destination={"environment": "build", "namespaces": ["live"]})],
+            "DeploymentRuntime/a",
             "ProjectPipelineRuntime/build",
         ),
     ],
@@ -265,7 +265,7 @@ CASES: dict[str, list[Case]] = {
         Case(
             [binding(coderepo=name)], [binding(coderepo="toys/lib")], OPEN, f"no repository {name} that is open to shop"
         )
-        for name in ("toys/none", "toys/closed", "nowhere/lib", "group/toys/lib")
+        for name in ("toys/none", "toys/closed", "toys/stray", "nowhere/lib", "group/toys/lib")
     ]
     + [
         Case(
