@@ -19,6 +19,8 @@ from resources.base import (
     Text,
 )
 
+CODE_REPO = AliasChoices("codeRepo", "coderepo", "code_repo")
+
 
 def _place(value: Any) -> Any:
     """Old documents name the environment only."""
@@ -28,7 +30,7 @@ def _place(value: Any) -> Any:
 class ManifestSource(Model):
     """Where the manifests are: repository, branch or tag or commit, directory."""
 
-    code_repo: RepositoryReference
+    code_repo: RepositoryReference = Field(alias="codeRepo", validation_alias=CODE_REPO)
     target_revision: Required
     path: Required
 
@@ -142,7 +144,7 @@ class PipelineDestination(Model):
 class AdditionalGit(Model):
     """Objects deployed beside the pipelines."""
 
-    code_repo: OptionalReference = ""
+    code_repo: OptionalReference = Field(default="", alias="codeRepo", validation_alias=CODE_REPO)
     url: Text = ""
     revision: Text = ""
     path: Text = ""

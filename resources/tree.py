@@ -49,10 +49,11 @@ class ProductTree:
 
     @cached_property
     def _by_kind(self) -> dict[type[Resource], list[Resource]]:
-        """Rules ask for all of a kind once per resource."""
+        """Rules ask for all of a kind once per resource; a kind holds what is derived from it, too."""
         found: dict[type[Resource], list[Resource]] = {}
         for each in sorted(self, key=lambda one: one.name):
-            found.setdefault(type(each), []).append(each)
+            for kind in type(each).__mro__:
+                found.setdefault(kind, []).append(each)
         return found
 
     def apply(self, changes: Iterable[Resource]) -> ProductTree:

@@ -21,6 +21,7 @@ CRON: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
     ("day of the week", 0, 7, DAYS),
 )
 ITEM = r"(?P<all>[*?])|(?P<first>[0-9a-z]{1,3})(-(?P<last>[0-9a-z]{1,3}))?"
+EXDATE = "EXDATE:"  # before dates with commas between them
 DURATION = r"([0-9]{1,9}(\.[0-9]{1,9})?(ns|us|µs|μs|ms|s|m|h))+"
 
 
@@ -61,11 +62,12 @@ def interval(text: str) -> str:
 
 
 def exclusion(text: str) -> str:
-    """A date or a time that is left out, in ISO 8601: 2026-12-24, 2026-12-24T18:00:00Z, 20261224T180000Z."""
+    """A day that is left out, in ISO 8601 (2026-12-24, 2026-12-24T18:00:00Z) or as the original wants it (RFC 5545, below)."""
     try:
-        datetime.fromisoformat(text)
+        for each in text.removeprefix(EXDATE).split(","):
+            datetime.fromisoformat(each)
     except ValueError:
-        return "is no date or time such as 2026-12-24 or 2026-12-24T18:00:00Z"
+        return f"is no date or time such as 2026-12-24 or {EXDATE}20261224T180000Z"
     return ""
 
 

@@ -6,9 +6,9 @@ An advisory rule refuses nothing either: it tells people what to expect.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from resources.base import Resource
 from resources.cluster import Cluster
@@ -19,6 +19,7 @@ from resources.runtime import DeploymentRuntime, ProjectPipelineRuntime
 from resources.tree import ProductTree
 from rules.hooks import HOOKS, HookEntry
 
+Kind = TypeVar("Kind", bound=Resource)
 Check = Callable[[Any, "World"], Iterable[Finding]]
 Runtime = DeploymentRuntime | ProjectPipelineRuntime
 Findings = Iterable[Finding]
@@ -47,6 +48,16 @@ class World:
     products: frozenset[str] | None = None
     hooks: Mapping[str, HookEntry] = field(default_factory=lambda: HOOKS)
     removed: Mapping[str, Resource] = field(default_factory=dict)
+    _alike: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def alike(self, kind: type[Kind], of: Callable[[Kind], Hashable]) -> Mapping[Hashable, list[Kind]]:
+        """All resources of a kind by what `of` (a function of a module) says of them, each list by name; made once."""
+        if (kind, of) not in self._alike:
+            found: dict[Hashable, list[Kind]] = {}
+            for each in self.tree.all(kind):
+                found.setdefault(of(each), []).append(each)
+            self._alike[kind, of] = found
+        return cast(Mapping[Hashable, list[Kind]], self._alike[kind, of])
 
 
 @dataclass(frozen=True)

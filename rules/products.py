@@ -82,10 +82,14 @@ def environment_cluster(environment: Environment, world: World) -> Findings:
         yield finding("environment-cluster-unknown", environment, text, pointer="/spec/cluster", hint=f"known: {known}")
 
 
+def _cluster(environment: Environment) -> str:
+    return environment.cluster
+
+
 @rule("environment-cluster-shared", Environment, summary="two environments of a product never share a cluster")
 def environment_shared(environment: Environment, world: World) -> Findings:
-    for other in world.tree.all(Environment):
-        if other.name < environment.name and other.cluster == environment.cluster:
+    for other in world.alike(Environment, _cluster)[environment.cluster]:
+        if other.name < environment.name:
             text = f"cluster {environment.cluster} is already the cluster of environment {other.name}"
             yield finding("environment-cluster-shared", environment, text, pointer="/spec/cluster")
 

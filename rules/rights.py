@@ -41,7 +41,12 @@ def allowed(project: str, repository: str, world: World) -> bool:
         found = world.tree.get(CodeRepo, repository)
         if found is None or found.project == project:
             return True
-    return any(opens(each, project, repository, world) for each in world.tree.all(CodeRepoBinding))
+    bindings = world.alike(CodeRepoBinding, _repository).get(repository, [])
+    return any(opens(each, project, repository, world) for each in bindings)
+
+
+def _repository(binding: CodeRepoBinding) -> str:
+    return binding.coderepo
 
 
 def _missing(runtime: Runtime, world: World, *, foreign: bool) -> Iterator[tuple[str, str]]:

@@ -5,6 +5,8 @@ Whether another product has a namespace is decided by the cluster's workflow, wh
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 from resources.cluster import Cluster
 from resources.documents import shortened
 from resources.product import Environment
@@ -54,11 +56,18 @@ def namespace_reserved(runtime: Runtime, world: World) -> Findings:
             yield finding("namespace-reserved", runtime, f"namespace {name} is reserved", pointer="/spec/destination")
 
 
+def _source(runtime: DeploymentRuntime) -> Hashable:
+    return (*runtime.manifest_source.model_dump().values(), runtime.destination.environment)
+
+
+def _place(runtime: ProjectPipelineRuntime) -> Hashable:
+    return runtime.destination.environment, runtime.namespace
+
+
 @rule("deployment-duplicate", DeploymentRuntime, summary="one source goes to one environment once")
 def deployment_duplicate(runtime: DeploymentRuntime, world: World) -> Findings:
-    for other in world.tree.all(DeploymentRuntime):
-        same = other.manifest_source == runtime.manifest_source
-        if other.name < runtime.name and same and other.destination.environment == runtime.destination.environment:
+    for other in world.alike(DeploymentRuntime, _source)[_source(runtime)]:
+        if other.name < runtime.name:
             text = f"{other.key} already deploys this source to {runtime.destination.environment}"
             yield finding("deployment-duplicate", runtime, text)
 
@@ -70,12 +79,10 @@ def deployment_duplicate(runtime: DeploymentRuntime, world: World) -> Findings:
 )
 def pipeline_duplicate(runtime: ProjectPipelineRuntime, world: World) -> Findings:
     paths = {each.path for each in runtime.pipelines}
-    for other in world.tree.all(ProjectPipelineRuntime):
-        if other.name < runtime.name and other.pipeline_source == runtime.pipeline_source:
-            there = (other.destination.environment, other.namespace)
-            here = (runtime.destination.environment, runtime.namespace)
-            if there == here and paths & {each.path for each in other.pipelines}:
-                yield finding("pipeline-duplicate", runtime, f"{other.key} already runs one of these pipelines there")
+    for other in world.alike(ProjectPipelineRuntime, _place)[_place(runtime)]:
+        same = other.pipeline_source == runtime.pipeline_source and paths & {each.path for each in other.pipelines}
+        if other.name < runtime.name and same:
+            yield finding("pipeline-duplicate", runtime, f"{other.key} already runs one of these pipelines there")
 
 
 @rule(
@@ -85,12 +92,12 @@ def pipeline_duplicate(runtime: ProjectPipelineRuntime, world: World) -> Finding
     summary="the namespace of a pipeline runtime is no other runtime's in that environment",
 )
 def pipeline_namespace(runtime: Runtime, world: World) -> Findings:
-    here, names = runtime.destination.environment, set(_names(runtime))
-    for other in world.tree.all(ProjectPipelineRuntime):
-        later = isinstance(runtime, DeploymentRuntime) or other.name < runtime.name  # one of the two is told
-        if later and other.destination.environment == here and other.namespace in names:
-            text = f"namespace {other.namespace} is already that of {other.key}"
-            yield finding("pipeline-namespace", runtime, text, pointer="/spec/destination")
+    there = world.alike(ProjectPipelineRuntime, _place)
+    for name in _names(runtime):
+        for other in there.get((runtime.destination.environment, name), []):
+            if isinstance(runtime, DeploymentRuntime) or other.name < runtime.name:  # one of two pipelines is told
+                text = f"namespace {name} is already that of {other.key}"
+                yield finding("pipeline-namespace", runtime, text, pointer="/spec/destination")
 
 
 @rule(

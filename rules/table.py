@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from resources.base import Resource
+from rules import pipelines
 from rules.clusters import ADVISORY
 from rules.clusters import RULES as CLUSTER_RULES
 from rules.engine import RULES
 
 PRODUCT_TESTS = "`tests/unit/rules/cases.py`"
+PIPELINE_TESTS = "`tests/unit/rules/cases_of_pipelines.py`"
 CLUSTER_TESTS = "`tests/unit/rules/test_cluster_rules.py`"
 DOOR = "door and change"
 INTRO = """# Rules
@@ -86,7 +88,8 @@ def markdown() -> str:
 
 def _rows() -> Iterator[tuple[str, ...]]:
     for id_, known in sorted(RULES.items()):
-        yield f"`{id_}`", _kinds(known.kinds), known.summary, _effect(known.advisory), DOOR, PRODUCT_TESTS
+        tests = PIPELINE_TESTS if known.check.__module__ == pipelines.__name__ else PRODUCT_TESTS
+        yield f"`{id_}`", _kinds(known.kinds), known.summary, _effect(known.advisory), DOOR, tests
     for id_, demand in sorted(CLUSTER_RULES.items()):
         yield f"`{id_}`", "Cluster", demand, _effect(id_ in ADVISORY), "registration", CLUSTER_TESTS
     for id_, kinds, demand, where, tests in ELSEWHERE:

@@ -151,6 +151,13 @@ def test_the_original_spellings_are_taken() -> None:
         for owner in ("productName", "product_name", "product"):
             binding = spec_of("CodeRepoBinding", permissions="readonly", **{owner: "shop", spelling: "deploy"})
             assert (binding.product, binding.coderepo, binding.opened_to) == ("shop", "deploy", "shop")
+    for spelling in ("codeRepo", "coderepo", "code_repo"):
+        git = {"git": {spelling: "deploy"}}
+        found = spec_of("ProjectPipelineRuntime", **runtime, **PIPELINE, additionalResources=git)
+        assert manifest_of(found)["spec"]["additionalResources"] == {"git": {"codeRepo": "deploy"}}
+        from_ = {"targetRevision": "main", "path": "x", spelling: "deploy"}
+        found = spec_of("DeploymentRuntime", **runtime, manifestSource=from_)
+        assert found.manifest_source.code_repo == "deploy"
     for kind, spec in (("DeploymentRuntime", {"manifestSource": source}), ("ProjectPipelineRuntime", PIPELINE)):
         old = spec_of(kind, product="shop", destination="test", **spec)
         assert old == spec_of(kind, product="shop", destination={"environment": "test"}, **spec)

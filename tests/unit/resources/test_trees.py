@@ -30,6 +30,16 @@ def test_a_tree_never_changes_but_gives_another() -> None:
     assert tree.get(Environment, "web") is None
 
 
+def test_all_of_a_kind_come_by_name_with_what_is_derived_from_it() -> None:
+    class Marked(Project):
+        """A project, and more."""
+
+    tree = ProductTree.of("shop", "c", [WEB, Marked(name="app", product="shop")])
+    assert [each.name for each in tree.all(Project)] == ["app", "web"]
+    assert [each.name for each in tree.all(Marked)] == ["app"]
+    assert tree.all(Environment) == []
+
+
 @given(files, files)
 def test_a_difference_turns_one_into_the_other(old: dict[str, str], new: dict[str, str]) -> None:
     found = dict(old)

@@ -83,6 +83,7 @@ FOREIGN = {
     for each in (
         ForeignRepository("toys/lib", "core", (opened("toys", "lib", "shop"), opened("toys", "lib", "third"))),
         ForeignRepository("toys/web-only", bindings=(opened("toys", "web-only", "shop", "web"),)),
+        ForeignRepository("toys/stray", bindings=(opened("toys", "lib", "shop"), opened("third", "stray", "shop"))),
         ForeignRepository("toys/closed", bindings=(opened("toys", "closed", "third"),)),
         ForeignRepository("group/toys/deep", bindings=(opened("group/toys", "deep", "shop", permissions="readwrite"),)),
     )

@@ -14,6 +14,7 @@ GOOD: list[tuple[Callable[[str], str], list[str]]] = [
     (schedule, ["* * * * *", "*/5 0-23/2 1,15 jan-mar mon-fri", "0 4 ? * SUN", "59 23 31 12 7", " 0  1 * * * "]),
     (interval, ["1s", "90s", "1h30m", "1.5h", "100ms", "3us", "3µs"]),
     (exclusion, ["2026-12-24", "2026-12-24T18:00:00Z", "2026-12-24T18:00:00+01:00", "20261224", "20261224T180000Z"]),
+    (exclusion, ["EXDATE:20261224T180000Z", "EXDATE:20261224T180000Z,20261231T180000Z"]),
     (timezone, ["UTC", "Europe/Berlin", "America/Argentina/Ushuaia", "Asia/Shanghai"]),
 ]
 BAD: list[tuple[Callable[[str], str], list[str]]] = [
@@ -21,7 +22,10 @@ BAD: list[tuple[Callable[[str], str], list[str]]] = [
     (schedule, ["* * * * 8", "5-1 * * * *", "*/0 * * * *", "a * * * *", "1, * * * *", "* * * mon *", "-1 * * * *"]),
     (schedule, ["*/ * * * *", "1-2-3 * * * *", "* * * foo-mar *", "٣ * * * *", "1/x * * * *"]),
     (interval, ["", "90", "1d", "-1h", "0s", "0h0m", "1h 30m", "h", "1.h", "٣s"]),
-    (exclusion, ["", "24.12.2026", "2026-13-01", "tomorrow", "2026-12-24 25:00"]),
+    (
+        exclusion,
+        ["", "24.12.2026", "2026-13-01", "tomorrow", "2026-12-24 25:00", "EXDATE:", "EXDATE:20261224T180000Z,"],
+    ),
     (timezone, ["", "Europe/Nowhere", "../UTC", "/etc/localtime", "CEST+1", "europe/berlin"]),
 ]
 

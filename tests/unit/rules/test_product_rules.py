@@ -144,6 +144,8 @@ def test_nothing_is_told_of_what_an_owner_declares_for_others() -> None:
         return [each.model_dump_json().replace(name, "...") for each in found]
 
     assert said("toys/none") == said("toys/closed") == said("nowhere/lib") != []
+    unagreed = replace(GOOD, tree=GOOD.tree.apply([pipeline(pipelineSource="toys/none")]))
+    assert ids(all_of(unagreed)) == ["foreign-unagreed"], "who has not agreed is told of that only"
     alone = replace(GOOD, products=None, tree=GOOD.tree.apply([binding(productName="shop", product="nobody")]))
     assert all_of(alone) == [], "which products there are is asked only when somebody knows"
 
