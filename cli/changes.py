@@ -126,7 +126,7 @@ def delete(
 def _flags(dry_run: bool, insecure: bool, plan: list[str] | None, confirmed: int | None) -> dict[str, Any]:
     """The query of a change; what is not asked for is not sent."""
     wishes = {"dry_run": dry_run, "insecure_skip_check": insecure, "plan": plan, "confirm_deletions": confirmed}
-    return {name: value for name, value in wishes.items() if value not in (False, None, [])}
+    return {name: value for name, value in wishes.items() if value is not None and value is not False and value != []}
 
 
 def _read(names: list[str]) -> list[Part]:

@@ -5,6 +5,7 @@ Used by every command; where address and token come from is in cli/target.py. No
 
 from __future__ import annotations
 
+import functools
 import json
 import secrets
 import socket
@@ -53,6 +54,12 @@ class Api:
     token: str
     patience: float | None = None  # seconds a request is sent again while the server cannot be reached; None: PATIENCE
 
+    @functools.cached_property
+    def _client(self) -> httpx.Client:
+        import httpx
+
+        return httpx.Client()
+
     def get(self, path: str, patience: float = 0, **query: Any) -> Any:
         """GET; the decoded answer. `patience` is how many seconds longer than usual the server may take."""
         return self._send("GET", path, query, wait=patience)
@@ -83,7 +90,7 @@ class Api:
         headers = {**self._headers(), "Accept": "text/event-stream"}
         timeout = httpx.Timeout(30, read=SILENCE)
         try:
-            with httpx.stream("GET", self.server + path, headers=headers, timeout=timeout) as answer:
+            with self._client.stream("GET", self.server + path, headers=headers, timeout=timeout) as answer:
                 if answer.headers.get("content-type", "").split(";")[0] != "text/event-stream":
                     answer.read()
                     _decoded(answer)
@@ -124,7 +131,7 @@ class Api:
         deadline = time.monotonic() + (PATIENCE if self.patience is None else self.patience)
         while True:
             try:
-                answer = httpx.request(
+                answer = self._client.request(
                     method, self.server + path, params=params, content=content, headers=sent, timeout=30 + wait
                 )
             except (httpx.InvalidURL, httpx.UnsupportedProtocol):

@@ -17,6 +17,7 @@ from cli.client import NOT_FOUND, Api, CommandError
 
 POLL = 30  # seconds one request may wait for an end
 GLANCE = 1  # seconds it waits where a person watches the steps
+LOOK_EVERY = 0.2  # seconds between two requests, at least
 LISTEN = 15.0  # seconds that must be left for listening: this far apart are the stream's signs of life
 Operation = dict[str, Any]
 
@@ -52,8 +53,11 @@ def steps(api: Api, operation: Operation, deadline: float) -> Iterator[Operation
                 return
         wait = min(left, GLANCE if sys.stderr.isatty() else POLL)
         path = f"/api/v1/operations/{quote(operation['operation'])}"
-        found = {**operation, **api.get(path, wait, wait=wait)}
+        asked = time.monotonic()
+        found = {"operation": operation["operation"], **api.get(path, wait, wait=wait)}
         yield found
+        if found["state"] == "running":  # what is only queued is answered at once
+            time.sleep(max(0.0, min(LOOK_EVERY - (time.monotonic() - asked), deadline - time.monotonic())))
 
 
 def require(operations: list[Operation]) -> None:
@@ -79,9 +83,9 @@ def _told(api: Api, operation: Operation, deadline: float) -> Iterator[Operation
     """States as the API tells them; ends with the operation, with the stream or at the deadline."""
     for name, data in api.events(f"/api/v1/operations/{quote(operation['operation'])}/events"):
         if name == "end":
-            yield {**operation, **data}
+            yield data
             return
         if name == "step":
-            yield {**operation, **data, "state": "running"}
+            yield {**data, "state": "running"}
         if time.monotonic() > deadline:
             return

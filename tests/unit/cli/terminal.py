@@ -8,14 +8,16 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 WITHIN = 30.0  # seconds a command may take
+Reaction = tuple[str, str | Callable[[], None]]
 
 
-def on_terminal(*arguments: str, answers: tuple[tuple[str, str], ...] = ()) -> tuple[int, str]:
-    """The exit code and everything shown; each answer is (what is waited for, what is typed then)."""
+def on_terminal(*arguments: str, answers: tuple[Reaction, ...] = ()) -> tuple[int, str]:
+    """The exit code and everything shown; each answer is (what is waited for, what is typed or done then)."""
     mine, theirs = pty.openpty()
     command = [sys.executable, "-m", "cli.main", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "200"}
@@ -32,7 +34,7 @@ def on_terminal(*arguments: str, answers: tuple[tuple[str, str], ...] = ()) -> t
         os.close(mine)
 
 
-def _converse(mine: int, answers: list[tuple[str, str]]) -> str:
+def _converse(mine: int, answers: list[Reaction]) -> str:
     shown, seen, deadline = "", 0, time.monotonic() + WITHIN
     while True:
         ready, _, _ = select.select([mine], [], [], max(0.0, deadline - time.monotonic()))
@@ -47,4 +49,8 @@ def _converse(mine: int, answers: list[tuple[str, str]]) -> str:
         shown += got.decode(errors="replace")
         if answers and answers[0][0] in shown[seen:]:
             seen = len(shown)
-            os.write(mine, f"{answers.pop(0)[1]}\n".encode())
+            reaction = answers.pop(0)[1]
+            if isinstance(reaction, str):
+                os.write(mine, f"{reaction}\n".encode())
+            else:
+                reaction()
