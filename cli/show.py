@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.markup import escape as _escape
 
 WIDE = None if sys.stdout.isatty() else 10_000  # columns; a pipe has no width to fit into
-out = Console(highlight=False, soft_wrap=True, width=WIDE)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+out = Console(highlight=False, emoji=False, soft_wrap=True, width=WIDE)
+err = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 HIDDEN = "***"
 SECRET_LENGTH = 8  # characters from which a token is one: hiding "x" would hide half the alphabet
 _secrets: set[str] = set()

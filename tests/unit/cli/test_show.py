@@ -76,13 +76,13 @@ def test_refused_objects_findings_and_retries_are_shown(capsys: pytest.CaptureFi
 
 
 def test_texts_of_others_are_shown_as_they_are_and_steer_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    nasty = "[/red] [link=http://x]y[/link] \x1b[31mred\x1b]0;title\x07"
+    nasty = "[/red] [link=http://x]y[/link] :key: \x1b[31mred\x1b]0;title\x07"
     refused = [{"kind": nasty, "name": nasty, "action": "refused", "reason": nasty}]
     tree = _tree(_deployment("bad", "Degraded", outcomes=refused, message=nasty), findings=[{"message": nasty}])
     shown = _shown(tree, capsys)
     assert "\x1b" not in shown
     assert "\x07" not in shown
-    assert shown.count("[/red] [link=http://x]y[/link] ?[31mred?]0;title?") == 5
+    assert shown.count("[/red] [link=http://x]y[/link] :key: ?[31mred?]0;title?") == 5
     show.line(nasty)
     show.findings([{"resource": nasty, "line": 1, "column": 2, "message": nasty, "rule": "x", "hint": nasty}])
     printed = capsys.readouterr()
