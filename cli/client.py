@@ -1,32 +1,48 @@
-"""The API as the command line sees it: address, token, problems turned into errors with exit codes. Used by every command.
+"""The API as the command line sees it: requests, pages, event streams; problems turned into errors with exit codes.
 
-Address and token come from flags, then the environment, then the sandbox of the current directory. Nothing secret is printed.
+Used by every command; where address and token come from is in cli/target.py. Nothing secret is printed.
 """
 
 from __future__ import annotations
 
+import functools
 import json
-import os
 import secrets
 import socket
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
+if TYPE_CHECKING:
+    import httpx  # takes a while to load: only requests need it
 
 REFUSED, USAGE = 1, 2  # exit codes
-SANDBOX = Path(".sandbox")
 PATIENCE = 60.0  # seconds a command is sent again while the API says that it cannot now
+SILENCE = (
+    40.0  # seconds without a sign of life after which a stream of events is given up; the API sends one every 15 s
+)
+PAGE = 500  # items of one page, the most the API gives
+GONE = 410
+NOT_FOUND = 404
 
 
 class CommandError(Exception):
-    """A command ends with `exit_code`; findings are shown one per line."""
+    """A command ends with `exit_code`; findings are shown one per line. `status` is the API's, 0 when it said nothing."""
 
-    def __init__(self, message: str, exit_code: int = REFUSED, findings: list[dict[str, Any]] | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        exit_code: int = REFUSED,
+        findings: list[dict[str, Any]] | None = None,
+        *,
+        status: int = 0,
+        code: str = "",
+    ) -> None:
         self.exit_code = exit_code
         self.findings = findings or []
+        self.status = status
+        self.code = code
         super().__init__(message)
 
 
@@ -36,6 +52,13 @@ class Api:
 
     server: str
     token: str
+    patience: float | None = None  # seconds a request is sent again while the server cannot be reached; None: PATIENCE
+
+    @functools.cached_property
+    def _client(self) -> httpx.Client:
+        import httpx
+
+        return httpx.Client()
 
     def get(self, path: str, patience: float = 0, **query: Any) -> Any:
         """GET; the decoded answer. `patience` is how many seconds longer than usual the server may take."""
@@ -46,6 +69,52 @@ class Api:
         headers = {"Idempotency-Key": secrets.token_hex(16), "Content-Type": "application/yaml"}
         return self._send("POST", path, query, content, headers, patience)
 
+    def delete(self, path: str, patience: float = 0, **query: Any) -> Any:
+        """DELETE, as `post`."""
+        return self._send("DELETE", path, query, headers={"Idempotency-Key": secrets.token_hex(16)}, wait=patience)
+
+    def items(self, path: str, limit: int = 0, **query: Any) -> list[dict[str, Any]]:
+        """Every item of a list (at most `limit` when given), page by page; begun anew when its pages are gone."""
+        for _ in range(3):
+            try:
+                return self._pages(path, limit, query)
+            except CommandError as error:
+                if error.status != GONE:
+                    raise
+        raise CommandError(f"{path} changes faster than it can be read")
+
+    def events(self, path: str) -> Iterator[tuple[str, Any]]:
+        """Server-sent events as (name, data), ("", None) for a sign of life; ends when the stream ends or breaks."""
+        import httpx
+
+        headers = {**self._headers(), "Accept": "text/event-stream"}
+        timeout = httpx.Timeout(30, read=SILENCE)
+        try:
+            with self._client.stream("GET", self.server + path, headers=headers, timeout=timeout) as answer:
+                if answer.headers.get("content-type", "").split(";")[0] != "text/event-stream":
+                    answer.read()
+                    _decoded(answer)
+                    raise CommandError(f"{self.server} tells no events", status=NOT_FOUND)
+                yield from _events(answer.iter_lines())
+        except httpx.TransportError:
+            return
+
+    def _pages(self, path: str, limit: int, query: dict[str, Any]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        cursor: str | None = None
+        while True:
+            size = min(PAGE, limit - len(found)) if limit else PAGE
+            answer = self.get(path, limit=size, cursor=cursor, **query)
+            if isinstance(answer, list):  # runs come as they are
+                return answer[: limit or None]
+            found += answer["items"]
+            cursor = answer.get("next")
+            if not cursor or (limit and len(found) >= limit):
+                return found[: limit or None]
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
     def _send(
         self,
         method: str,
@@ -55,12 +124,15 @@ class Api:
         headers: dict[str, str] | None = None,
         wait: float = 0,
     ) -> Any:
-        sent = {"Authorization": f"Bearer {self.token}", **(headers or {})}
-        deadline = time.monotonic() + PATIENCE
+        import httpx
+
+        sent = {**self._headers(), **(headers or {})}
+        params = {name: value for name, value in query.items() if value is not None}
+        deadline = time.monotonic() + (PATIENCE if self.patience is None else self.patience)
         while True:
             try:
-                answer = httpx.request(
-                    method, self.server + path, params=query, content=content, headers=sent, timeout=30 + wait
+                answer = self._client.request(
+                    method, self.server + path, params=params, content=content, headers=sent, timeout=30 + wait
                 )
             except (httpx.InvalidURL, httpx.UnsupportedProtocol):
                 raise CommandError(f"{self.server} is no http(s) address", USAGE) from None
@@ -75,6 +147,22 @@ class Api:
             return _decoded(answer)
 
 
+def _events(lines: Iterator[str]) -> Iterator[tuple[str, Any]]:
+    """Events of a stream's lines, as the HTML standard has them."""
+    name, data = "", ""
+    for line in lines:
+        if line.startswith(":"):
+            yield "", None
+        elif line.startswith("event:"):
+            name = line.removeprefix("event:").strip()
+        elif line.startswith("data:"):
+            data += line.removeprefix("data:").removeprefix(" ") + "\n"
+        elif not line:
+            if data:
+                yield name or "message", json.loads(data)
+            name, data = "", ""
+
+
 def _decoded(answer: httpx.Response) -> Any:
     try:
         problem = answer.json()
@@ -83,11 +171,14 @@ def _decoded(answer: httpx.Response) -> Any:
     if answer.status_code < 300 and problem is not None:
         return problem
     if answer.status_code < 400 or not isinstance(problem, dict) or "status" not in problem:
-        raise CommandError(f"{answer.url.copy_with(query=None)} answers {answer.status_code}, not as this API does")
+        text = f"{answer.url.copy_with(query=None)} answers {answer.status_code}, not as this API does"
+        raise CommandError(text, status=answer.status_code)
     text = problem.get("detail") or problem.get("title") or f"HTTP {answer.status_code}"
     if problem.get("undone"):
         text += "; undone: " + ", ".join(problem["undone"])
-    raise CommandError(text, findings=problem.get("findings"))
+    raise CommandError(
+        text, findings=problem.get("findings"), status=answer.status_code, code=str(problem.get("code", ""))
+    )
 
 
 def _unknown_host(error: BaseException | None) -> bool:
@@ -100,30 +191,3 @@ def _unknown_host(error: BaseException | None) -> bool:
 def _seconds(wish: str) -> float:
     """How long the server asks us to wait, at most five seconds."""
     return min(5.0, float(wish)) if wish.isdecimal() else 1.0
-
-
-def connect(server: str, token: str) -> Api:
-    """The API named by flags, environment or the sandbox here. Raises `CommandError` when nothing names one."""
-    server = server or os.environ.get("API_SERVER", "") or _sandbox_server()
-    if not server:
-        raise CommandError("no API server: use -s, API_SERVER, or start a sandbox here", USAGE)
-    token = (token or os.environ.get("GIT_TOKEN", "") or _file_token()).strip()
-    if not (token.isascii() and token.isprintable()):
-        raise CommandError("the token holds characters that no token has", USAGE)
-    if not token:
-        raise CommandError("no token: use -t, GIT_TOKEN or NAUTES_TOKEN_FILE", USAGE)
-    return Api(server.rstrip("/"), token)
-
-
-def _sandbox_server() -> str:
-    ports = SANDBOX / "ports.json"
-    return f"http://127.0.0.1:{json.loads(ports.read_text())['api']}" if ports.exists() else ""
-
-
-def _file_token() -> str:
-    named = os.environ.get("NAUTES_TOKEN_FILE")
-    path = Path(named) if named else SANDBOX / "secrets" / "gitlab-root"
-    try:
-        return path.read_text() if named or path.exists() else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"the token file {path} cannot be read ({type(error).__name__})", USAGE) from None

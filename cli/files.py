@@ -7,8 +7,10 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cli.client import USAGE, CommandError
+from resources.documents import Document, documents
 from resources.findings import Finding
 from resources.manifest import parse
 
@@ -50,6 +52,35 @@ def check(parts: list[Part]) -> None:
         findings = [_at_home(parts, each) for each in parse(whole(parts))[1]]
     if findings:
         raise CommandError("the manifests are not valid", findings=[each.model_dump() for each in findings])
+
+
+def located(parts: list[Part], findings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Findings of the platform with the file, line and column of what they are about, where that can be told."""
+    return [_located(parts, each) for each in findings]
+
+
+def _located(parts: list[Part], finding: dict[str, Any]) -> dict[str, Any]:
+    line, column = finding.get("line"), finding.get("column")
+    if not line:
+        line, column = _position(parts, finding.get("resource", ""), finding.get("pointer", ""))
+    if not line:
+        return finding
+    name, number = _place(parts, line)
+    return {**finding, "file": name, "line": number, "column": column}
+
+
+def _position(parts: list[Part], resource: str, pointer: str) -> tuple[int | None, int | None]:
+    """Where in the whole a resource has a pointer (into its manifest, or into its spec)."""
+    for document in documents(whole(parts))[0]:
+        data = document.data if isinstance(document.data, dict) else {}
+        spec = data.get("spec")
+        if isinstance(spec, dict) and resource == f"{data.get('kind')}/{spec.get('name')}":
+            return _deepest(document, [pointer, f"/spec{pointer}"])
+    return None, None
+
+
+def _deepest(document: Document, pointers: list[str]) -> tuple[int, int]:
+    return document.position(next((each for each in pointers if each in document.positions), pointers[0]))
 
 
 def _at_home(parts: list[Part], finding: Finding) -> Finding:

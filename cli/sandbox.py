@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import show
-from cli.client import SANDBOX, CommandError
+from cli.client import CommandError
+from cli.target import SANDBOX
 
 if TYPE_CHECKING:
     from sandbox.world import World

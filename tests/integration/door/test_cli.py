@@ -119,7 +119,9 @@ def test_manifests_come_from_files_directories_globs_and_standard_input(
         with nothing_written(shop.world):
             ended = cli("team", "apply", *arguments, "--dry-run", stdin=document("Project", name="d", product="shop"))
         assert (ended.code, ended.err) == (0, "")
-        assert ended.out.splitlines() == [f"would create Project/{name} (git)" for name in sorted(expected)]
+        lines = ended.out.splitlines()
+        assert [each for each in lines if each.startswith("+ ")] == [f"+ Project/{name}" for name in sorted(expected)]
+        assert lines[-1] == f"Plan: {len(expected)} to create, 0 to change, 0 to delete."
 
 
 def test_a_change_is_told_line_by_line_and_repeated_is_unchanged(cli: Cli) -> None:
@@ -209,3 +211,54 @@ def test_a_refusal_of_the_platform_is_told_with_what_was_undone(shop: Journey, c
     assert ended.code == 1
     assert ended.err.endswith(f"nautes: {found['message']}\n")
     assert "known: deploy, pipeline" in ended.err
+
+
+def test_names_are_one_per_line(cli: Cli) -> None:
+    ended = cli("team", "get", "env", "-p", "shop", "-o", "name")
+    assert (ended.code, ended.err) == (0, "")
+    assert {"Environment/test", "Environment/build"} <= set(ended.out.splitlines())
+
+
+def test_a_resource_is_described_with_how_it_is(cli: Cli) -> None:
+    web = _read(cli("team", "describe", "dr/web", "-p", "shop"), "yaml")
+    assert web["resource"]["manifest_source"]["code_repo"] == "deploy"
+    assert (web["status"]["phase"], web["explanation"][:19]) == ("Converged", "web is converged at")
+    shop = _read(cli("team", "describe", "product", "shop", "-o", "json"), "json")
+    assert (shop["resource"]["name"], shop["status"]["path"]) == ("shop", "shop")
+    deploy = _read(cli("platform", "describe", "cluster", "deploy"), "yaml")
+    assert (deploy["resource"]["usage"], deploy["status"]["phase"]) == ("worker", "Ready")
+    assert cli("team", "describe", "env", "moon", "-p", "shop").code == 1
+
+
+def test_server_and_token_may_stand_behind_the_command(shop: Journey, cli: Cli) -> None:
+    wrong = {"server": "http://127.0.0.1:9", "token": "glpat-of-nobody"}
+    flags = ["-s", shop.world.api_url, "-t", shop.people["team"].token]
+    assert "shop" in cli("team", "get", "products", *flags, **wrong).out
+    assert "shop" in cli("team", *flags, "get", "products", **wrong).out
+
+
+def test_a_login_is_checked_and_kept(shop: Journey, cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+    wrong = cli("team", "login", "-t", "glpat-of-nobody")
+    assert (wrong.code, wrong.out) == (1, "")
+    assert not (tmp_path / "config").exists()
+    token = shop.people["team"].token
+    done = cli("team", "login", stdin=f"{token}\n")
+    assert (done.code, token in done.out + done.err) == (0, False)
+    assert (tmp_path / "config/nautes/credentials.json").stat().st_mode & 0o777 == 0o600
+    assert cli("team", "login", "--logout").code == 0
+
+
+def test_something_is_deleted_by_name(cli: Cli) -> None:
+    assert cli("team", "apply", "-f", "-", stdin=document("Project", name="short", product="shop")).code == 0
+    assert cli("team", "delete", "project", "short", "-p", "shop").code == 2, "nobody can be asked"
+    ended = cli("team", "delete", "project", "short", "-p", "shop", "-y")
+    assert (ended.code, ended.out, ended.err) == (0, "Project/short removed\n", "")
+    again = cli("team", "delete", "project", "short", "-p", "shop", "-y")
+    assert (again.code, again.err.startswith("nautes: Project/short: there is no ")) == (1, True)
+
+
+def test_the_api_tells_its_version(shop: Journey, cli: Cli) -> None:
+    _, api = cli("team", "version").out.splitlines()
+    assert api.startswith("API ") and api.endswith(f" at {shop.world.api_url}")

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from cli import show
+from cli import show, tables, tree
 
 RETRY = {"step": "git.fetch", "attempt": 4, "error": "cannot be reached", "next_try": "2026-01-01T00:00:00Z"}
 
@@ -37,7 +37,7 @@ def _tree(*deployments: dict[str, Any], **product: Any) -> dict[str, Any]:
 
 
 def _shown(answer: dict[str, Any], capsys: pytest.CaptureFixture[str], *, everything: bool = False) -> str:
-    show.product_tree(answer, everything=everything)
+    tree.product_tree(answer, everything=everything)
     printed = capsys.readouterr()
     assert printed.err == ""
     return printed.out
@@ -76,13 +76,13 @@ def test_refused_objects_findings_and_retries_are_shown(capsys: pytest.CaptureFi
 
 
 def test_texts_of_others_are_shown_as_they_are_and_steer_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    nasty = "[/red] [link=http://x]y[/link] \x1b[31mred\x1b]0;title\x07"
+    nasty = "[/red] [link=http://x]y[/link] :key: \x1b[31mred\x1b]0;title\x07"
     refused = [{"kind": nasty, "name": nasty, "action": "refused", "reason": nasty}]
     tree = _tree(_deployment("bad", "Degraded", outcomes=refused, message=nasty), findings=[{"message": nasty}])
     shown = _shown(tree, capsys)
     assert "\x1b" not in shown
     assert "\x07" not in shown
-    assert shown.count("[/red] [link=http://x]y[/link] ?[31mred?]0;title?") == 5
+    assert shown.count("[/red] [link=http://x]y[/link] :key: ?[31mred?]0;title?") == 5
     show.line(nasty)
     show.findings([{"resource": nasty, "line": 1, "column": 2, "message": nasty, "rule": "x", "hint": nasty}])
     printed = capsys.readouterr()
@@ -101,23 +101,89 @@ def test_data_is_pure_and_reads_back(form: str, capsys: pytest.CaptureFixture[st
 
 def test_a_table_has_a_header_and_one_line_per_item(capsys: pytest.CaptureFixture[str]) -> None:
     items = [{"name": "web", "product": "shop", "language": "go"}, {"name": "[red]x[/red]", "product": "shop"}]
-    show.table("projects", items)
+    tables.table("projects", items)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split() for line in lines] == [
         ["NAME", "PRODUCT", "LANGUAGE"],
         ["web", "shop", "go"],
         ["[red]x[/red]", "shop"],
     ]
-    show.table("projects", [])
+    tables.table("projects", [])
     assert capsys.readouterr().out == "nothing found\n"
 
 
-def test_a_plan_says_what_would_be_done(capsys: pytest.CaptureFixture[str]) -> None:
-    effect = {"action": "create", "system": "gitlab", "target": "Product/shop"}
-    show.plan({"operations": [{"effects": [effect], "outcomes": [{"resource": "Product/shop", "action": "created"}]}]})
-    assert capsys.readouterr().out == "would create Product/shop (gitlab)\n"
-    show.plan({"operations": [{"effects": []}]})
-    assert capsys.readouterr().out == "nothing to do\n"
+def test_long_lists_are_cut_with_dots_and_a_value_stays_on_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    binding = {"name": "b", "product": "shop", "coderepo": "x", "permissions": "readonly"}
+    tables.table("coderepobindings", [{**binding, "projects": list("abcdefg")}, {**binding, "projects": ["x\ny"]}])
+    _, long, broken = capsys.readouterr().out.splitlines()
+    assert (long.split()[-1], broken.split()[-2:]) == ("a,b,c,d,e...", ["x", "y"])
+
+
+WIDE: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "clusters": (
+        {
+            "name": "deploy",
+            "api_server": "https://c:6443",
+            "usage": "worker",
+            "cluster_type": "physical",
+            "worker_type": "deployment",
+            "primary_domain": "example.invalid",
+            "components_list": {"deployment": {"name": "argocd"}, "gateway": None, "secret_sync": {"name": "eso"}},
+        },
+        ["deploy", "https://c:6443", "worker", "physical", "deployment", "example.invalid", "argocd,eso"],
+    ),
+    "products": (
+        {"name": "g/shop", "git": {"gitlab": {"path": "shop", "visibility": "private", "description": "sells"}}},
+        ["g/shop", "shop", "private", "sells"],
+    ),
+    "coderepos": (
+        {
+            "name": "web",
+            "product": "shop",
+            "project": "front",
+            "git": {
+                "gitlab": {
+                    "path": "web",
+                    "visibility": "public",
+                    "ssh_url_to_repo": "git@g:shop/web.git",
+                    "http_url_to_repo": "http://g/shop/web.git",
+                }
+            },
+        },
+        ["web", "shop", "front", "web", "public", "git@g:shop/web.git", "http://g/shop/web.git"],
+    ),
+    "projectpipelineruntimes": (
+        {
+            "name": "build",
+            "account": "builder",
+            "project": "front",
+            "destination": {"environment": "ci", "namespace": "builds"},
+            "pipeline_source": "pipelines",
+            "event_sources": [{"name": "push", "gitlab": {"repo_name": "web"}}, {"name": "nightly", "calendar": {}}],
+        },
+        ["build", "builder", "front", "ci", "builds", "pipelines", "web", "push,nightly"],
+    ),
+    "deploymentruntimes": (
+        {
+            "name": "web",
+            "account": "deployer",
+            "product": "shop",
+            "manifest_source": {"code_repo": "deploy", "target_revision": "main", "path": "prod"},
+            "projects_ref": ["front", "back"],
+            "destination": {"environment": "test", "namespaces": ["a", "b"]},
+        },
+        ["web", "deployer", "shop", "deploy", "main", "prod", "front,back", "test", "a,b"],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", WIDE)
+def test_the_wide_columns_are_those_of_the_original(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    item, cells = WIDE[kind]
+    tables.table(kind, [item])
+    header, line = capsys.readouterr().out.splitlines()
+    assert line.split() == cells
+    assert len(header.split()) == len(cells)
 
 
 def test_outcomes_are_lines_and_what_was_wrong_before_goes_to_standard_error(
@@ -125,17 +191,18 @@ def test_outcomes_are_lines_and_what_was_wrong_before_goes_to_standard_error(
 ) -> None:
     outcomes = [{"resource": "Project/web", "action": "created"}]
     done = {"operation": "change/shop/1", "state": "done", "outcomes": outcomes, "already": [{"message": "old"}]}
+    done["advice"] = [{"message": "cert-manager is old", "hint": "update it"}]
     waiting = {"operation": "change/shop/2", "state": "running", "outcomes": [], "already": []}
-    show.operations({"operations": [done, waiting]})
+    show.outcomes([done, waiting])
     printed = capsys.readouterr()
     assert printed.out == "Project/web created\nstill running: change/shop/2\n"
-    assert printed.err == "was wrong before: old\n"
+    assert printed.err == "was wrong before: old\nnote: cert-manager is old (update it)\n"
 
 
 def test_a_terminal_gets_colours_and_a_pipe_none() -> None:
     for terminal in (True, False):
         written = io.StringIO()
         Console(file=written, force_terminal=terminal, color_system="standard" if terminal else None).print(
-            show._phase("Degraded")
+            tree._phase("Degraded")
         )
         assert ("\x1b" in written.getvalue()) is terminal
