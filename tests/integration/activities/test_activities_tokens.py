@@ -59,6 +59,12 @@ def test_a_good_token_is_kept(systems: Systems, repositories: RepositoryActiviti
     )
 
 
+def test_a_new_token_is_not_due_at_once(systems: Systems, repositories: RepositoryActivities) -> None:
+    order = _order(systems, days=5, renew_before=30)
+    repositories.ensure_token(order)
+    assert systems.written_by(lambda: repositories.ensure_token(order)) == NOTHING
+
+
 def test_a_token_that_ends_soon_is_replaced_and_the_old_one_opens_nothing(
     systems: Systems, repositories: RepositoryActivities
 ) -> None:
