@@ -45,17 +45,22 @@ class Plan:
     @classmethod
     def of(cls, given: dict[str, Any]) -> Plan | None:
         """As it was sent; None for one without faults. Raises `Problem`."""
-        every = int(given.get("every", 0))
-        if not given or ("every" in given and not every):
-            return None
-        statuses = tuple(int(each) for each in str(given.get("status", 503)).split(","))
+        try:
+            call, times, every = (
+                int(given.get(name, least)) for name, least in (("call", 1), ("times", 1), ("every", 0))
+            )
+            statuses = tuple(int(each) for each in str(given.get("status", 503)).split(","))
+        except ValueError:
+            raise Problem(400, {"error": "call, times, every and status are whole numbers"}) from None
         if not set(statuses) <= set(TEXTS):
             raise Problem(400, {"error": f"status is one of {sorted(TEXTS)}"})
+        if not given or ("every" in given and not every):
+            return None
         return cls(
             statuses=statuses,
             user=str(given.get("user", "nautes")),
-            call=int(given.get("call", 1)),
-            times=int(given.get("times", 1)),
+            call=call,
+            times=times,
             every=every,
             retry_after=str(given.get("retry_after", "1" if every else "")),
             after=truth(given.get("after")),

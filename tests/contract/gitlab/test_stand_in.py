@@ -10,7 +10,7 @@ import pytest
 
 from tests.contract.gitlab.samples import ANSWERS, samples
 from tests.contract.gitlab.stand_in import StandIn
-from tests.contract.gitlab.support import Clone, Maker, Receiver, unique
+from tests.contract.gitlab.support import Clone, Maker, Receiver, public_key, unique
 from tests.waiting import until
 
 
@@ -167,3 +167,27 @@ def test_everybodys_calls_can_fail(stand_in: StandIn) -> None:
     statuses = [each.get("/user").status_code for each in (person, stand_in.platform, person, stand_in.root)]
     stand_in.root._client.post(switch, json={"every": "0"})
     assert statuses == [200, 429, 200, 429]
+
+
+@pytest.mark.parametrize("plan", [{"every": "often"}, {"every": "2", "status": "200"}, {"calls": {"call": "x"}}])
+def test_a_plan_that_is_none_is_refused(stand_in: StandIn, plan: dict[str, Any]) -> None:
+    assert stand_in.root._client.post(f"{stand_in.url}/-/sandbox/faults", json=plan).status_code == 400
+    assert stand_in.platform.get("/user").status_code == 200
+
+
+def test_a_token_of_a_project_needs_an_end(stand_in: StandIn) -> None:
+    project = Maker(stand_in.root).project()
+    answer = stand_in.root.post(f"/projects/{project['id']}/access_tokens", name="t", scopes=["api"])
+    assert (answer.status_code, answer.json()) == (400, {"error": "expires_at is missing"})
+
+
+def test_an_older_database_is_taken_over(stand_in: StandIn) -> None:
+    make = Maker(stand_in.root)
+    project, text = make.project(readme=True), public_key()
+    base = f"/projects/{project['id']}"
+    key = make.root.made(f"{base}/deploy_keys", title="k", key=text)
+    for table, column in (("keys", "expires_at"), ("comments", "line")):
+        _advance(stand_in, f"alter table {table} drop column {column}")
+    stand_in.crash()
+    assert make.root.seen(f"{base}/deploy_keys") == [key]
+    assert make.root.made(f"{base}/repository/commits/main/comments", note="n")["line"] is None

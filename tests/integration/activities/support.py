@@ -116,6 +116,17 @@ class Systems:
         after = self.writes()
         return after[0] - before[0], after[1][len(before[1]) :]
 
+    def calls_of(self, act: Callable[[], Any]) -> tuple[int, int]:
+        """How many calls an act makes to GitLab and to Vault."""
+        never = 1_000_000
+        self._fault({"call": never})
+        self.proxy.arm(never, after=False)
+        try:
+            act()
+        finally:
+            vault, gitlab = self.proxy.disarm(), int(self._fault({})["seen"])
+        return gitlab, vault
+
     @contextmanager
     def failing(self, system: str, call: int, *, after: bool, **more: Any) -> Iterator[Callable[[], bool]]:
         """Call number `call` to a system fails; gives whether it came to that."""

@@ -77,6 +77,12 @@ def test_a_key_whose_time_has_come_is_replaced_by_a_new_pair(
     assert systems.written_by(lambda: repositories.ensure_keys(_order(number, **then))) == NOTHING
 
 
+def test_a_new_key_is_not_due_at_once(systems: Systems, repositories: RepositoryActivities) -> None:
+    order = _order(systems.make.project()["id"], days=5, renew_before=30)
+    repositories.ensure_keys(order)
+    assert systems.written_by(lambda: repositories.ensure_keys(order)) == NOTHING
+
+
 def test_a_key_that_has_ended_in_gitlab_is_replaced(systems: Systems, repositories: RepositoryActivities) -> None:
     number = systems.make.project()["id"]
     repositories.ensure_keys(_order(number))

@@ -59,6 +59,12 @@ def test_a_good_token_is_kept(systems: Systems, repositories: RepositoryActiviti
     )
 
 
+def test_a_new_token_is_not_due_at_once(systems: Systems, repositories: RepositoryActivities) -> None:
+    order = _order(systems, days=5, renew_before=30)
+    repositories.ensure_token(order)
+    assert systems.written_by(lambda: repositories.ensure_token(order)) == NOTHING
+
+
 def test_a_token_that_ends_soon_is_replaced_and_the_old_one_opens_nothing(
     systems: Systems, repositories: RepositoryActivities
 ) -> None:
@@ -206,3 +212,25 @@ def test_a_token_goes_from_vault_with_the_other_secrets(systems: Systems, reposi
     assert repositories.drop_secrets(RepositorySecrets(project_id=order.project_id)).removed is True
     assert _kept(systems, order.project_id) == {}
     assert systems.bao.look.get(f"sys/policies/acl/{names.token_policy(order.project_id)}") is None
+
+
+# What it costs to find that nothing differs
+
+
+def test_looking_is_cheap(systems: Systems, repositories: RepositoryActivities) -> None:
+    order = _filled(systems, repositories)
+    number, consumer = order.project_id, systems.make.project()["id"]
+    both = ["readonly", "readwrite"]
+    for each in (number, consumer):
+        repositories.ensure_keys(KeysOrder.model_validate({"project_id": each, "permissions": both}))
+    keys = KeysOrder.model_validate({"project_id": number, "permissions": both})
+    grants = [KeyGrant.model_validate({"project_id": consumer, "permission": each}) for each in both]
+    agreement = AgreeOrder(project_id=number, wanted=grants)
+    repositories.agree_keys(agreement)
+    assert systems.calls_of(lambda: repositories.ensure_keys(keys)) == (1, 4)
+    assert systems.calls_of(lambda: repositories.agree_keys(agreement)) == (1, 2)
+    assert systems.calls_of(lambda: repositories.ensure_token(TokenOrder(project_id=number))) == (1, 2)
+    repositories.withdraw(order)
+    repositories.drop_secrets(RepositorySecrets(project_id=number))
+    assert systems.calls_of(lambda: repositories.withdraw(order)) == (3, 0)
+    assert systems.calls_of(lambda: repositories.drop_secrets(RepositorySecrets(project_id=number))) == (0, 7)
