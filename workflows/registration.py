@@ -27,7 +27,7 @@ with workflow.unsafe.imports_passed_through():
         RegistrationReport,
     )
     from contracts.control import ScheduleOrder
-    from contracts.errors import NautesError, Refused, Unavailable
+    from contracts.errors import NautesError, Refused
     from contracts.operations import ClusterRequest, Effect, OperationStatus, Outcome
     from contracts.secrets import SecretRef
     from contracts.vault import ClusterAuth, KubeconfigOrder, KubeconfigUndo
@@ -39,7 +39,6 @@ with workflow.unsafe.imports_passed_through():
 
 FROM_GIT = "git-"  # begins the operations that the tenant repository asked for
 USERS_NAMED = 200  # findings of a refused removal
-PATIENCE = 60.0  # seconds for what is in a virtual cluster: it goes with the cluster anyway
 
 
 def operation_of(commit: str) -> str:
@@ -262,8 +261,8 @@ class RegistrationWorkflow:
             await self._guest.find_host()
         await self._commit({})
         await perform(ControlActivities.drop_schedule, self._name, "No more sweeps for drift")
-        for component, namespace in [*reversed(components.of_cluster(self._state.manifest)), ("ground", "nautes")]:
-            await self._uninstall(component, namespace)
+        if not self._guest:  # what is in a virtual cluster goes with it, even if nobody can reach it any more
+            await self._uninstall()
         self._show("Vault")
         await perform(VaultActivities.drop_cluster, self._name, "Kubeconfig, policies and auth mount")
         self._note("vault", "delete", f"auth/{self._name}")
@@ -299,17 +298,12 @@ class RegistrationWorkflow:
         ]
         raise Refused("cluster-in-use", f"{text} {', '.join(users)}", findings=found)
 
-    async def _uninstall(self, component: str, namespace: str) -> None:
-        self._show(f"Remove component {component}")
-        order = ComponentOrder(cluster=self._name, kubeconfig=self._stored(), component=component, namespace=namespace)
-        patience = PATIENCE if self._guest else None
-        what = f"Remove component {component}"
-        try:
-            await perform(ComponentActivities.remove, order, what, within=600, patience=patience)
-        except Unavailable:
-            if not self._guest:
-                raise
-        else:
+    async def _uninstall(self) -> None:
+        kubeconfig = self._stored()
+        for component, namespace in [*reversed(components.of_cluster(self._state.manifest)), ("ground", "nautes")]:
+            self._show(f"Remove component {component}")
+            order = ComponentOrder(cluster=self._name, kubeconfig=kubeconfig, component=component, namespace=namespace)
+            await perform(ComponentActivities.remove, order, f"Remove component {component}", within=600)
             self._note("kubernetes", "delete", f"component {component}")
 
     async def _give_up(self, refusal: NautesError | None) -> RegistrationReport:

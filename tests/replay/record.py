@@ -14,14 +14,15 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from contracts.clusters import ClusterInput
+from contracts.clusters import ClusterInput, ClusterStanding, KnownCluster, Reserve, Uses
 from contracts.convergence import HealthReport, ObjectHealth
-from contracts.errors import Refused, Unavailable
+from contracts.errors import NotFound, Refused, Unavailable
 from contracts.gitlab import PushPage
 from contracts.products import ProductInput, Watch
 from contracts.runtimes import DeploymentInput, PipelineInput
 from contracts.status import DeploymentStatus, PipelineStatus, ProductStatus, TenantStatus
 from contracts.tenant import TenantInput
+from resources.findings import Finding
 from tests.replay.scrub import clean
 from tests.workflow import answers
 from tests.workflow.platform import Platform, connect, hurried, server, until, working
@@ -32,13 +33,48 @@ DEPLOYMENT = "deployment/shop/web"
 
 
 async def tenant(platform: Platform) -> dict[str, str]:
-    """Installed, woken by a push."""
+    """Installed, woken by a push after which a file cannot be read, and by one after which a cluster is gone."""
     start = TenantInput(tenant="nautes", hooks_url="https://nautes.example.com/hooks")
+    edge = KnownCluster(name="edge", manifest=answers.manifest("edge"), commit=answers.HEAD, requester=answers.ADA)
+    platform.fakes.answers["clusters.declared"] = answers.declared(edge)
     handle = await platform.start("Tenant", "tenant", start)
     await _shows(platform, "tenant", TenantStatus, lambda found: found.phase == "Ready")
-    await handle.signal("pushed", answers.push(9, repository="nautes/management"))
-    await platform.called("control.wake", 3)
+    wrong = Finding(rule="stored-unreadable", message="clusters/edge.yaml: not YAML")
+    for number, declared in enumerate((answers.declared(findings=[wrong]), answers.declared()), start=3):
+        platform.fakes.answers["clusters.declared"] = declared
+        await handle.signal("pushed", answers.push(9, repository="nautes/management"))
+        await platform.called("control.wake", number)
     return {"Tenant": "tenant"}
+
+
+async def guest(platform: Platform) -> dict[str, str]:
+    """A virtual worker: registered, refused in the middle and taken off its host; removed; kept because Git declares it."""
+    fakes = platform.fakes
+    manifest = answers.manifest("virt", clusterType="virtual", hostCluster="big")
+    handle = await platform.start("Cluster", "cluster/virt", ClusterInput(name="virt"))
+    for operation in ("refused", "first"):
+        fakes.fail("vault.kubeconfig_ref", NotFound("kubeconfig-missing", "Vault has no kubeconfig of it"))
+        if operation == "refused":
+            fakes.fail("control.ensure_schedule", Refused("schedules", "no more schedules"))
+            wished = Reserve(product="shop", product_id="product-1", operation="op", environments=["test"])
+            await handle.execute_update("unreserve", wished)
+        request = answers.registration("virt", operation=operation, kubeconfig=None, manifest=manifest)
+        await handle.execute_update("submit", request)
+        await platform.result(f"registration/virt/{operation}")
+        if operation == "refused":
+            await handle.result()
+            handle = await platform.start("Cluster", "cluster/virt", ClusterInput(name="virt"))
+    await handle.execute_update("reserve", wished)
+    await handle.execute_update("uses", Uses(product="shop", environments=["test"]))
+    fakes.answers["clusters.standing"] = ClusterStanding(complete=True, declared=True)
+    gone = KnownCluster(name="virt", manifest={}, commit="c" * 40, requester=answers.ADA, removed=True, project_id=9)
+    await handle.signal("declared", gone)
+    await platform.result(f"registration/virt/git-{'c' * 12}")
+    await handle.execute_update("uses", Uses(product="shop"))
+    await handle.execute_update("submit", answers.registration("virt", "remove", operation="last"))
+    await handle.result()
+    ends = {f"Registration.virtual.{each}": f"registration/virt/{each}" for each in ("refused", "first", "last")}
+    return {"Cluster.virtual": "cluster/virt", "Registration.git": f"registration/virt/git-{'c' * 12}", **ends}
 
 
 async def cluster(platform: Platform) -> dict[str, str]:
@@ -163,6 +199,7 @@ async def sweeps(platform: Platform) -> dict[str, str]:
 LIVES: tuple[Callable[[Platform], Awaitable[dict[str, str]]], ...] = (
     tenant,
     cluster,
+    guest,
     product,
     deployment,
     pipeline,

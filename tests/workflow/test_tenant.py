@@ -10,11 +10,12 @@ from temporalio.client import (
     ScheduleSpec,
 )
 
-from contracts.clusters import KnownCluster
-from contracts.control import AnnounceOrder, DriftOrder, DriftReport, WakeOrder
+from contracts.clusters import DeclaredReport, KnownCluster
+from contracts.control import AnnounceOrder, DriftOrder, DriftReport, Told, WakeOrder
 from contracts.gitlab import PushPage
 from contracts.status import TenantStatus
 from contracts.tenant import TenantInput
+from resources.findings import Finding
 from tests.workflow.answers import ADA, HEAD, declared, manifest, push, unique
 from tests.workflow.caches import both_caches
 from tests.workflow.platform import Handle, Platform, hurried, until
@@ -81,6 +82,77 @@ async def test_it_remembers_what_it_has_heard_when_its_history_starts_afresh(pla
             await platform.handle(handle.id).signal("pushed", each)
         await platform.called("clusters.declared", looked + 1)
     assert len(platform.fakes.asked("clusters.declared")) == looked + 1
+
+
+LOST = Finding(rule="stored-unreadable", message="clusters/edge.yaml: spec.usage is no usage")
+NEXT, LAST = "c" * 40, "d" * 40
+
+
+async def _look(platform: Platform, handle: Handle) -> WakeOrder:
+    """A push is heard; what the clusters are told then."""
+    told = len(platform.fakes.asked("control.wake"))
+    await handle.signal("pushed", push(9, repository="nautes/management"))
+    await platform.called("control.wake", told + 1)
+    found: WakeOrder = platform.fakes.asked("control.wake")[-1]
+    return found
+
+
+@both_caches
+async def test_a_cluster_whose_file_is_gone_is_told_so_until_it_is_no_more(platform: Platform) -> None:
+    platform.fakes.answers["clusters.declared"] = declared(EDGE)
+    handle = await _started(platform)
+    platform.fakes.answers["clusters.declared"] = declared(commit=NEXT)
+    order = await _look(platform, handle)
+    assert [(each.name, each.removed, each.commit, each.project_id) for each in order.gone] == [("edge", True, NEXT, 9)]
+    assert order.clusters == []
+    platform.fakes.answers["clusters.declared"] = declared(commit=LAST)
+    platform.fakes.answers["control.wake"] = Told(count=1, absent=["edge"])
+    assert [each.name for each in (await _look(platform, handle)).gone] == ["edge"], "it may have been refused"
+    assert (await _look(platform, handle)).gone == []
+
+
+async def test_a_file_that_cannot_be_read_removes_nothing_and_is_said_beside_its_commit(platform: Platform) -> None:
+    other = EDGE.model_copy(update={"name": "other"})
+    platform.fakes.answers["clusters.declared"] = declared(EDGE, other)
+    handle = await _started(platform)
+    platform.fakes.answers["clusters.declared"] = declared(other, findings=[LOST], commit=NEXT)
+    order = await _look(platform, handle)
+    assert (order.clusters, order.gone) == ([other], [])
+    await platform.called("gitlab.comment")
+    (comment,) = platform.fakes.asked("gitlab.comment")
+    assert (comment.project_id, comment.commit, LOST.message in comment.text) == (9, NEXT, True)
+    status = await platform.shown(handle.id, TenantStatus)
+    assert (status.commit, status.findings) == (NEXT, [LOST])
+    platform.fakes.answers["clusters.declared"] = declared(EDGE, other, commit=LAST)
+    await _look(platform, handle)
+    await until(lambda: _readable(platform, handle), "a status without findings")
+
+
+async def _readable(platform: Platform, handle: Handle) -> bool:
+    return not (await platform.shown(handle.id, TenantStatus)).findings
+
+
+async def test_nothing_is_gone_where_no_repository_or_branch_was_found(platform: Platform) -> None:
+    platform.fakes.answers["clusters.declared"] = declared(EDGE)
+    handle = await _started(platform)
+    platform.fakes.answers["clusters.declared"] = DeclaredReport(requester=ADA)
+    assert (await _look(platform, handle)).gone == []
+
+
+async def test_what_was_declared_is_known_when_its_history_starts_afresh(platform: Platform) -> None:
+    with hurried(events_kept=60):
+        platform.fakes.answers["clusters.declared"] = declared(EDGE)
+        handle = await _started(platform)
+        for number in range(10):
+            await handle.signal("pushed", push(9))
+            await platform.called("clusters.declared", number + 2)
+        platform.fakes.answers["clusters.declared"] = DeclaredReport(requester=ADA)  # nothing to be learned from
+        await platform.began_afresh(handle.id)
+        await until(lambda: _ready(platform, platform.handle(handle.id)), "a ready tenant")
+        platform.fakes.answers["clusters.declared"] = declared(commit=NEXT)
+        await platform.handle(handle.id).signal("pushed", push(9))
+        told = await until(lambda: [each.gone for each in platform.fakes.asked("control.wake") if each.gone], "a word")
+    assert [each.name for each in told[0]] == ["edge"]
 
 
 async def _swept(platform: Platform, kind: str, *arguments: str) -> None:

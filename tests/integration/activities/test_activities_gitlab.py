@@ -8,7 +8,7 @@ import pytest
 
 from activities.gitlab import GitLabActivities
 from contracts.errors import Forbidden, NotFound
-from contracts.gitlab import GroupOrder, Project, RepositoryOrder, StatusOrder
+from contracts.gitlab import CommentOrder, GroupOrder, Project, RepositoryOrder, StatusOrder
 from tests.contract.gitlab.support import OWNER, Clone, quoted, unique
 from tests.integration.activities.support import NOTHING, Systems, survives
 from tests.waiting import until
@@ -228,6 +228,41 @@ def test_a_status_survives_a_failure_at_every_call(systems: Systems, gitlab_acti
         lambda: _status(systems),
         gitlab_activities.set_commit_status,
         lambda order: _statuses(systems, order),
+        within=("gitlab",),
+    )
+    assert failed == 4
+
+
+def _comment(systems: Systems, marker: str = "registration/edge/one") -> CommentOrder:
+    project = systems.make.project()
+    commit = systems.make.commit(project)["id"]
+    return CommentOrder(project_id=project["id"], commit=commit, marker=marker, text="**no**: not like this")
+
+
+def _notes(systems: Systems, order: CommentOrder) -> list[str]:
+    path = f"/projects/{order.project_id}/repository/commits/{order.commit}/comments"
+    return [str(each["note"]) for each in systems.make.root.seen(path)]
+
+
+def test_a_comment_is_made_once_per_marker_whatever_it_says(
+    systems: Systems, gitlab_activities: GitLabActivities
+) -> None:
+    order = _comment(systems)
+    assert gitlab_activities.comment(order).changed is True
+    again = order.model_copy(update={"text": "in other words"})
+    assert systems.written_by(lambda: gitlab_activities.comment(again)) == NOTHING
+    assert gitlab_activities.comment(again).changed is False
+    assert gitlab_activities.comment(order.model_copy(update={"marker": "registration/edge/two"})).changed is True
+    notes = _notes(systems, order)
+    assert [each.split("\n")[0] for each in notes] == ["**no**: not like this"] * 2
+
+
+def test_a_comment_survives_a_failure_at_every_call(systems: Systems, gitlab_activities: GitLabActivities) -> None:
+    failed = survives(
+        systems,
+        lambda: _comment(systems),
+        gitlab_activities.comment,
+        lambda order: _notes(systems, order),
         within=("gitlab",),
     )
     assert failed == 4

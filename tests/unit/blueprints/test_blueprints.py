@@ -156,6 +156,13 @@ def test_components_come_in_the_order_in_which_they_need_each_other() -> None:
     ]
 
 
+def test_every_slot_has_its_place_in_the_order() -> None:
+    slots = {each.slot: each.name for each in CATALOGUE if each.name not in components.BUILT_IN}
+    found = components.of_cluster({"spec": {"componentsList": {slot: {"name": name} for slot, name in slots.items()}}})
+    assert {name for name, _ in found} == set(slots.values())
+    assert set(components.ORDER) == {each.slot for each in CATALOGUE}
+
+
 def test_what_is_built_in_is_not_installed() -> None:
     assert components.of_cluster(manifest(deployment="nautes", pipeline="nautes")) == []
     assert {each.name for each in CATALOGUE} >= components.BUILT_IN
