@@ -32,6 +32,7 @@ from rules.frozen import frozen
 
 HOOK_EVENTS = ["push_events", "tag_push_events"]
 PERMISSIONS = ("readonly", "readwrite")
+OF_OTHERS = ("foreign-unknown", "foreign-unagreed")  # rights that are another product's to give: nobody skips these
 MARKED = "-deletion_scheduled-"  # how GitLab renames what it has still to delete
 
 
@@ -94,11 +95,12 @@ class Planner:
         if not request.dry_run and request.action == "remove":
             limits = self.policy.deletions
             new += deletions.check(intent.gone, intent.before, request.confirmed, limits)
-        if request.skip_check:
-            return [*new, *self._nameless(intent)], [], []
         product = [intent.product] if intent.product and request.action == "apply" else []
         old, wanted = self._worlds.of(intent.before, intent.after.apply(product))
         report = check([each.key for each in intent.resources], old, wanted)
+        if request.skip_check:
+            others = [each for each in report.new if each.rule in OF_OTHERS]
+            return [*new, *self._nameless(intent), *others], [], []
         new += report.new
         for before, after in intent.pairs():
             if before is not None and after is not None:

@@ -15,7 +15,7 @@ from contracts.errors import NotFound
 from resources.cluster import Cluster
 from resources.findings import Finding
 from resources.names import Names
-from resources.stored import read_clusters, read_product
+from resources.stored import foreign_ids, read_clusters, read_product
 from resources.tree import ProductTree
 
 BRANCH = "main"
@@ -68,7 +68,7 @@ class Declarations:
         head, files = self._files(f"{path}/{DECLARATION}")
         if not head:
             return Declaration(path, group_id, project_id)
-        tree, names = read_product(path, group_id, head, files)
+        tree, names = read_product(path, group_id, head, files, self._foreign(group_id, files))
         return Declaration(path, group_id, project_id, head, tree, names, files)
 
     def at(self, declaration: Declaration, commit: str) -> Declaration:
@@ -77,7 +77,8 @@ class Declarations:
             return declaration
         path = declaration.path
         files = self._read(f"{path}/{DECLARATION}", self._git.fetch(f"{path}/{DECLARATION}", commit))
-        tree, names = read_product(path, declaration.group_id, commit, files)
+        foreign = self._foreign(declaration.group_id, files)
+        tree, names = read_product(path, declaration.group_id, commit, files, foreign)
         return replace(declaration, head=commit, tree=tree, names=names, files=files)
 
     def about(self, declaration: Declaration) -> CommitInfo:
@@ -93,6 +94,16 @@ class Declarations:
         head, files = self._files(path)
         clusters, findings = read_clusters(files)
         return DeclaredClusters(project_id, head, {each.name: each for each in clusters}, files, tuple(findings))
+
+    def _foreign(self, group_id: int, files: dict[str, str]) -> Names:
+        """Names of what the files mention of other products, by id; what is not there (any more) has none."""
+        repositories, products = foreign_ids(files, group_id)
+        found = {number: self._gitlab.find(f"/projects/{number}") for number in sorted(repositories)}
+        groups = {number: self._gitlab.find(f"/groups/{number}") for number in sorted(products)}
+        return Names(
+            products={str(each["full_path"]): number for number, each in groups.items() if each},
+            repositories={str(each["path_with_namespace"]): number for number, each in found.items() if each},
+        )
 
     def _files(self, repository: str) -> tuple[str, dict[str, str]]:
         try:

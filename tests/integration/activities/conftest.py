@@ -8,6 +8,7 @@ import pytest
 
 from activities.git import GitActivities
 from activities.gitlab import GitLabActivities
+from activities.planning import Policy
 from activities.products import ProductActivities
 from activities.repositories import RepositoryActivities
 from activities.vault import VaultActivities
@@ -15,6 +16,8 @@ from clients.declarations import Declarations
 from clients.git import GitCache
 from clients.gitlab import GitLab
 from clients.kubernetes import Clusters
+from contracts.declarations import Lifetime
+from rules.deletions import Limits
 from tests.contract.gitlab.stand_in import StandIn
 from tests.contract.gitlab.support import Maker, Receiver, serve, unique
 from tests.integration.activities.failing_proxy import FailingProxy
@@ -71,7 +74,8 @@ def git_activities(cache: GitCache) -> GitActivities:
 
 @pytest.fixture(scope="session")
 def products(systems: Systems, cache: GitCache, tenant: str) -> ProductActivities:
-    return ProductActivities(Declarations(systems.gitlab, cache, tenant), systems.gitlab, HOOKS_URL)
+    policy = Policy(HOOKS_URL, Lifetime(), Limits())
+    return ProductActivities(Declarations(systems.gitlab, cache, tenant), systems.gitlab, policy)
 
 
 @pytest.fixture

@@ -165,8 +165,8 @@ def test_a_change_against_the_rules_is_refused_with_its_findings(
 def test_what_is_declared_is_read_at_its_head(systems: Systems, products: ProductActivities, product: str) -> None:
     made = _commit(products, _order(systems, _request(systems, product, _project(product))))
     reports: list[Any] = []
-    read = SyncOrder(product=product, digests={})
+    read = SyncOrder(product=product)
     assert systems.written_by(lambda: reports.append(ActivityEnvironment().run(products.read, read))) == NOTHING
     assert (reports[0].exists, reports[0].commit) == (True, made.commit)
-    nobody = ActivityEnvironment().run(products.read, SyncOrder(product=unique("nobody"), digests={}))
+    nobody = ActivityEnvironment().run(products.read, SyncOrder(product=unique("nobody")))
     assert nobody.exists is False

@@ -29,8 +29,8 @@ from tests.integration.scenarios.support import (
 from tests.waiting import until
 
 INPUTS = [
-    {"source": {"builtInVar": "revision"}, "transmissionMethod": {"kustomization": {"path": "overlays/ci"}}},
-    {"source": {"fromEvent": "body.ref"}, "transmissionMethod": {"kustomization": {"path": "overlays/ref"}}},
+    {"source": {"builtInVar": "revision"}, "transmissionMethod": {"kustomization": {"path": "/spec/params/0/value"}}},
+    {"source": {"fromEvent": "body.ref"}, "transmissionMethod": {"kustomization": {"path": "/spec/params/1/value"}}},
 ]
 
 
@@ -118,8 +118,14 @@ def test_f_a_pipeline_runtime_with_inputs_reads_back_as_it_was_written(story: Jo
     done(change(story, "team", _pipeline("build", of, f"{of}-ci", pipelineTriggers=[trigger])))
     found = story.api("GET", f"/api/v1/products/{of}/projectpipelineruntimes/build", "team").json()
     assert found["pipeline_triggers"][0]["inputs"] == [
-        {"source": {"built_in_var": "revision"}, "transmission_method": {"kustomization": {"path": "overlays/ci"}}},
-        {"source": {"from_event": "body.ref"}, "transmission_method": {"kustomization": {"path": "overlays/ref"}}},
+        {
+            "source": {"built_in_var": "revision"},
+            "transmission_method": {"kustomization": {"path": "/spec/params/0/value"}},
+        },
+        {
+            "source": {"from_event": "body.ref"},
+            "transmission_method": {"kustomization": {"path": "/spec/params/1/value"}},
+        },
     ]
     ended = cli("team", "get", "ppr", "-p", of, "-o", "json")
     assert (ended.code, [each["name"] for each in json.loads(ended.out)["items"]]) == (0, ["build"])
@@ -282,7 +288,7 @@ def test_q_a_runtime_without_projects_on_the_repository_of_a_project_is_an_expli
         repository("deploy", "web"),
         environment("test", story.deploy_cluster),
     )
-    assert "repository-right" in findings(change(story, "team", deployment("live", "deploy", f"{of}-live", of)))
+    assert "deployment-projects" in findings(change(story, "team", deployment("live", "deploy", f"{of}-live", of)))
     named = deployment("live", "deploy", f"{of}-live", of, projectsRef=["web"])
     assert done(change(story, "team", named)) == {"DeploymentRuntime/live": "created"}
 
@@ -294,7 +300,8 @@ def test_r_paths_are_exact_numbers_nested_groups_and_display_names(story: Journe
     group = story.gitlab(f"/groups/{parent}")["id"]
     story.gitlab_post(f"/groups/{group}/members", {"user_id": story.people["team"].id, "access_level": 50})
     of = f"{parent}/{unique('child')}"
-    documents = [product(of, name="A fine name"), project("web", of), repository("code", "web", of, name="Shown so")]
+    fine = document("Product", name=of, git={"gitlab": {"name": "A fine name", "path": of.rpartition("/")[2]}})
+    documents = [fine, project("web", of), repository("code", "web", of, name="Shown so")]
     assert set(done(change(story, "team", *documents)).values()) == {"created"}
     assert listed(story, of, "coderepos") == {"code"}
     one = story.api("GET", f"/api/v1/products/{quoted(of)}/coderepos/code", "team").json()
