@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from temporalio import activity
 
+from activities.cluster_plans import cluster_of, plan
 from activities.gitlab import TRAILER, commit
 from activities.kubernetes import Probe
 from clients.declarations import BRANCH, Declarations, DeclaredClusters
@@ -15,6 +16,7 @@ from contracts.clusters import (
     ClusterCheck,
     ClusterCommit,
     ClusterCommitted,
+    ClusterPlan,
     ClusterStanding,
     DeclaredReport,
     KnownCluster,
@@ -25,7 +27,7 @@ from contracts.errors import Conflict, NautesError, Refused, Unavailable
 from contracts.gitlab import CommitOrder, FileAction
 from resources.cluster import Cluster
 from resources.findings import Finding
-from resources.manifest import manifest_of, resource_of
+from resources.manifest import manifest_of
 from resources.stored import cluster_files
 from resources.tree import difference
 from rules import clusters as rules
@@ -66,11 +68,17 @@ class ClusterActivities:
             guests=_guests(cluster, declared.clusters),
         )
 
+    @activity.defn(name="clusters.plan")
+    def plan(self, order: ClusterCheck) -> ClusterPlan:
+        """What a request would do, by the rules alone: the cluster itself is not looked at. Idempotent: it only looks."""
+        applies = order.request.action == "apply"
+        return plan(order, self.check(order.model_copy(update={"probe": False})) if applies else [])
+
     @activity.defn(name="clusters.check")
     def check(self, order: ClusterCheck) -> list[Finding]:
         """Rules, reachability and rights; empty when all is well. Idempotent: it only looks. Raises Unavailable."""
-        cluster = _cluster(order.request.manifest)
-        before = _cluster(order.manifest) if order.manifest else None
+        cluster = cluster_of(order.request.manifest)
+        before = cluster_of(order.manifest) if order.manifest else None
         others = self._declarations.clusters().clusters
         guests = [f"cluster/{each}" for each in _guests(cluster.name, others)]
         found = rules.check(cluster, before, others, {*order.users, *order.claims, *guests})
@@ -100,7 +108,7 @@ class ClusterActivities:
         after = {name: each for name, each in declared.clusters.items() if name != order.cluster}
         manifest: dict[str, object] = {}
         if order.manifest is not None:
-            after[order.cluster] = _cluster(order.manifest)
+            after[order.cluster] = cluster_of(order.manifest)
             manifest = manifest_of(after[order.cluster])
         if declared.findings:
             raise Refused("tenant-unreadable", declared.findings[0].message, findings=declared.findings)
@@ -134,10 +142,3 @@ def _complete(declared: DeclaredClusters) -> bool:
 
 def _guests(host: str, clusters: Mapping[str, Cluster]) -> list[str]:
     return sorted(name for name, each in clusters.items() if each.host_cluster == host)
-
-
-def _cluster(manifest: dict[str, object]) -> Cluster:
-    found = resource_of(manifest)
-    if not isinstance(found, Cluster):
-        raise Refused("not-a-cluster", f"{found.key} is no Cluster")
-    return rules.with_defaults(found)

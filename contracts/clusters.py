@@ -6,7 +6,7 @@ from pydantic import Field
 
 from contracts.common import Payload, Requester
 from contracts.convergence import ConvergeReport
-from contracts.operations import ClusterRequest, Manifest, OperationResult
+from contracts.operations import ClusterRequest, Effect, Manifest, OperationResult, Outcome
 from contracts.secrets import SecretRef
 from resources.findings import Finding
 
@@ -167,6 +167,17 @@ class ClusterCheck(Payload):
     claims: dict[str, Claim] = Field(default_factory=dict)
     users: list[str] = []  # everybody who uses it, runtimes included
     probe: bool = True  # False: there is no cluster to look at yet
+
+
+class ClusterPlan(Payload):
+    """What a request would do, or why it is refused; `id` changes when what would be done changes."""
+
+    id: str = ""
+    findings: list[Finding] = []
+    advice: list[Finding] = []
+    effects: list[Effect] = []
+    outcome: Outcome
+    deletions: int = 0
 
 
 class ClusterStanding(Payload):

@@ -244,7 +244,7 @@ class ClusterWorkflow:
 
     async def _operate(self, request: ClusterRequest) -> None:
         before = self._state.phase
-        if request.action == "remove" and not self._carried().users():
+        if request.action == "remove" and not request.dry_run and not self._carried().users():
             self._state = self._state.model_copy(update={"phase": "Removing"})  # no claim gets in from here on
         self._running = ids.registration(self._name, request.operation)
         self._show()

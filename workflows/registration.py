@@ -21,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
         ClusterCheck,
         ClusterCommit,
         ClusterCommitted,
+        ClusterPlan,
         ClusterState,
         ComponentOrder,
         RegistrationInput,
@@ -73,6 +74,7 @@ class RegistrationWorkflow:
         )
         self._advice: list[str] = []
         self._installed: list[str] = []
+        self._plan: ClusterPlan | None = None
 
     @workflow.query
     def status(self) -> OperationStatus:
@@ -87,6 +89,9 @@ class RegistrationWorkflow:
     @workflow.run
     async def run(self, order: RegistrationInput) -> RegistrationReport:
         try:
+            await self._planned()
+            if self._request.dry_run:
+                return self._foreseen()
             outcome = await (self._apply() if order.request.action == "apply" else self._remove())
         except BaseException as error:
             refusal = error if isinstance(error, NautesError) else None
@@ -95,6 +100,28 @@ class RegistrationWorkflow:
             return await self._give_up(refusal)
         self._show("Done")
         return self._report("done", [outcome])
+
+    async def _planned(self) -> None:
+        """What would be done, where somebody wants to know, or has seen it and wants exactly that."""
+        request = self._request
+        if request.dry_run or request.plans or request.expected:
+            self._show("Planning")
+            if request.action == "remove":
+                self._require_unused(self._state.users())
+            self._plan = await perform(ClusterActivities.plan, self._checked(probe=False), "Rules and plan")
+            if self._plan.findings:
+                raise Refused("cluster-refused", self._plan.findings[0].message, findings=self._plan.findings)
+
+    def _foreseen(self) -> RegistrationReport:
+        """Nothing was done: a cluster that nobody registered is as unknown as before."""
+        plan = self._plan
+        assert plan is not None  # noqa: S101 - asked by the caller
+        if not self._state.manifest:
+            self._state = self._state.model_copy(update={"removed": True})
+        report = self._report("done", [plan.outcome])
+        return report.model_copy(
+            update={"effects": plan.effects, "advice": plan.advice, "plan": plan.id, "deletions": plan.deletions}
+        )
 
     def _as_guest(self, manifest: dict[str, object]) -> Guest | None:
         if not host_of(manifest):
@@ -175,7 +202,13 @@ class RegistrationWorkflow:
 
     async def _check(self, *, probe: bool = True) -> None:
         self._show("Checking")
-        check = ClusterCheck(
+        check = self._checked(probe=probe)
+        findings = await perform(ClusterActivities.check, check, "Rules, reachability and rights", within=45)
+        if findings:
+            raise Refused("cluster-refused", findings[0].message, findings=findings)
+
+    def _checked(self, *, probe: bool) -> ClusterCheck:
+        return ClusterCheck(
             request=self._request,
             kubeconfig=self._staged or self._stored(),
             server=str(self._request.manifest.get("spec", {}).get("apiServer", "")),
@@ -184,9 +217,6 @@ class RegistrationWorkflow:
             users=self._state.users(),
             probe=probe,
         )
-        findings = await perform(ClusterActivities.check, check, "Rules, reachability and rights", within=45)
-        if findings:
-            raise Refused("cluster-refused", findings[0].message, findings=findings)
 
     def _stored(self) -> SecretRef:
         return self._state.kubeconfig or SecretRef(engine="cluster", path=f"kubernetes/{self._name}/default/admin")

@@ -20,6 +20,7 @@ SHAPES = {
     "service account token": re.compile(r"eyJhbGciOi[A-Za-z0-9_-]{10,}\."),
     "kubeconfig": re.compile(r"current-context|certificate-authority-data"),
 }
+PUBLIC = ("expires_at",)  # kept beside a secret, and no secret
 SHORT = 8  # characters below which a value is no secret worth looking for
 
 
@@ -36,7 +37,7 @@ def of(hands: Hands) -> dict[str, str]:
     for login in (logins.platform, logins.door):
         found[f"secret id of {login.role_id}"] = login.secret_id_file.read_text().strip()
     for path, values in in_vault(hands).items():
-        found |= {f"{path} {key}": value for key, value in values.items()}
+        found |= {f"{path} {key}": value for key, value in values.items() if key not in PUBLIC}
     return {name: value for name, value in found.items() if len(value) >= SHORT}
 
 

@@ -189,11 +189,15 @@ async def pipeline(platform: Platform) -> dict[str, str]:
 
 
 async def sweeps(platform: Platform) -> dict[str, str]:
-    """Both sweeps, as plain workflows."""
+    """The sweeps, as plain workflows."""
     platform.fakes.answers["gitlab.recent_pushes"] = PushPage(pushes=[answers.push()], cursor=18, calls=1)
-    for kind, key, arguments in (("BranchSweep", "sweep/branches", []), ("DriftSweep", "sweep/drift/edge", ["edge"])):
+    for kind, key, arguments in (
+        ("BranchSweep", "sweep/branches", []),
+        ("CredentialSweep", "sweep/credentials", []),
+        ("DriftSweep", "sweep/drift/edge", ["edge"]),
+    ):
         await (await platform.client.start_workflow(kind, args=arguments, id=key, task_queue=platform.queue)).result()
-    return {"BranchSweep": "sweep/branches", "DriftSweep": "sweep/drift/edge"}
+    return {"BranchSweep": "sweep/branches", "DriftSweep": "sweep/drift/edge", "CredentialSweep": "sweep/credentials"}
 
 
 LIVES: tuple[Callable[[Platform], Awaitable[dict[str, str]]], ...] = (
