@@ -28,7 +28,7 @@ from contracts.gitlab import CommitOrder, FileAction
 from resources.cluster import Cluster
 from resources.findings import Finding
 from resources.manifest import manifest_of
-from resources.stored import cluster_files
+from resources.stored import CLUSTERS, cluster_files
 from resources.tree import difference
 from rules import clusters as rules
 
@@ -53,6 +53,7 @@ class ClusterActivities:
         known = [
             KnownCluster.model_validate({"name": name, "manifest": manifest_of(each), **source})
             for name, each in sorted(declared.clusters.items())
+            if not _is_broken(name, declared)
         ]
         return DeclaredReport.model_validate(
             {"clusters": known, "findings": declared.findings, "complete": _complete(declared), **source}
@@ -138,6 +139,11 @@ class ClusterActivities:
 def _complete(declared: DeclaredClusters) -> bool:
     """Whether anything may be concluded from what is not there: repository, branch and every file could be read."""
     return bool(declared.project_id and declared.head and not declared.findings)
+
+
+def _is_broken(cluster: str, declared: DeclaredClusters) -> bool:
+    """Whether something is wrong with a cluster's file, although a part of it could be read (a key that is there twice)."""
+    return any(each.message.startswith(f"{CLUSTERS}/{cluster}.y") for each in declared.findings)
 
 
 def _guests(host: str, clusters: Mapping[str, Cluster]) -> list[str]:

@@ -13,10 +13,10 @@ from sandbox.kubernetes import assets
 from sandbox.world import CLUSTERS, World
 
 
-def flavours() -> list[Any]:
-    """Parameters of a fixture, one per flavour; all tests of one flavour run in one process, where its world is."""
+def flavours(group: str = "world") -> list[Any]:
+    """Parameters of a fixture, one per flavour; all tests of one group and flavour run in one process, where its world is."""
     names = ["real", "stand-in"] if assets.find() else ["stand-in"]
-    return [pytest.param(name, marks=pytest.mark.xdist_group(f"world-{name}")) for name in names]
+    return [pytest.param(name, marks=pytest.mark.xdist_group(f"{group}-{name}")) for name in names]
 
 
 def best_flavour() -> str:

@@ -11,7 +11,7 @@ from sandbox.world import HOST, World
 from tests.worlds import flavours, running
 
 
-@pytest.fixture(scope="session", params=flavours())
+@pytest.fixture(scope="session", params=flavours(HOST))
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Everything runs, the host included; outages are looked at again every second."""
     directory = tmp_path_factory.mktemp(f"host-{request.param}")

@@ -32,9 +32,10 @@ def test_virtual_workers_come_stay_and_go(hands: Hands) -> None:
         refused = problem(hands.api("DELETE", f"/api/v1/clusters/{HOST}", "platform"), 422, "cluster-in-use")
     assert {each["message"].rpartition(" ")[2] for each in refused["findings"]} == {f"cluster/{each}" for each in ports}
 
-    for each in (*ports, HOST):
-        gone = hands.api("DELETE", f"/api/v1/clusters/{each}", "platform", params={"wait": 120})
-        assert operation(gone)["outcomes"][0]["action"] == "removed", gone.text
+    hands.remove("platform", together(*manifests))
+    assert {status(hands, each)["phase"] for each in ports} == {"Removed"}
+    gone = hands.api("DELETE", f"/api/v1/clusters/{HOST}", "platform", params={"wait": 120})
+    assert operation(gone)["outcomes"][0]["action"] == "removed", gone.text
     assert on_host(hands, "namespaces") == namespaces
     assert not set(ports) & on_host(hands, "statefulsets")
     listed = hands.api("GET", "/api/v1/clusters", "platform").json()["items"]
