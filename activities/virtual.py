@@ -27,7 +27,8 @@ from convergence import inventory
 
 NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
 SECRET = Kind("v1", "Secret", "secrets", namespaced=True)
-WATCH_SECONDS = 20  # of one wait for its Secret; then the attempt ends, and shows as one that is retried
+WATCH_SECONDS = 5  # of one watch for its Secret: between two of them cancellation is noticed and a heartbeat sent
+WATCHES = 6  # then the attempt ends, and shows as one that is retried
 PATIENCE = 120.0  # seconds from the first look on until one that does not answer counts as refused
 
 
@@ -111,23 +112,30 @@ def _require_ours(host: Cluster, cluster: str) -> None:
 
 
 def _config(host: Cluster, cluster: str) -> str:
-    """The kubeconfig that its control plane has written. Raises Unavailable when it has not within one watch."""
-    name, pulse = virtual.secret(cluster), Pulse()
+    """The kubeconfig that its control plane has written. Raises Unavailable when it has not for some watches."""
+    pulse = Pulse()
+    for _ in range(WATCHES):
+        text = _written(host, cluster)
+        if text:
+            return text
+        pulse(f"waits for {virtual.secret(cluster)}")
+    name = virtual.secret(cluster)
+    raise Unavailable("virtual-not-ready", f"virtual cluster {cluster} has not begun: there is no Secret {name} yet")
+
+
+def _written(host: Cluster, cluster: str) -> str:
+    """Look once, then watch for a while: the kubeconfig in its Secret, "" when there is none."""
+    name = virtual.secret(cluster)
     listing = host.list(SECRET, namespace=cluster)
-    found = next((item for item in listing.items if item["metadata"]["name"] == name), None)
-    if found is None or not _held(found):
-        events = host.watch(SECRET, namespace=cluster, selector="", version=listing.version, seconds=WATCH_SECONDS)
-        for event, item in events:
-            pulse()
-            if event != "DELETED" and item["metadata"]["name"] == name and _held(item):
-                found = item
-                break
-    text = _held(found) if found else ""
-    if not text:
-        raise Unavailable(
-            "virtual-not-ready", f"virtual cluster {cluster} has not begun: there is no Secret {name} yet"
-        )
-    return text
+    found = next((_held(item) for item in listing.items if item["metadata"]["name"] == name), "")
+    if found:
+        return found
+    for event, item in host.watch(
+        SECRET, namespace=cluster, selector="", version=listing.version, seconds=WATCH_SECONDS
+    ):
+        if event != "DELETED" and item["metadata"]["name"] == name and _held(item):
+            return _held(item)
+    return ""
 
 
 def _held(item: dict[str, Any]) -> str:

@@ -109,6 +109,7 @@ def test_one_that_has_not_begun_is_waited_for(
     activities: VirtualActivities, cluster: Cluster, order: VirtualOrder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("activities.virtual.WATCH_SECONDS", 1)
+    monkeypatch.setattr("activities.virtual.WATCHES", 1)
     activities.create(order)
     with pytest.raises(Unavailable, match=f"there is no Secret vc-{order.cluster} yet"):
         activities.access(order)
