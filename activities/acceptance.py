@@ -147,6 +147,7 @@ class Acceptance:
                     "repositories": repositories,
                     "grants": grants,
                     "clusters": clusters,
+                    "pending": False,
                     "agreed": agreed,
                 }
             ),

@@ -53,6 +53,7 @@ class Known(Payload):
     clusters: dict[str, list[str]] = Field(default_factory=dict)  # cluster -> environments it was told of
     renew: str = ""  # date on which the first key or token runs out
     agreements: list[Agreement] = []  # what other products' declarations want of our repositories
+    pending: bool = False  # a cluster did not answer when it was told of its environments: look again after a while
     agreed: dict[str, str] = Field(default_factory=dict)  # other product -> digest of what it was told we use of it
 
 

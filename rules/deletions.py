@@ -48,7 +48,7 @@ def _why(deleted: list[Resource], before: ProductTree, limits: Limits) -> str:
     protected = sorted(each.key for each in deleted if _protected(each, before))
     if protected:
         return f"{', '.join(protected)} is protected or lies in a protected environment"
-    count, all_of_it = len(deleted), max(len(before.resources), 1)
+    count, all_of_it = len(deleted), max(len(before.resources), len(deleted))
     if count <= limits.free:
         return ""
     if count > limits.number:

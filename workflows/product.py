@@ -148,7 +148,7 @@ class ProductWorkflow:
 
     async def _rest(self) -> None:
         """Until something comes; what was refused or failed is looked at again after a while: the world may have changed."""
-        waits = self._failed or bool(self._state.known.held)
+        waits = self._failed or self._state.known.pending or bool(self._state.known.held)
         try:
             await workflow.wait_condition(
                 lambda: bool(self._queue) or self._look or effects.should_continue_as_new(),

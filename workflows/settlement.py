@@ -15,7 +15,9 @@ with workflow.unsafe.imports_passed_through():
     from contracts.clusters import Uses, UsesOrder
     from contracts.control import TellOrder
     from contracts.declarations import Borrow, Known
+    from contracts.errors import Unavailable
     from contracts.products import SyncReport
+    from contracts.timing import TIMING
     from workflows.doors import DECLARATION, Doors
     from workflows.effects import perform
     from workflows.record import Record
@@ -30,6 +32,7 @@ class Settlement:
         self._report = report
         renew = "" if renewed else report.known.renew
         self._doors = Doors(record, report.lifetime, report.hooks_url, renew)
+        self._silent: dict[str, object] = {}  # what is known otherwise because a cluster did not answer
 
     async def run(self, *, opened: Collection[str], deleted: Collection[str], adopt: bool) -> Known:
         """`opened` and `deleted` are repositories the change deals with itself; what is known at the end."""
@@ -37,7 +40,7 @@ class Settlement:
         await self._clusters()
         await self._neighbours()
         await self._runtimes()
-        return self._report.known.model_copy(update={"renew": self._doors.renew})
+        return self._report.known.model_copy(update={"renew": self._doors.renew, **self._silent})
 
     async def _repositories(self, opened: Collection[str], deleted: Collection[str], adopt: bool) -> None:
         report = self._report
@@ -58,13 +61,20 @@ class Settlement:
             await self._doors.agree(access)
 
     async def _clusters(self) -> None:
-        """Clusters know which environments stand on them."""
+        """Clusters know which environments stand on them. One that does not answer stops nothing: it is told later."""
         report = self._report
+        told = dict(report.known.clusters)
         runtimes = [each.workflow for each in report.runtimes]
         for cluster, environments in report.uses.items():
             uses = Uses(product=self._product, environments=environments, runtimes=runtimes)
             order = UsesOrder(cluster=cluster, uses=uses)
-            await perform(ControlActivities.uses, order, f"Environments on {cluster}")
+            try:
+                await perform(
+                    ControlActivities.uses, order, f"Environments on {cluster}", patience=TIMING.refused_retry
+                )
+            except Unavailable:
+                told.pop(cluster, None)
+                self._silent = {"clusters": told, "pending": True}
 
     async def _neighbours(self) -> None:
         """Owners of repositories know who uses them."""

@@ -16,6 +16,7 @@ from typing import Any
 
 from contracts.clusters import ClusterInput, ClusterStanding, KnownCluster, Reserve, Uses
 from contracts.convergence import HealthReport, ObjectHealth
+from contracts.declarations import Borrow, Known, RepositoryAccess
 from contracts.errors import NotFound, Refused, Unavailable
 from contracts.gitlab import PushPage
 from contracts.products import ProductInput, Watch
@@ -105,10 +106,14 @@ async def product(platform: Platform) -> dict[str, str]:
         deployments=[answers.deployment("shop")],
         watches=[Watch(workflow=DEPLOYMENT, project_id=answers.PROJECT)],
     )
-    fakes.answers["products.plan"] = answers.new_product("shop", "code")
+    borrow = Borrow(owner="owner", product="shop")
+    asked = {"claims": {"edge": Reserve(product="shop", operation="done")}, "borrows": [borrow]}
+    fakes.answers["products.plan"] = answers.new_product("shop", "code").model_copy(update=asked)
     handle = await platform.start("Product", "product/shop", ProductInput(path="shop"))
     await _shows(platform, "product/shop", ProductStatus, lambda found: bool(found.id))
+    await handle.execute_update("lend", Borrow(owner="shop", product="guest"))
     await _change(platform, "done")
+    await _pushed(platform)
     fakes.fail("products.commit_files", Refused("rules", "somebody declared it meanwhile"))
     await _change(platform, "refused")
     hold = fakes.hold("repositories.ensure_hook")
@@ -123,7 +128,33 @@ async def product(platform: Platform) -> dict[str, str]:
     await _change(platform, "removed", "remove")
     await handle.result()
     ends = {f"Change.{each}": f"change/shop/{each}" for each in ("refused", "cancelled", "removed")}
-    return {"Product": "product/shop", "Change": "change/shop/done", **ends}
+    pushed = {"Change.push": f"change/shop/git-{'d' * 12}"}
+    return {"Product": "product/shop", "Change": "change/shop/done", **pushed, **ends}
+
+
+async def _pushed(platform: Platform) -> None:
+    """Somebody commits by plain Git: one thing is refused, everything else is news."""
+    lost = Finding(
+        rule="environment-cluster-unknown", message="cluster nowhere is not registered", resource="Environment/x"
+    )
+    access = RepositoryAccess(project_id=answers.PROJECT, path="shop/code")
+    usual = platform.fakes.answers["products.read"]
+    platform.fakes.answers["products.read"] = answers.synced(
+        "shop",
+        commit="d" * 40,
+        known=Known(accepted="d" * 40, repositories={"code": answers.PROJECT}, held={"Environment/x": ""}),
+        refused=[lost],
+        repositories=[answers.planned("code")],
+        withdrawn={"old": 77},
+        access=[access],
+        uses={"edge": ["test"]},
+        agreements={"owner": []},
+        watches=usual.watches,
+    )
+    handle = platform.handle("product/shop")
+    await handle.signal("pushed", answers.push(answers.DECLARATION, repository="shop/default.project", after="d" * 40))
+    await platform.result(f"change/shop/git-{'d' * 12}")
+    platform.fakes.answers["products.read"] = usual
 
 
 async def _change(platform: Platform, operation: str, action: str = "apply") -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from contracts.clusters import (
     Claim,
     ClaimOrder,
+    ClusterPlan,
     ClusterStanding,
     DeclaredReport,
     Grant,
@@ -37,7 +38,7 @@ from contracts.gitlab import (
     TokenState,
     push_event,
 )
-from contracts.operations import ChangeRequest, ClusterRequest, Outcome
+from contracts.operations import ChangeRequest, ClusterRequest, Effect, Outcome
 from contracts.products import FilesCommitted, Plan, RepositoryPlan, SyncOrder, SyncReport
 from contracts.runtimes import DeploymentSpec, EventSource, PipelineFile, PipelineSpec, RunReport, Trigger
 from contracts.secrets import SecretRef
@@ -163,6 +164,13 @@ def declared(*clusters: KnownCluster, findings: list[Finding] | None = None, com
     )
 
 
+def foreseen(cluster: str, **more: Any) -> ClusterPlan:
+    """A plan that registers a cluster."""
+    effect = Effect(system="git", action="create", target=f"Cluster/{cluster}")
+    outcome = Outcome(resource=f"Cluster/{cluster}", action="created")
+    return ClusterPlan.model_validate({"effects": [effect], "outcome": outcome, **more})
+
+
 def plan(**more: Any) -> Plan:
     """A plan that changes files of a product that is there."""
     values = {"head": HEAD, "group_id": 1, "project_id": DECLARATION, "hooks_url": "https://nautes.example.com/hooks"}
@@ -240,6 +248,7 @@ DEFAULTS: dict[str, Any] = {
     "clusters.declared": declared(),
     "clusters.standing": ClusterStanding(complete=True, declared=False),
     "clusters.check": [],
+    "clusters.plan": foreseen("edge"),
     "clusters.commit": FilesCommitted(commit=HEAD, changed=["edge.yaml"], made=True),
     "components.install": ConvergeReport(applied=3, writes=3),
     "components.remove": OwnedReport(deleted=3),

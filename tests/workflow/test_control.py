@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
+from temporalio.testing import ActivityEnvironment
 
 from activities.control import ControlActivities
+from contracts import search
 from contracts.clusters import ClaimOrder, Reserve, ReserveOrder, Uses, UsesOrder
 from contracts.control import WakeOrder
+from contracts.declarations import Known
 from contracts.errors import Conflict, NotFound, Refused, Unavailable
+from contracts.products import ProductInput
 from contracts.tenant import TenantInput
-from tests.workflow.answers import claim, unique
+from tests.workflow.answers import HEAD, claim, synced, unique
 from tests.workflow.clusters import host, ready, shown, started, wish, withdrawn
-from tests.workflow.platform import Platform
+from tests.workflow.platform import Platform, until
 
 WEB = "deployment/shop/web"
 
@@ -19,7 +25,9 @@ WEB = "deployment/shop/web"
 @pytest.fixture
 def control(platform: Platform) -> ControlActivities:
     start = TenantInput(tenant="nautes", hooks_url="https://nautes.example.com/hooks")
-    return ControlActivities(platform.client, start, sweep=60, drift=60)
+    return ControlActivities(
+        platform.client, start, every={"branches": 60, "drift": 60, "credentials": 60}, renew_before=30
+    )
 
 
 async def test_a_change_reserves_gives_back_and_its_product_says_what_it_has(
@@ -66,3 +74,32 @@ async def test_who_is_gone_is_told_where_it_still_is_and_never_started(
     assert told.absent == [gone[1].name]
     assert await platform.result(f"registration/{cluster}/git-{'c' * 12}") is not None
     assert not await platform.exists(f"cluster/{gone[1].name}")
+
+
+async def test_products_whose_keys_run_out_soon_are_woken_and_no_others(
+    platform: Platform, control: ControlActivities
+) -> None:
+    today = datetime.now(UTC).date()
+    for product, days in ((soon := unique("soon"), 10), (later := unique("later"), 300)):
+        date = (today + timedelta(days=days)).isoformat()
+        platform.fakes.answers["products.read"] = synced(product, known=Known(accepted=HEAD, renew=date))
+        await platform.start("Product", f"product/{product}", ProductInput(path=product))
+        await _listed(platform, product)
+    looks = {each: _looks(platform, each) for each in (soon, later)}
+    await ActivityEnvironment().run(control.renew_due, 0)
+    await until(lambda: _looks(platform, soon) > looks[soon], "a look at the product that is due")
+    assert _looks(platform, later) == looks[later]
+
+
+def _looks(platform: Platform, product: str) -> int:
+    return sum(each.product == product for each in platform.fakes.asked("products.read"))
+
+
+async def _listed(platform: Platform, product: str) -> None:
+    """Wait until the list knows when a product's keys run out."""
+    query = f"WorkflowId = 'product/{product}' AND {search.RENEW.name} > '2000-01-01'"
+
+    async def known() -> bool:
+        return bool([each async for each in platform.client.list_workflows(query)])
+
+    await until(known, f"the list knows {product}")

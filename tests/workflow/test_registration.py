@@ -13,7 +13,7 @@ from contracts.operations import ClusterRequest, OperationStatus
 from contracts.products import FilesCommitted
 from contracts.vault import Done, KubeconfigState
 from resources.findings import Finding
-from tests.workflow.answers import HEAD, KUBECONFIG, STAGED, claim, manifest, registration, unique
+from tests.workflow.answers import HEAD, KUBECONFIG, STAGED, claim, foreseen, manifest, registration, unique
 from tests.workflow.caches import both_caches
 from tests.workflow.platform import Handle, Platform, until
 
@@ -191,3 +191,41 @@ async def test_a_removal_that_was_refused_names_the_reason(platform: Platform) -
     report = await (await _start(platform, registration(cluster, "remove"), _ready(cluster))).result()
     assert (report.state, report.registered.manifest) == ("refused", manifest(cluster))
     assert report.registered.message == "the platform may not push"
+
+
+async def test_a_plan_of_a_registration_does_nothing(platform: Platform) -> None:
+    cluster = unique("edge")
+    platform.fakes.answers["clusters.plan"] = foreseen(cluster, id="abc")
+    report = await (await _start(platform, registration(cluster, kubeconfig=None, dry_run=True))).result()
+    assert platform.fakes.names() == ["clusters.plan"]
+    assert (report.state, report.plan, [each.target for each in report.effects]) == (
+        "done",
+        "abc",
+        [f"Cluster/{cluster}"],
+    )
+    assert report.registered.removed, "a cluster that nobody registered is as unknown as before"
+
+
+async def test_a_plan_of_a_cluster_that_is_there_leaves_it_as_it_is(platform: Platform) -> None:
+    cluster = unique("edge")
+    platform.fakes.answers["clusters.plan"] = foreseen(cluster)
+    request = registration(cluster, "remove", dry_run=True)
+    report = await (await _start(platform, request, _ready(cluster))).result()
+    assert (report.state, report.registered) == ("done", _ready(cluster))
+
+
+async def test_a_request_that_names_its_plan_is_refused_when_the_world_has_moved(platform: Platform) -> None:
+    cluster = unique("edge")
+    stale = Finding(rule="plan-stale", message="the world has moved")
+    platform.fakes.answers["clusters.plan"] = foreseen(cluster, findings=[stale])
+    report = await (await _start(platform, registration(cluster, plans=["abc"]), _ready(cluster))).result()
+    assert (report.state, report.findings) == ("refused", [stale])
+    assert platform.fakes.names() == ["clusters.plan", "vault.discard"]
+
+
+async def test_a_plan_of_a_removal_says_who_uses_the_cluster(platform: Platform) -> None:
+    cluster = unique("edge")
+    state = _ready(cluster, claims={"deployment/shop/web": claim("deployment/shop/web", "web")})
+    report = await (await _start(platform, registration(cluster, "remove", dry_run=True), state)).result()
+    assert (report.state, [each.rule for each in report.findings]) == ("refused", ["cluster-in-use"])
+    assert platform.fakes.names() == []

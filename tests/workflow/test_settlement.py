@@ -20,6 +20,8 @@ from tests.workflow.answers import DECLARATION, HEAD, PROJECT, change, plan, pla
 from tests.workflow.platform import Handle, Platform, hurried, until
 
 ARRIVED = "c" * 40
+
+
 LOST = Finding(
     rule="environment-cluster-unknown", message="cluster nowhere is not registered", resource="Environment/lost"
 )
@@ -97,6 +99,23 @@ async def test_keys_clusters_and_neighbours_hear_what_concerns_them(platform: Pl
     (uses,) = platform.fakes.asked("control.uses")
     assert (uses.cluster, uses.uses.product, uses.uses.environments) == ("edge", product, ["test"])
     assert platform.fakes.asked("control.agree") == [Borrow(owner="owner", product=product, wanted=[agreement])]
+
+
+async def test_a_cluster_that_does_not_answer_stops_nothing_and_is_told_later(platform: Platform) -> None:
+    product = unique("shop")
+    report = synced(
+        product,
+        uses={"edge": ["test"]},
+        deployments=[answers.deployment(product)],
+        known=Known(accepted=HEAD, clusters={"edge": ["test"]}),
+    )
+    gone = Unavailable("cluster-unknown", "cluster edge is not known (yet)")
+    with hurried(refused_retry=0.3):
+        platform.fakes.fail("control.uses", gone, times=1000)
+        ended = await _settled(platform, product, report, known=Known(accepted=HEAD))
+    assert ended.state == "done" and "control.tell" in platform.fakes.names()
+    assert ended.sync is not None
+    assert (ended.sync.known.clusters, ended.sync.known.pending) == ({}, True)
 
 
 async def test_the_first_date_on_which_something_runs_out_is_known(platform: Platform) -> None:
