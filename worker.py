@@ -24,12 +24,12 @@ from activities import collect
 from activities.clusters import ClusterActivities
 from activities.components import ComponentActivities
 from activities.control import ControlActivities
+from activities.declarations.planning import Policy
 from activities.drift import DriftActivities
 from activities.errors import ErrorInterceptor
 from activities.git import GitActivities
 from activities.gitlab import GitLabActivities
 from activities.kubernetes import KubernetesActivities
-from activities.planning import Policy
 from activities.products import ProductActivities
 from activities.pulse import PulseInterceptor
 from activities.repositories import RepositoryActivities

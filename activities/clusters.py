@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from temporalio import activity
 
-from activities.cluster_plans import cluster_of, plan
+from activities.declarations.cluster_plans import cluster_of, plan
 from activities.gitlab import TRAILER, commit
 from activities.kubernetes import Probe
 from clients.declarations import BRANCH, Declarations, DeclaredClusters

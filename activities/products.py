@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from temporalio import activity
 
-from activities.acceptance import Acceptance, is_open
+from activities.declarations.acceptance import Acceptance, is_open
+from activities.declarations.intents import Intent
+from activities.declarations.planning import Planner, Policy
 from activities.gitlab import TRAILER, commit
-from activities.intents import Intent
-from activities.planning import Planner, Policy
 from clients.declarations import BRANCH, Declarations
 from clients.gitlab import GitLab
 from contracts.errors import Conflict, Refused

@@ -7,7 +7,7 @@ is always made anew and whole: what stands in it no more is taken away, whether 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -32,28 +32,39 @@ class Access:
 
 
 @dataclass(frozen=True)
-class ForeignConsumer:
-    """A repository of another product, by full path, and the project it belongs to there ("": none)."""
+class Consumer:
+    """A repository whose keys may be used elsewhere: its full path, and the project it belongs to ("": none)."""
 
     repository: str
     project: str = ""
 
 
-def wanted(tree: ProductTree, foreign: Mapping[str, Sequence[ForeignConsumer]] = {}) -> dict[str, frozenset[Access]]:
+@dataclass(frozen=True)
+class Agreed:
+    """The other side of a binding: another product declares to use a repository of this one, by full path."""
+
+    product: str
+    repository: str
+    permission: Permission
+    consumers: tuple[Consumer, ...] = ()
+
+
+def wanted(tree: ProductTree, agreed: Sequence[Agreed] = ()) -> dict[str, frozenset[Access]]:
     """Every key that is to open each repository of a product, its own included.
 
-    `foreign`: the repositories of other products by product path, those that agreed to be given access only. The answer is by
-    name of the repository; a binding on a repository that is not declared opens nothing.
+    The answer is by name of the repository; a binding on a repository that is not declared opens nothing, and one for another
+    product only what that product has agreed to.
     """
     repositories = tree.all(CodeRepo)
-    own = [ForeignConsumer(_path(tree, each), each.project) for each in repositories]
+    own = [Consumer(_path(tree, each), each.project) for each in repositories]
     bindings = tree.all(CodeRepoBinding)
     return {
         each.name: frozenset(
             [
                 *_both(_path(tree, each)),
                 *_siblings(tree, each, repositories),
-                *_bound(tree, each, bindings, own, foreign),
+                *_bound(tree, each, bindings, own),
+                *_lent(tree, each, agreed),
             ]
         )
         for each in repositories
@@ -71,18 +82,36 @@ def _bound(
     tree: ProductTree,
     target: CodeRepo,
     bindings: Sequence[CodeRepoBinding],
-    own: Sequence[ForeignConsumer],
-    foreign: Mapping[str, Sequence[ForeignConsumer]],
+    own: Sequence[Consumer],
 ) -> Iterator[Access]:
-    """The key of each binding's permission, of the repositories it opens the target to."""
-    here = _path(tree, target)
-    for binding in (each for each in bindings if each.coderepo == target.name):
-        consumer = binding.opened_to
-        candidates = own if consumer == tree.product else foreign.get(consumer, ())
-        for each in candidates:
-            listed = not binding.projects or (each.project and each.project in binding.projects)
-            if listed and each.repository != here:
-                yield Access(each.repository, binding.permissions)
+    """The key of each binding's permission, of the product's own repositories it opens the target to."""
+    for binding in bindings:
+        if binding.coderepo == target.name and binding.opened_to == tree.product:
+            for each in own:
+                if _listed(binding, each) and each.repository != _path(tree, target):
+                    yield Access(each.repository, binding.permissions)
+
+
+def _lent(tree: ProductTree, target: CodeRepo, agreed: Sequence[Agreed]) -> Iterator[Access]:
+    """The keys of other products' repositories, where both sides say so."""
+    for each in agreed:
+        if each.repository == _path(tree, target):
+            for binding in openings(tree, each):
+                for consumer in each.consumers:
+                    if _listed(binding, consumer):
+                        yield Access(consumer.repository, each.permission)
+
+
+def openings(tree: ProductTree, agreed: Agreed) -> Iterator[CodeRepoBinding]:
+    """The bindings by which a product opens what another one declares to use."""
+    for each in tree.all(CodeRepoBinding):
+        same = f"{tree.product}/{each.coderepo}" == agreed.repository and each.opened_to == agreed.product
+        if same and agreed.product != tree.product and each.permissions in (agreed.permission, "readwrite"):
+            yield each
+
+
+def _listed(binding: CodeRepoBinding, consumer: Consumer) -> bool:
+    return not binding.projects or bool(consumer.project and consumer.project in binding.projects)
 
 
 def _both(repository: str) -> Iterator[Access]:

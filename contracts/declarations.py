@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from blueprints.keys import Permission
 from contracts.common import Payload
 from contracts.gitlab import KeyGrant
 
@@ -24,7 +25,7 @@ class Agreement(Payload):
 
     product: str  # who uses it
     repository: str  # full path of what is used
-    permissions: str
+    permissions: Permission
     projects: list[str] = []
     consumers: list[Consumer] = []
     users: list[str] = []  # runtimes that rest on it, "<Kind>/<name>"

@@ -1,6 +1,6 @@
 """What follows a commit to a declaration, whoever made it: repositories' doors, keys, clusters, other products, runtimes.
 
-Run by the change workflow. Everything here is a difference that the look at the head reported (activities/acceptance.py), and
+Run by the change workflow. Everything here is a difference that the look at the head reported (activities/declarations/acceptance.py), and
 every step is idempotent: what was interrupted is carried out again.
 """
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities.planning import Policy
+from activities.declarations.planning import Policy
 from activities.products import ProductActivities
 from clients.declarations import Declaration, Declarations, DeclaredClusters
 from clients.git import CommitInfo

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from activities.declarations.planning import Policy
 from activities.git import GitActivities
 from activities.gitlab import GitLabActivities
-from activities.planning import Policy
 from activities.products import ProductActivities
 from activities.repositories import RepositoryActivities
 from activities.vault import VaultActivities

@@ -123,6 +123,6 @@ def test_a_host_with_guests_is_a_used_one() -> None:
 
 
 def test_a_cluster_that_is_not_made_yet_is_not_looked_at() -> None:
-    guest = manifest(name="virt", clusterType="virtual", hostCluster="big")
+    guest = manifest(name="virt", clusterType="virtual", hostCluster="big", vcluster={"httpsNodePort": "30100"})
     assert check(Repository(big=HOST), guest, probe=False) == []
     assert check(Repository(big=HOST), guest) == [("kubeconfig-missing", "there is no kubeconfig")]

@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities import effects
-from activities.cluster_plans import plan
+from activities.declarations import lines
+from activities.declarations.cluster_plans import plan
 from contracts.clusters import ClusterCheck
 from contracts.common import Requester
 from contracts.operations import ClusterRequest, Effect
@@ -74,20 +74,20 @@ def _project(language: str = "python") -> Project:
 
 
 def test_a_file_appears_changes_or_goes() -> None:
-    assert _lines(effects.declared(None, _project())) == [("git", "create", "Project/web")]
-    (changed,) = effects.declared(_project(), _project("go"))
+    assert _lines(lines.declared(None, _project())) == [("git", "create", "Project/web")]
+    (changed,) = lines.declared(_project(), _project("go"))
     assert [(each.pointer, each.before, each.after) for each in changed.fields] == [("/spec/language", "python", "go")]
-    assert _lines(effects.declared(_project(), None)) == [("git", "delete", "Project/web")]
-    assert list(effects.declared(_project(), _project())) == []
-    assert list(effects.declared(None, Product(name=SHOP))) == [], "the group is not a file"
+    assert _lines(lines.declared(_project(), None)) == [("git", "delete", "Project/web")]
+    assert list(lines.declared(_project(), _project())) == []
+    assert list(lines.declared(None, Product(name=SHOP))) == [], "the group is not a file"
 
 
 def test_settings_that_nobody_declares_stay_what_they_are() -> None:
     found = {"name": "shown", "visibility": "private", "description": "by hand"}
-    assert list(effects.settled("group", SHOP, {"name": "shown", "visibility": "", "description": None}, found)) == []
-    (line,) = effects.settled("group", SHOP, {"visibility": "public"}, found)
+    assert list(lines.settled("group", SHOP, {"name": "shown", "visibility": "", "description": None}, found)) == []
+    (line,) = lines.settled("group", SHOP, {"visibility": "public"}, found)
     assert (line.action, [each.pointer for each in line.fields]) == ("change", ["/visibility"])
-    assert _lines(effects.settled("repository", "shop/a", {}, None)) == [("gitlab", "create", "repository shop/a")]
+    assert _lines(lines.settled("repository", "shop/a", {}, None)) == [("gitlab", "create", "repository shop/a")]
 
 
 def _repositories(*names: str) -> list[CodeRepo]:
@@ -97,11 +97,11 @@ def _repositories(*names: str) -> list[CodeRepo]:
 def test_keys_are_given_and_taken_one_by_one() -> None:
     before = ProductTree.of(SHOP, "", _repositories("a"))
     after = ProductTree.of(SHOP, "", _repositories("a", "b"))
-    given = _lines(effects.shared(SHOP, before, after))
+    given = _lines(lines.shared(SHOP, before, after))
     assert ("gitlab", "create", "deploy key readonly of shop/b on shop/a") in given
     assert ("gitlab", "create", "deploy key readwrite of shop/a on shop/b") in given
     assert len(given) == 4
-    taken = _lines(effects.shared(SHOP, after, before))
+    taken = _lines(lines.shared(SHOP, after, before))
     assert [each[2] for each in taken] == [
         f"deploy key {each} of shop/b on shop/a" for each in ("readonly", "readwrite")
     ]
@@ -121,10 +121,10 @@ def test_a_runtime_says_where_it_goes() -> None:
         {"kind": "Environment", "spec": {"name": "test", "product": SHOP, "cluster": "edge", "envType": "test"}}
     )
     tree = ProductTree.of(SHOP, "", [runtime, environment])
-    place, role = effects.running(7, None, runtime, tree)
+    place, role = lines.running(7, None, runtime, tree)
     assert (place.target, place.detail) == ("deployment live in edge", "namespaces one, two")
     assert (role.system, role.target) == ("vault", "role product-7-live of edge")
-    assert _lines(effects.running(7, runtime, None, tree))[0] == ("kubernetes", "delete", "deployment live in edge")
+    assert _lines(lines.running(7, runtime, None, tree))[0] == ("kubernetes", "delete", "deployment live in edge")
 
 
 # Clusters

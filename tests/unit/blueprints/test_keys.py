@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blueprints.keys import PERMISSIONS, Access, ForeignConsumer, wanted
+from blueprints.keys import PERMISSIONS, Access, Agreed, Consumer, wanted
 from resources.base import Resource
 from resources.product import CodeRepo, CodeRepoBinding
 from resources.tree import ProductTree
@@ -29,9 +29,19 @@ def binding(
     return CodeRepoBinding(**fields, projects=list(projects), consumer=consumer)
 
 
-def table(*resources: Resource, foreign: Mapping[str, Sequence[ForeignConsumer]] = {}) -> dict[str, set[str]]:
+def agreed(tree: ProductTree, foreign: Mapping[str, Sequence[Consumer]]) -> list[Agreed]:
+    """Products that agree to whatever is bound to anybody."""
+    return [
+        Agreed(product, f"{SHOP}/{each.coderepo}", each.permissions, tuple(consumers))
+        for each in tree.all(CodeRepoBinding)
+        for product, consumers in foreign.items()
+    ]
+
+
+def table(*resources: Resource, foreign: Mapping[str, Sequence[Consumer]] = {}) -> dict[str, set[str]]:
     """What opens each repository beside its own keys, as "repository:permission"."""
-    found = wanted(ProductTree.of(SHOP, "c", resources), foreign)
+    tree = ProductTree.of(SHOP, "c", resources)
+    found = wanted(tree, agreed(tree, foreign))
     return {
         name: {
             f"{each.consumer.removeprefix(f'{SHOP}/')}:{each.permission}"
@@ -122,7 +132,7 @@ def test_a_repository_that_leaves_its_project_leaves_its_siblings() -> None:
 
 # Other products
 
-BANK = {"bank": [ForeignConsumer("bank/ledger", "core"), ForeignConsumer("bank/site")]}
+BANK = {"bank": [Consumer("bank/ledger", "core"), Consumer("bank/site")]}
 
 
 def test_another_product_is_opened_to_when_it_agreed() -> None:
@@ -136,9 +146,19 @@ def test_the_projects_of_such_a_binding_are_the_other_products() -> None:
     assert table(*resources, foreign=BANK)["api"] == {"bank/ledger:readwrite"}
 
 
+def test_the_weaker_of_both_permissions_counts() -> None:
+    tree = ProductTree.of(SHOP, "c", [repository("api"), binding("api", consumer="bank", permission=WRITE)])
+    asked = Agreed("bank", f"{SHOP}/api", "readonly", (Consumer("bank/site"),))
+    assert Access("bank/site", "readonly") in wanted(tree, [asked])["api"]
+    assert Access("bank/site", "readwrite") not in wanted(tree, [asked])["api"]
+    tree = ProductTree.of(SHOP, "c", [repository("api"), binding("api", consumer="bank")])
+    more = Agreed("bank", f"{SHOP}/api", "readwrite", (Consumer("bank/site"),))
+    assert wanted(tree, [more]) == wanted(tree)
+
+
 def test_the_own_product_may_be_named_and_is_known_from_the_declaration_alone() -> None:
     resources = [repository("api"), repository("ui"), binding("api", consumer=SHOP)]
-    assert table(*resources, foreign={SHOP: [ForeignConsumer("evil/one")]})["api"] == {"ui:readonly"}
+    assert table(*resources, foreign={SHOP: [Consumer("evil/one")]})["api"] == {"ui:readonly"}
 
 
 def test_nobody_is_opened_to_by_agreeing_alone() -> None:
@@ -167,10 +187,10 @@ foreigners = st.sampled_from([{}, BANK])
 
 @given(repositories, bindings, foreigners)
 def test_every_repository_has_its_own_keys_and_none_opens_what_nothing_says(
-    repos: list[CodeRepo], bound: list[CodeRepoBinding], foreign: Mapping[str, Sequence[ForeignConsumer]]
+    repos: list[CodeRepo], bound: list[CodeRepoBinding], foreign: Mapping[str, Sequence[Consumer]]
 ) -> None:
     tree = ProductTree.of(SHOP, "c", [*repos, *bound])
-    found = wanted(tree, foreign)
+    found = wanted(tree, agreed(tree, foreign))
     assert set(found) == {each.name for each in repos}
     project = {f"{SHOP}/{each.name}": each.project for each in repos}
     strangers = {each.repository: each.project for each in foreign.get("bank", [])}
@@ -185,7 +205,7 @@ def test_every_repository_has_its_own_keys_and_none_opens_what_nothing_says(
                 for each in tree.all(CodeRepoBinding)
                 if each.coderepo == name
                 and each.permissions == key.permission
-                and (getattr(each, "consumer", "") == "bank") == (key.consumer in strangers)
+                and (each.consumer == "bank") == (key.consumer in strangers)
                 and (not each.projects or (of[key.consumer] and of[key.consumer] in each.projects))
             ]
             assert sibling or reasons, key
@@ -193,12 +213,12 @@ def test_every_repository_has_its_own_keys_and_none_opens_what_nothing_says(
 
 @given(repositories, bindings, foreigners)
 def test_one_binding_more_opens_what_it_says_takes_nothing_away_and_touches_no_other_repository(
-    repos: list[CodeRepo], bound: list[CodeRepoBinding], foreign: Mapping[str, Sequence[ForeignConsumer]]
+    repos: list[CodeRepo], bound: list[CodeRepoBinding], foreign: Mapping[str, Sequence[Consumer]]
 ) -> None:
     tree = ProductTree.of(SHOP, "c", [*repos, *bound])
-    before = wanted(tree, foreign)
+    before = wanted(tree, agreed(tree, foreign))
     for target in ("api", "ui"):
-        after = wanted(tree.apply([binding(target, name="more", permission=WRITE)]), foreign)
+        after = wanted(tree.apply([binding(target, name="more", permission=WRITE)]), agreed(tree, foreign))
         assert all(after[name] >= keys for name, keys in before.items())
         others = {f"{SHOP}/{each.name}" for each in repos if each.name != target}
         if target in after:
@@ -208,10 +228,10 @@ def test_one_binding_more_opens_what_it_says_takes_nothing_away_and_touches_no_o
 
 @given(repositories, bindings, foreigners)
 def test_without_bindings_there_are_siblings_only_and_they_are_so_of_each_other(
-    repos: list[CodeRepo], bound: list[CodeRepoBinding], foreign: Mapping[str, Sequence[ForeignConsumer]]
+    repos: list[CodeRepo], bound: list[CodeRepoBinding], foreign: Mapping[str, Sequence[Consumer]]
 ) -> None:
     tree = ProductTree.of(SHOP, "c", [*repos, *bound])
-    found = wanted(tree.remove(each.key for each in bound), foreign)
+    found = wanted(tree.remove(each.key for each in bound), agreed(tree, foreign))
     for name, keys in found.items():
         for key in keys:
             other = key.consumer.removeprefix(f"{SHOP}/")

@@ -1,4 +1,4 @@
-"""What a change would do, line by line and system by system: the readable part of a plan. Called by activities/planning.py.
+"""What a change would do, line by line and system by system: the readable part of a plan. Called by planning.py.
 
 It is made of the same differences the change then acts on: of manifests, of what GitLab has, of who may use whose keys.
 """

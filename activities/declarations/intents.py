@@ -1,6 +1,6 @@
 """A request read against a declaration: what is there, what shall be, and what follows from the two alone.
 
-Pure; used by activities/planning.py, which adds what GitLab and the rules say.
+Pure; used by planning.py, which adds what GitLab and the rules say.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from activities import specifications
+from activities.declarations import specifications
 from clients.declarations import Declaration
 from contracts import ids
 from contracts.clusters import Claim, Reserve

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Container, Iterable
 
-from activities.worlds import repositories
+from activities.declarations.worlds import repositories
 from clients.declarations import Declaration
 from contracts import ids
 from contracts.declarations import Agreement, Consumer

@@ -1,6 +1,6 @@
 """What rules may look at beside a product's own declaration: the clusters there are, and what other products open to it.
 
-Used by activities/planning.py and activities/acceptance.py.
+Used by planning.py and acceptance.py.
 """
 
 from __future__ import annotations

@@ -10,9 +10,9 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from activities import specifications
-from activities.planning import Policy, repository_plan
-from activities.worlds import Worlds
+from activities.declarations import specifications
+from activities.declarations.planning import Policy, repository_plan
+from activities.declarations.worlds import Worlds
 from blueprints import keys
 from clients.declarations import Declaration, Declarations
 from clients.gitlab import GitLab
@@ -25,14 +25,13 @@ from contracts.products import SyncOrder, SyncReport
 from contracts.runtimes import DeploymentSpec, PipelineSpec
 from resources.findings import Finding
 from resources.names import Names
-from resources.product import CodeRepo, CodeRepoBinding, Environment
+from resources.product import CodeRepo, Environment
 from resources.runtime import DeploymentRuntime, ProjectPipelineRuntime
 from resources.tree import ProductTree
 from rules.acceptance import Pushed, Verdict, judge
 from rules.engine import finding
 
 CONFIRMED = "Nautes-Confirm-Deletions"  # trailer of a commit by which a person repeats the count of what goes
-STRONGER = {"readonly": ("readonly", "readwrite"), "readwrite": ("readwrite",)}
 
 
 @dataclass(frozen=True)
@@ -249,41 +248,26 @@ def _access(look: Look) -> tuple[list[RepositoryAccess], dict[str, str]]:
 
 def _wanted(look: Look, numbers: Mapping[str, int]) -> dict[str, list[KeyGrant]]:
     """Per repository with an id: whose keys it shall have besides its own."""
+    agreements = look.known.agreements
+    known = {f"{look.declaration.path}/{name}": number for name, number in numbers.items() if "/" not in name}
+    known |= {each.repository: each.project_id for agreement in agreements for each in agreement.consumers}
     found: dict[str, list[KeyGrant]] = {}
-    for name, accesses in keys.wanted(look.tree).items():
-        if not numbers.get(name):
-            continue
-        given = {(numbers.get(_short(each.consumer, look), 0), str(each.permission)) for each in accesses}
-        given |= set(_foreign(look, name))
-        grants = [KeyGrant.model_validate({"project_id": a, "permission": b}) for a, b in sorted(given)]
-        found[name] = [each for each in grants if each.project_id not in (0, numbers[name])]
+    for name, accesses in keys.wanted(look.tree, [_agreed(each) for each in agreements]).items():
+        given = {(known.get(each.consumer, 0), each.permission) for each in accesses}
+        if numbers.get(name):
+            others = sorted(each for each in given if each[0] not in (0, numbers[name]))
+            found[name] = [KeyGrant(project_id=number, permission=permission) for number, permission in others]
     return found
-
-
-def _short(consumer: str, look: Look) -> str:
-    return consumer.removeprefix(f"{look.declaration.path}/")
-
-
-def _foreign(look: Look, name: str) -> Iterable[tuple[int, str]]:
-    """Keys of another product's repositories: where its declaration and our binding agree."""
-    for agreement in look.known.agreements:
-        if agreement.repository == f"{look.declaration.path}/{name}":
-            for binding in _openings(look.tree, agreement):
-                for each in agreement.consumers:
-                    if not binding.projects or each.project in binding.projects:
-                        yield each.project_id, agreement.permissions
 
 
 def is_open(tree: ProductTree, agreement: Agreement) -> bool:
     """Whether the owner's declaration opens what the other side declares to use."""
-    return next(iter(_openings(tree, agreement)), None) is not None
+    return any(True for _ in keys.openings(tree, _agreed(agreement)))
 
 
-def _openings(tree: ProductTree, agreement: Agreement) -> Iterable[CodeRepoBinding]:
-    for each in tree.all(CodeRepoBinding):
-        same = f"{tree.product}/{each.coderepo}" == agreement.repository and each.consumer == agreement.product
-        if same and each.permissions in STRONGER[agreement.permissions]:
-            yield each
+def _agreed(agreement: Agreement) -> keys.Agreed:
+    consumers = tuple(keys.Consumer(each.repository, each.project) for each in agreement.consumers)
+    return keys.Agreed(agreement.product, agreement.repository, agreement.permissions, consumers)
 
 
 def _digest(values: Iterable[KeyGrant | Agreement]) -> str:

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from activities import effects, intents, specifications
-from activities.intents import Intent
-from activities.worlds import Worlds
-from activities.worlds import repositories as named
+from activities.declarations import intents, lines, specifications
+from activities.declarations.intents import Intent
+from activities.declarations.worlds import Worlds
+from activities.declarations.worlds import repositories as named
 from clients.declarations import DECLARATION, Declaration, Declarations
 from clients.gitlab import DEVELOPER, MAINTAINER, GitLab
 from contracts.common import Requester
@@ -66,7 +66,7 @@ class Planner:
             self._gitlab.find(f"/groups/{declaration.group_id}") if declaration.group_id and intent.product else None
         )
         found = {each.name: self._project(intent, each) for each in intent.resources if isinstance(each, CodeRepo)}
-        lines = list(self._effects(intent, group, found))
+        planned = list(self._effects(intent, group, found))
         plan = Plan(
             head=declaration.head,
             group_id=declaration.group_id,
@@ -75,8 +75,8 @@ class Planner:
             lifetime=self.policy.lifetime,
             already=already,
             advice=advice,
-            outcomes=list(intents.outcomes(intent, lines)),
-            effects=lines,
+            outcomes=list(intents.outcomes(intent, planned)),
+            effects=planned,
             deletions=len(intent.gone),
             claims=intents.claims(intent),
             borrows=intents.borrows(intent),
@@ -183,24 +183,24 @@ class Planner:
         path, declaration = intent.request.product, intent.declaration
         if intent.request.action == "apply":
             if intent.product:
-                yield from effects.settled("group", path, _group_order(intent.product).model_dump(), group)
+                yield from lines.settled("group", path, _group_order(intent.product).model_dump(), group)
                 if not declaration.project_id:
                     yield Effect(system="gitlab", action="create", target=f"repository {path}/{DECLARATION}")
-                    yield from effects.doors(f"{path}/{DECLARATION}", ["readonly"], token=False)
+                    yield from lines.doors(f"{path}/{DECLARATION}", ["readonly"], token=False)
             for name, project in found.items():
                 wanted = repository_plan(intent.after.resources[f"CodeRepo/{name}"], declaration)  # type: ignore[arg-type]
                 settings = {"name": wanted.display, "visibility": wanted.visibility, "description": wanted.description}
-                yield from effects.settled("repository", f"{path}/{name}", settings, project)
+                yield from lines.settled("repository", f"{path}/{name}", settings, project)
                 if project is None:
-                    yield from effects.doors(f"{path}/{name}", PERMISSIONS, token=True)
+                    yield from lines.doors(f"{path}/{name}", PERMISSIONS, token=True)
         for before, after in intent.pairs():
-            yield from effects.declared(before, after)
+            yield from lines.declared(before, after)
         for before, after in intent.pairs():
             if isinstance(before or after, DeploymentRuntime | ProjectPipelineRuntime):
                 tree = intent.after if after else intent.before
-                yield from effects.running(declaration.group_id, before, after, tree)  # type: ignore[arg-type]
-        yield from effects.shared(path, intent.before, intent.after)
-        yield from effects.gone(path, intent.gone)
+                yield from lines.running(declaration.group_id, before, after, tree)  # type: ignore[arg-type]
+        yield from lines.shared(path, intent.before, intent.after)
+        yield from lines.gone(path, intent.gone)
 
     def _project(self, intent: Intent, repository: CodeRepo) -> Any:
         return self._gitlab.project(f"{intent.request.product}/{repository.name}")
