@@ -1,7 +1,7 @@
 """Which part of a pushed declaration takes effect: every resource is judged on its own, the rest stays what it was.
 
-Pure; called by activities/declarations/acceptance.py for whatever reaches `default.project` by plain Git. Nothing goes because a file cannot
-be read, and nothing is held back because something else is wrong, unless it rests on that.
+Pure; called by activities/declarations/acceptance.py for whatever reaches `default.project` by plain Git. Nothing goes because
+a file cannot be read, and nothing is held back because something else is wrong, unless it rests on that.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What follows a commit to a declaration, whoever made it: repositories' doors, keys, clusters, other products, runtimes.
 
-Run by the change workflow. Everything here is a difference that the look at the head reported (activities/declarations/acceptance.py), and
-every step is idempotent: what was interrupted is carried out again.
+Run by the change workflow. Everything here is a difference that the look at the head reported
+(activities/declarations/acceptance.py), and every step is idempotent: what was interrupted is carried out again.
 """
 
 from __future__ import annotations

@@ -167,10 +167,11 @@ class Acceptance:
             ],
             withdrawn={name: number for name, number in known.repositories.items() if name not in repositories},
             access=access,
+            # A runtime that goes may have had a reservation that it never claimed: its cluster hears of it as well.
             uses={
                 cluster: clusters.get(cluster, [])
                 for cluster in sorted({*clusters, *known.clusters})
-                if clusters.get(cluster, []) != known.clusters.get(cluster, [])
+                if gone or clusters.get(cluster, []) != known.clusters.get(cluster, [])
             },
             agreements={
                 owner: agreements.get(owner, [])
