@@ -31,7 +31,8 @@ ELSEWHERE = (
     (
         "frozen",
         "Environment, CodeRepoBinding, ProjectPipelineRuntime, DeploymentRuntime",
-        "project of a pipeline runtime, repository of a binding, environment of a deployment runtime and cluster of an environment with runtimes never change",
+        "project of a pipeline runtime, repository of a binding, environment of a deployment runtime and cluster of an"
+        " environment with runtimes never change",
         "change and push",
         "`tests/unit/rules/test_product_rules.py`",
     ),
