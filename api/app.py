@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
-from api import changes, health, hooks, kinds, operations, problems, status
+from api import changes, docs, events, health, hooks, operations, problems, status, timeline
 from api.identity import Door
+from api.kinds import clusters, products, resources
 from api.limits import Limits
+from api.methods import Methods
+from api.openapi import describe
 from api.paths import EncodedPaths
+from api.reading import Reading
 from api.state import State
 from clients.gitlab import Caller
 from clients.settings import Settings
 from clients.temporal import connect
 from clients.vault import Vault
+
+THREADS = 64  # calls to GitLab and Vault that wait side by side
+# `{operation:path}` takes everything below it: whatever ends in a word of its own comes before.
+ROUTERS: tuple[APIRouter, ...] = (
+    health.router,
+    docs.router,
+    hooks.router,
+    events.router,
+    operations.router,
+    status.router,
+    timeline.router,
+    clusters.router,
+    products.router,
+    *resources.routers,
+    changes.router,
+)
+ABOUT = """Declare clusters, products and what is in them; see what became of it. Errors are problems (RFC 9457) with a stable
+`code` and all findings at once. Whoever changes something may say `dry_run`, how long to `wait`, and repeat it under an
+`Idempotency-Key`."""
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -24,16 +49,27 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "door"))
         vault = Vault(found.vault_addr, found.vault_role_id, found.vault_secret_id, found.request_seconds)
-        door = Door(Caller(found.gitlab_url, found.request_seconds))
-        app.state.nautes = State(found, await connect(found), vault, door)
+        gitlab = Caller(found.gitlab_url, found.request_seconds)
+        temporal = await connect(found)
+        app.state.nautes = State(found, temporal, vault, gitlab, Door(gitlab), Reading(found, gitlab))
         yield
 
-    app = FastAPI(title="Nautes on Temporal", version="1", lifespan=lifespan, docs_url="/docs", redoc_url=None)
+    app = FastAPI(
+        title="Nautes on Temporal",
+        version="1",
+        description=ABOUT,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
     problems.install(app)
-    # More precise paths first: `{kind}` of the kinds would take theirs.
-    for router in (health.router, hooks.router, operations.router, status.router, kinds.router, changes.router):
+    for router in ROUTERS:
         app.include_router(router)
+    describe(app)
+    app.add_middleware(Methods, routers=ROUTERS)
     app.add_middleware(EncodedPaths)
     app.add_middleware(Limits, limit=found.body_limit)
     return app

@@ -13,7 +13,7 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from temporalio.client import (
     Client,
     WithStartWorkflowOperation,
@@ -38,9 +38,16 @@ LOOK_EVERY = 0.05  # seconds between looks for an operation that was not begun y
 OPERATIONS = ("change", "registration")
 
 
+HIDDEN = {"sync", "registered"}  # of a report: what only workflows need
+STATUSES = {"precondition-failed": 412, "plan-stale": 409}  # findings that have a status of their own
+
+
 class Operations(BaseModel):
     """The answer to a command: how each operation ended, or where to ask."""
 
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
+    message: str
     operations: list[OperationResult]
 
 
@@ -101,8 +108,8 @@ async def submit(client: Client, command: ChangeRequest | ClusterRequest) -> str
     return accepted.operation
 
 
-async def result(client: Client, operation: str, wait: float) -> OperationResult | None:
-    """How an operation ended, None when it has not ended within `wait` seconds."""
+async def result(client: Client, operation: str, wait: float | None) -> OperationResult | None:
+    """How an operation ended, None when it has not ended within `wait` seconds (None: wait for the end)."""
     try:
         return await asyncio.wait_for(_result(client, operation), wait)
     except TimeoutError:
@@ -125,26 +132,33 @@ async def _result(client: Client, operation: str) -> OperationResult:
         await asyncio.sleep(LOOK_EVERY)
 
 
-def respond(results: list[tuple[str, OperationResult | None]]) -> JSONResponse:
-    """200 when all is done, 202 while something runs, 422 when something was refused."""
-    shown = [found or OperationResult(operation=key, state="running") for key, found in results]
+def respond(results: list[tuple[str, OperationResult | None]], message: str = "") -> JSONResponse:
+    """200 when all is done, 202 while something runs, a problem when something was refused or cancelled."""
     refused = next((found for _, found in results if found and found.state != "done"), None)
     if refused:
-        problem = Problem(
-            title="Refused" if refused.state == "refused" else "Cancelled",
-            status=422 if refused.state == "refused" else 409,
-            code=refused.findings[0].rule if refused.findings else refused.state,
-            detail=refused.message,
-            findings=refused.findings,
-            undone=refused.undone,
-            operation=refused.operation,
-        )
-        return answer(problem)
+        return answer(_problem(refused))
     pending = next((key for key, found in results if found is None), None)
-    body = {"operations": [each.model_dump(exclude={"sync", "registered"}) for each in shown]}
+    shown = [found or OperationResult(operation=key, state="running") for key, found in results]
+    text = f"it runs: ask at /api/v1/operations/{pending}" if pending else message or "done"
+    body = {"message": text, "operations": [each.model_dump(exclude=HIDDEN) for each in shown]}
     if pending:
         return JSONResponse(body, 202, {"Location": f"/api/v1/operations/{pending}"})
     return JSONResponse(body, 200)
+
+
+def _problem(refused: OperationResult) -> Problem:
+    rules = [each.rule for each in refused.findings]
+    own = next((STATUSES[each] for each in rules if each in STATUSES), 422)
+    code = next((each for each in rules if each in STATUSES), rules[0] if rules else refused.state)
+    return Problem(
+        title="Refused" if refused.state == "refused" else "Cancelled",
+        status=own if refused.state == "refused" else 409,
+        code=code,
+        detail=refused.message,
+        findings=refused.findings,
+        undone=refused.undone,
+        operation=refused.operation,
+    )
 
 
 async def running(client: Client, workflow_id: str) -> bool | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import httpx
 from fastapi import APIRouter
@@ -12,16 +13,19 @@ from fastapi.responses import JSONResponse
 from api.state import Shared, State
 
 router = APIRouter(tags=["health"])
+NOT_READY: dict[int | str, dict[str, Any]] = {
+    503: {"model": dict[str, str], "description": "Something does not answer"}
+}
 WITHIN = 5.0  # seconds each system may take to answer
 
 
-@router.get("/healthz")
+@router.get("/healthz", operation_id="healthz")
 async def healthz() -> dict[str, str]:
     """This process answers."""
     return {"status": "ok"}
 
 
-@router.get("/readyz")
+@router.get("/readyz", operation_id="readyz", response_model=dict[str, str], responses=NOT_READY)
 async def readyz(shared: Shared) -> JSONResponse:
     """Temporal, GitLab and Vault answer."""
     looks: dict[str, Callable[[State], Awaitable[None]]] = {"temporal": _temporal, "gitlab": _gitlab, "vault": _vault}

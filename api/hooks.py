@@ -14,15 +14,16 @@ import hmac
 import re
 import time
 from collections import OrderedDict
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from temporalio.common import Priority
 from temporalio.service import RPCError
 
 from api.bodies import json_object
-from api.problems import documented
+from api.problems import TooMany, documented
 from api.state import Shared, State
 from contracts import ids
 from contracts.errors import NautesError, NotFound, Refused, Unauthenticated, Unavailable
@@ -40,6 +41,8 @@ SOURCES_KEPT = 10_000
 ID_LENGTH = 200  # characters of a delivery id
 COMMIT = r"^[0-9a-f]{40}([0-9a-f]{24})?$"
 KINDS = {"push": "push_events", "tag_push": "tag_push_events"}
+ProjectId = Annotated[int, Path(ge=1, le=2**31 - 1)]
+PAYLOAD = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
 
 
 class _Told(BaseModel):
@@ -112,12 +115,26 @@ class Receiver:
 receiver = Receiver()
 
 
-@router.post("/gitlab/{project_id}", status_code=202, responses=documented(401, 413, 422, 429, 503))
-async def gitlab(project_id: int, request: Request, shared: Shared) -> JSONResponse:
+class Taken(BaseModel):
+    """What became of a delivery."""
+
+    state: Literal["accepted", "ignored", "duplicate"]
+    event: str = ""
+
+
+@router.post(
+    "/gitlab/{project_id}",
+    operation_id="receive_webhook",
+    status_code=202,
+    response_model=Taken,
+    responses={200: {"model": Taken}, **documented(401, 413, 422, 429, 500, 503)},
+    openapi_extra=PAYLOAD,
+)
+async def gitlab(project_id: ProjectId, request: Request, shared: Shared) -> JSONResponse:
     """A delivery of GitLab for one of our repositories."""
     source = f"source {request.client.host if request.client else ''}"
     if not receiver.allow(source, cost=0):  # whoever sends nonsense is not listened to, and blocks nobody else
-        raise Unavailable("rate-limited", "too many deliveries", retry_after=1)
+        raise TooMany("rate-limited", "too many deliveries", retry_after=1)
     body = await request.body()
     try:
         await _authenticate(shared, project_id, request, body)
@@ -125,15 +142,15 @@ async def gitlab(project_id: int, request: Request, shared: Shared) -> JSONRespo
         receiver.allow(source)
         raise
     if not receiver.allow(f"project {project_id}"):
-        raise Unavailable("rate-limited", "too many deliveries", retry_after=1)
+        raise TooMany("rate-limited", "too many deliveries", retry_after=1)
     delivery = request.headers.get("idempotency-key") or request.headers.get("webhook-id") or ""
     if len(delivery) > ID_LENGTH:
         raise Refused("webhook-payload", "the delivery is not what GitLab sends")
     if not receiver.first_time(delivery):
-        return JSONResponse({"state": "duplicate"}, 200)
+        return JSONResponse({"state": "duplicate", "event": ""}, 200)
     push = _push(project_id, body, delivery)
     if push is None:
-        return JSONResponse({"state": "ignored"}, 202)
+        return JSONResponse({"state": "ignored", "event": ""}, 202)
     await _announce(shared, push)
     receiver.remember(delivery)
     return JSONResponse({"state": "accepted", "event": push.event}, 202)

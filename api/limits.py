@@ -1,4 +1,4 @@
-"""A cap on bodies, before they are read, and headers of security on every answer. Pure ASGI, outermost."""
+"""The outermost layer, pure ASGI: a cap on bodies before they are read, headers of security on every answer, HEAD as GET."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 DIGITS = 18  # of a length that is worth reading
+POLICY = b"content-security-policy"
 HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-store"),
 ]
+NOTHING = (POLICY, b"default-src 'none'; frame-ancestors 'none'")  # of answers that are no page
 
 
 class _TooLargeError(Exception):
@@ -40,6 +42,7 @@ class Limits:
             return
         started = False
         read = 0
+        head = scope["method"] == "HEAD"
 
         async def limited() -> Message:
             nonlocal read
@@ -53,11 +56,13 @@ class Limits:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                message["headers"] = [*message.get("headers", []), *HEADERS]
+                message["headers"] = _with_security(message.get("headers", []))
+            elif head:
+                message["body"] = b""
             await send(message)
 
         try:
-            await self._app(scope, limited, secured)
+            await self._app({**scope, "method": "GET"} if head else scope, limited, secured)
         except _TooLargeError:
             if not started:
                 await self._refuse(send)
@@ -65,6 +70,11 @@ class Limits:
     async def _refuse(self, send: Send) -> None:
         text = f"a request may have at most {self._limit} bytes"
         problem = Problem(title="TooLarge", status=413, code="body-too-large", detail=text)
-        headers = [(b"content-type", MEDIA_TYPE.encode()), (b"connection", b"close"), *HEADERS]
+        headers = [(b"content-type", MEDIA_TYPE.encode()), (b"connection", b"close"), *HEADERS, NOTHING]
         await send({"type": "http.response.start", "status": 413, "headers": headers})
         await send({"type": "http.response.body", "body": problem.model_dump_json().encode()})
+
+
+def _with_security(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    own = {name for name, _ in headers}
+    return [*headers, *(each for each in [*HEADERS, NOTHING] if each[0] not in own)]

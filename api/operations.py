@@ -4,59 +4,66 @@ from __future__ import annotations
 
 from typing import Annotated, TypeVar
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict
 from temporalio.client import WorkflowQueryFailedError
 from temporalio.service import RPCError
 
-from api.commands import OPERATIONS, of_person, result, running
-from api.identity import MAINTAINER, REPORTER, Caller
-from api.paths import ProductName
+from api import authorization
+from api.authorization import GROUPS, MAINTAINER, REPORTER, Rights
+from api.commands import HIDDEN, OPERATIONS, of_person, result, running
+from api.parameters import Wait
+from api.paths import ProductName, Slashed
 from api.pending import pending
-from api.problems import documented
-from api.state import Shared, State, Who
+from api.problems import ALWAYS, documented
+from api.state import May, Shared, State
 from contracts import ids
 from contracts.errors import NotFound, Unavailable
-from contracts.operations import OperationStatus
+from contracts.operations import OperationResult, OperationStatus
 from contracts.status import ClusterStatus, PipelineStatus, ProductStatus, RunStatus
 
 Answer = TypeVar("Answer")
 router = APIRouter(prefix="/api/v1", tags=["operations"])
-PROBLEMS = documented(401, 403, 404, 503)
-Wait = Annotated[float, Query(ge=0, le=120, description="seconds to wait for the end")]
+PROBLEMS = documented(*ALWAYS)
+OperationId = Annotated[Slashed, Path(max_length=2000, description="As an answer named it; / as it is or as %2F.")]
+RunId = Annotated[Slashed, Path(max_length=2000, description="As `runs` shows it; / as it is or as %2F.")]
 
 
-@router.get("/operations/{operation:path}", responses=PROBLEMS)
-async def operation_status(operation: str, shared: Shared, who: Who, wait: Wait = 0) -> JSONResponse:
-    """How an operation ended; after `wait` seconds without an end, how it stands (`state` running)."""
-    await _require(shared, who, operation, REPORTER)
-    if await _queued(shared, operation):
-        return JSONResponse({"operation": operation, "state": "running", "step": "queued"})
-    if wait and (ended := await result(shared.temporal, operation, wait)):
-        return JSONResponse(ended.model_dump(exclude={"sync", "registered"}))
-    if await _running(shared, operation):
-        status = await query(shared, operation, OperationStatus)
-        status = status.model_copy(update={"retry": await pending(shared.temporal, operation)})
-        return JSONResponse({"state": "running", **status.model_dump()})
-    found = await result(shared.temporal, operation, 5)
-    if found is None:
-        raise NotFound("operation-unknown", f"there is no operation {operation}")
-    return JSONResponse(found.model_dump(exclude={"sync", "registered"}))
+class Running(OperationStatus):
+    """An operation that has not ended: what it does now, what it has done, what it is retrying."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
+    state: str = "running"
 
 
-@router.post("/operations/{operation:path}/cancel", status_code=202, responses=PROBLEMS)
-async def cancel(operation: str, shared: Shared, who: Who) -> JSONResponse:
+class Cancelling(BaseModel):
+    """A cancellation was asked for."""
+
+    operation: str
+    state: str = "cancelling"
+
+
+@router.post(
+    "/operations/{operation:path}/cancel",
+    operation_id="cancel_operation",
+    status_code=202,
+    response_model=Cancelling,
+    responses=PROBLEMS,
+)
+async def cancel(operation: OperationId, shared: Shared, may: May) -> JSONResponse:
     """Cancel an operation: what it did is undone."""
-    await _require(shared, who, operation, MAINTAINER)
+    await require(shared, may, operation, MAINTAINER)
     if await _running(shared, operation):
         await shared.temporal.get_workflow_handle(operation).cancel()
     return JSONResponse({"operation": operation, "state": "cancelling"}, 202)
 
 
-@router.get("/products/{product}/runs", responses=PROBLEMS)
-async def runs(product: ProductName, shared: Shared, who: Who) -> list[RunStatus]:
+@router.get("/products/{product_name}/runs", operation_id="list_runs", responses=PROBLEMS)
+async def runs(product: ProductName, shared: Shared, may: May) -> list[RunStatus]:
     """The runs of every pipeline runtime of a product, newest first."""
-    await shared.door.require(who, f"{product}/default.project", "projects", REPORTER)
+    await authorization.may_read(may, product)
     status = await product_status(shared, product)
     found: list[RunStatus] = []
     for line in status.runtimes:
@@ -66,13 +73,44 @@ async def runs(product: ProductName, shared: Shared, who: Who) -> list[RunStatus
     return sorted(found, key=lambda each: each.started, reverse=True)
 
 
-@router.get("/runs/{run:path}", responses=PROBLEMS)
-async def one_run(run: str, shared: Shared, who: Who) -> RunStatus:
-    """One run, by the id that `get runs` shows."""
+@router.get("/runs/{run:path}", operation_id="get_run", responses=PROBLEMS)
+async def one_run(run: RunId, shared: Shared, may: May) -> RunStatus:
+    """One run, by the id that `runs` shows."""
     key = run if run.startswith("run/") else f"run/{run}"
     product = key.removeprefix("run/").rpartition("/")[0].rpartition("/")[0]
-    await shared.door.require(who, f"{product}/default.project", "projects", REPORTER)
+    await authorization.may_read(may, product)
     return await run_status(shared, key)
+
+
+# The last: {operation:path} takes everything below it.
+@router.get(
+    "/operations/{operation:path}",
+    operation_id="get_operation",
+    response_model=OperationResult | Running,
+    responses=PROBLEMS,
+)
+async def operation_status(operation: OperationId, shared: Shared, may: May, wait: Wait = 0) -> JSONResponse:
+    """How an operation ended; after `wait` seconds without an end, how it stands (`state` running)."""
+    await require(shared, may, operation, REPORTER)
+    if wait and (ended := await result(shared.temporal, operation, wait)):
+        return JSONResponse(ended.model_dump(exclude=HIDDEN))
+    if status := await standing(shared, operation):
+        return JSONResponse(status.model_dump())
+    found = await result(shared.temporal, operation, 5)
+    if found is None:
+        raise NotFound("operation-unknown", f"there is no operation {operation}")
+    return JSONResponse(found.model_dump(exclude=HIDDEN))
+
+
+async def standing(shared: State, operation: str) -> Running | None:
+    """How an operation stands, None when it has ended. Raises NotFound and Unavailable."""
+    if await _queued(shared, operation):
+        return Running(operation=operation, step="queued")
+    if not await _running(shared, operation):
+        return None
+    status = await query(shared, operation, OperationStatus)
+    retry = await pending(shared.temporal, operation)
+    return Running.model_validate({**status.model_dump(), "retry": retry.model_dump() if retry else None})
 
 
 async def run_status(shared: State, run: str) -> RunStatus:
@@ -96,6 +134,21 @@ async def query(shared: State, workflow_id: str, answer: type[Answer]) -> Answer
     return found
 
 
+async def require(shared: State, may: Rights, operation: str, level: int) -> None:
+    """An operation is seen by who may see what it changes, and cancelled by who asked for it or keeps what it changes."""
+    kind, _, rest = operation.partition("/")
+    if kind not in OPERATIONS or "/" not in rest:
+        raise NotFound("operation-unknown", f"there is no operation {operation}")
+    if kind == "registration":
+        await may.require(shared.reading.tenant_repository, level)
+        return
+    mine, product = operation.endswith(of_person(may.caller)), rest.rpartition("/")[0]
+    if await may.level(product, GROUPS) is not None:
+        await may.require(product, REPORTER if mine else level, GROUPS)
+    elif not mine:  # not there (any more), or hidden: only who asked for it may know
+        raise NotFound("operation-unknown", f"there is no operation {operation}")
+
+
 async def _queued(shared: State, operation: str) -> bool:
     """Whether its turn has not come: nothing runs under its id yet, but its owner knows of it."""
     if await running(shared.temporal, operation) is not None:
@@ -112,18 +165,3 @@ async def _running(shared: State, operation: str) -> bool:
     if found is None:
         raise NotFound("operation-unknown", f"there is no operation {operation}")
     return found
-
-
-async def _require(shared: State, who: Caller, operation: str, level: int) -> None:
-    """An operation is seen by who may see what it changes."""
-    kind, _, rest = operation.partition("/")
-    if kind not in OPERATIONS or "/" not in rest:
-        raise NotFound("operation-unknown", f"there is no operation {operation}")
-    if kind == "registration":
-        await shared.door.require(who, f"{shared.settings.tenant}/management", "projects", level)
-        return
-    product = rest.rpartition("/")[0]
-    if await shared.door.level(who, product, "groups") is not None:
-        await shared.door.require(who, product, "groups", level)
-    elif not operation.endswith(of_person(who)):  # not there (any more), or hidden: only who asked for it may know
-        raise NotFound("operation-unknown", f"there is no operation {operation}")

@@ -10,11 +10,13 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Annotated, Any
 from urllib.parse import unquote
 
+from fastapi import Path
 from pydantic import AfterValidator
 
 SLASH = "\u2215"  # DIVISION SLASH
 
-ProductName = Annotated[str, AfterValidator(lambda text: text.replace(SLASH, "/"))]  # a route's product
+Slashed = Annotated[str, AfterValidator(lambda text: text.replace(SLASH, "/"))]  # a part that may hold slashes
+ProductName = Annotated[Slashed, Path(alias="product_name", description="Full path of the group; / as %2F.")]
 
 Message = MutableMapping[str, Any]
 

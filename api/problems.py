@@ -8,18 +8,22 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 from contracts.errors import NautesError, Unavailable
+from resources.documents import pointer_of
 from resources.findings import Finding
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = 2  # seconds, when an outage names none
+CODES = {404: "route-unknown", 405: "method-not-allowed"}
 
 
 class Problem(BaseModel):
     """What went wrong: a stable `code`, and every finding at once."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True, extra="forbid")
 
     type: str = "about:blank"
     title: str
@@ -29,6 +33,30 @@ class Problem(BaseModel):
     findings: list[Finding] = []
     undone: list[str] = []
     operation: str = ""
+
+
+class Gone(NautesError):
+    """What was asked for was there and is kept no longer."""
+
+    status = 410
+
+
+class PreconditionFailed(NautesError):
+    """`If-Match` or `If-None-Match` does not hold."""
+
+    status = 412
+
+
+class UnsupportedMedia(NautesError):
+    """A body of a kind that the route does not take."""
+
+    status = 415
+
+
+class TooMany(Unavailable):
+    """Somebody asks too often; `retry_after` says when again."""
+
+    status = 429
 
 
 def answer(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
@@ -63,7 +91,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
         findings = [
-            Finding(rule="request", message=str(each["msg"]), pointer="/" + "/".join(map(str, each["loc"])))
+            Finding(rule="request", message=str(each["msg"]), pointer=pointer_of(*map(str, each["loc"])))
             for each in error.errors()
         ]
         text = "the request does not fit its schema"
@@ -71,11 +99,10 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> JSONResponse:
-        codes = {404: "route-unknown", 405: "method-not-allowed"}
         problem = Problem(
             title=str(error.detail),
             status=error.status_code,
-            code=codes.get(error.status_code, "http-error"),
+            code=CODES.get(error.status_code, "http-error"),
             detail=str(error.detail),
         )
         return answer(problem, dict(error.headers or {}))
@@ -86,6 +113,25 @@ def install(app: FastAPI) -> None:
         return answer(Problem(title="Internal error", status=500, code="internal", detail="see the log of the API"))
 
 
+ALWAYS = (401, 403, 404, 422, 500, 503)  # nobody, not enough, not there or hidden, nonsense, our fault, an outage
+WRITES = (*ALWAYS, 409, 412, 413, 415)
+TEXTS = {
+    401: "Nobody is known behind the token, or there is none",
+    403: "A permission is missing; the detail names it",
+    404: "Not there, or not yours to know of",
+    409: "Cancelled, or the world moved since the plan that was named",
+    410: "The cursor's commit is kept no longer: begin again",
+    412: "If-Match or If-None-Match does not hold",
+    413: "The body is too large",
+    415: "The body is of a kind that is not taken here",
+    422: "Refused: the findings say why",
+    429: "Too often; Retry-After says when again",
+    500: "An error of the platform",
+    503: "Something that is needed does not answer; Retry-After says when to come again",
+}
+
+
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Problem answers for OpenAPI."""
-    return {status: {"model": Problem, "content": {MEDIA_TYPE: {}}} for status in statuses}
+    """Problem answers for OpenAPI; the schema is added by api/openapi.py."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {each: {"description": TEXTS[each], "content": {MEDIA_TYPE: {"schema": schema}}} for each in statuses}

@@ -8,9 +8,15 @@ from typing import Annotated
 from fastapi import Depends, Request
 from temporalio.client import Client
 
+from api.authorization import Rights
 from api.identity import Caller, Door
+from api.reading import Reading
+from clients.gitlab import Caller as GitLabCaller
 from clients.settings import Settings
 from clients.vault import Vault
+from contracts.errors import Refused
+from resources.documents import pointer_of
+from resources.findings import Finding
 
 
 @dataclass
@@ -20,7 +26,9 @@ class State:
     settings: Settings
     temporal: Client
     vault: Vault
+    gitlab: GitLabCaller
     door: Door
+    reading: Reading
 
 
 def state(request: Request) -> State:
@@ -30,9 +38,40 @@ def state(request: Request) -> State:
 
 
 async def caller(request: Request, shared: Annotated[State, Depends(state)]) -> Caller:
-    """Who is at the door; every route but health and webhooks depends on it."""
-    return await shared.door.enter(request)
+    """Who is at the door; every route but health and webhooks depends on it. A misspelled parameter is refused, not dropped."""
+    found = await shared.door.enter(request)
+    known = _parameters(request)
+    unknown = sorted(set(request.query_params) - known)
+    if unknown:
+        findings = [
+            Finding(
+                rule="query-unknown",
+                message=f"unknown query parameter {each[:100]!r}",
+                pointer=pointer_of("query", each[:100]),
+                hint=f"known: {', '.join(sorted(known))}" if known else "this route takes none",
+            )
+            for each in unknown[:10]
+        ]
+        raise Refused("query-unknown", findings[0].message, findings=findings)
+    return found
+
+
+async def rights(shared: Annotated[State, Depends(state)], who: Annotated[Caller, Depends(caller)]) -> Rights:
+    """What GitLab says to the caller during this request."""
+    return Rights(shared.gitlab, who)
+
+
+def _parameters(request: Request) -> set[str]:
+    """Query parameters of the route that is asked."""
+    found: set[str] = set()
+    waiting = [request.scope["route"].dependant]
+    while waiting:
+        dependant = waiting.pop()
+        found |= {each.alias for each in dependant.query_params}
+        waiting += dependant.dependencies
+    return found
 
 
 Shared = Annotated[State, Depends(state)]
 Who = Annotated[Caller, Depends(caller)]
+May = Annotated[Rights, Depends(rights)]

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError, RPCStatusCode
 
+from api import authorization
 from api.commands import ANSWER_WITHIN, refusal
-from api.identity import MAINTAINER, REPORTER
 from api.operations import query
 from api.paths import ProductName
 from api.pending import pending
-from api.problems import documented
-from api.state import Shared, State, Who
+from api.problems import ALWAYS, documented
+from api.state import May, Shared, State
 from contracts import ids
 from contracts.errors import NotFound, Unavailable
 from contracts.status import ClusterStatus, DeploymentStatus, PipelineStatus, ProductStatus
 
 router = APIRouter(prefix="/api/v1", tags=["status"])
-PROBLEMS = documented(401, 403, 404, 422, 503)
+PROBLEMS = documented(*ALWAYS)
+ClusterName = Annotated[str, Path(alias="cluster_name", max_length=255)]
+RuntimeName = Annotated[str, Path(max_length=255)]
 
 
 class ProductTree(BaseModel):
@@ -42,10 +44,10 @@ class Explanation(BaseModel):
     ui: str = ""
 
 
-@router.get("/products/{product}/status", responses=PROBLEMS)
-async def product_tree(product: ProductName, shared: Shared, who: Who) -> ProductTree:
+@router.get("/products/{product_name}/status", operation_id="get_product_status", responses=PROBLEMS)
+async def product_tree(product: ProductName, shared: Shared, may: May) -> ProductTree:
     """The product, its runtimes, their objects that are not as they should be."""
-    await shared.door.require(who, f"{product}/default.project", "projects", REPORTER)
+    await authorization.may_read(may, product)
     status = await query(shared, ids.product(product), ProductStatus)
     deployments = [each.workflow for each in status.runtimes if each.kind == "DeploymentRuntime"]
     pipelines = [each.workflow for each in status.runtimes if each.kind == "ProjectPipelineRuntime"]
@@ -53,14 +55,14 @@ async def product_tree(product: ProductName, shared: Shared, who: Who) -> Produc
         product=status,
         deployments=list(await asyncio.gather(*(deployment(shared, each) for each in deployments))),
         pipelines=list(await asyncio.gather(*(pipeline(shared, each) for each in pipelines))),
-        ui=_ui(shared, ids.product(product)),
+        ui=ui_of(shared, ids.product(product)),
     )
 
 
-@router.get("/clusters/{cluster}/status", responses=PROBLEMS)
-async def cluster_status(cluster: str, shared: Shared, who: Who) -> ClusterStatus:
+@router.get("/clusters/{cluster_name}/status", operation_id="get_cluster_status", responses=PROBLEMS)
+async def cluster_status(cluster: ClusterName, shared: Shared, may: May) -> ClusterStatus:
     """A cluster, its components and who uses it."""
-    await shared.door.require(who, f"{shared.settings.tenant}/management", "projects", REPORTER)
+    await authorization.may_read_clusters(may, shared.reading.tenant_repository)
     return await query(shared, ids.cluster(cluster), ClusterStatus)
 
 
@@ -76,16 +78,16 @@ async def pipeline(shared: State, workflow_id: str) -> PipelineStatus:
     return status.model_copy(update={"retry": await pending(shared.temporal, workflow_id)})
 
 
-@router.get("/explain/{kind}/{product}/{name}", responses=PROBLEMS)
+@router.get("/explain/{kind}/{product_name}/{name}", operation_id="explain", responses=PROBLEMS)
 async def explain(
-    kind: Literal["deployment", "pipeline"], product: ProductName, name: str, shared: Shared, who: Who
+    kind: Literal["deployment", "pipeline"], product: ProductName, name: RuntimeName, shared: Shared, may: May
 ) -> Explanation:
     """Why is it not ready: last error and next retry in one line."""
-    await shared.door.require(who, f"{product}/default.project", "projects", REPORTER)
+    await authorization.may_read(may, product)
     key = f"{kind}/{product}/{name}"
     if kind == "deployment":
-        return _line(await deployment(shared, key), "Converged", _ui(shared, key))
-    return _line(await pipeline(shared, key), "Ready", _ui(shared, key))
+        return _line(await deployment(shared, key), "Converged", ui_of(shared, key))
+    return _line(await pipeline(shared, key), "Ready", ui_of(shared, key))
 
 
 def _line(status: DeploymentStatus | PipelineStatus, good: str, ui: str) -> Explanation:
@@ -105,17 +107,21 @@ def _line(status: DeploymentStatus | PipelineStatus, good: str, ui: str) -> Expl
     return Explanation(ready=False, line=f"{name} is {status.phase}{f': {why}' if why else ''}", ui=ui)
 
 
-@router.post("/products/{product}/deploymentruntimes/{name}/{command}", responses=PROBLEMS)
+@router.post(
+    "/products/{product_name}/deploymentruntimes/{deploymentruntime_name}/{command}",
+    operation_id="command_DeploymentRuntime",
+    responses=PROBLEMS,
+)
 async def command_deployment(
     product: ProductName,
-    name: str,
+    name: Annotated[str, Path(alias="deploymentruntime_name", max_length=255)],
     command: Literal["pause", "resume", "sync", "rollback"],
     shared: Shared,
-    who: Who,
-    commit: str = "",
+    may: May,
+    commit: Annotated[str, Query(max_length=64, description="Of a rollback: the commit to pin.")] = "",
 ) -> DeploymentStatus:
     """Pause, resume, look now, or pin an earlier commit."""
-    await shared.door.require(who, f"{product}/default.project", "projects", MAINTAINER)
+    await authorization.may_command(may, product)
     key = ids.deployment(product, name)
     await query(shared, key, DeploymentStatus)
     handle = shared.temporal.get_workflow_handle(key)
@@ -133,7 +139,8 @@ async def command_deployment(
     return found
 
 
-def _ui(shared: State, workflow_id: str) -> str:
+def ui_of(shared: State, workflow_id: str) -> str:
+    """Where Temporal UI shows a workflow, "" when nobody said where it is."""
     base, namespace = shared.settings.temporal_ui_url, shared.settings.temporal_namespace
     if not base:
         return ""

@@ -1,15 +1,18 @@
-"""Declarations as Git holds them: a product's `default.project` and the tenant repository, read at their heads and parsed.
+"""Declarations as Git holds them: a product's `default.project` and the tenant repository, parsed once per commit.
 
-Used by the activities that plan, commit and pass on; what was parsed is kept by commit (it never changes).
+Used by the activities that plan, commit and pass on (`Declarations`, at the heads, with the platform's account) and by the door
+(`Parsed`, at a commit that GitLab has just shown to the caller).
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Generic, Protocol, TypeVar
 
-from clients.git import CommitInfo, GitCache
+from clients.git import CommitInfo, GitCache, Limits
 from clients.gitlab import GitLab
 from contracts.errors import NotFound
 from resources.cluster import Cluster
@@ -20,7 +23,12 @@ from resources.tree import ProductTree
 
 BRANCH = "main"
 DECLARATION = "default.project"
-KEPT = 256  # parsed trees kept
+LIMITS = Limits(files=20_000, total=64 << 20)  # of a declaration: one file per resource
+KEPT = 128  # parsed commits
+FILES_KEPT = 100_000  # of all parsed commits together
+
+Found = TypeVar("Found", "Declaration", "DeclaredClusters")
+Key = tuple[str, int, int, str]  # path, group, project, commit: a group may be renamed, and another may take its path
 
 
 @dataclass(frozen=True)
@@ -47,15 +55,93 @@ class DeclaredClusters:
     findings: tuple[Finding, ...] = ()
 
 
+class Once(Generic[Found]):
+    """Keeps what was read by key, bounded; one key is read once, however many ask for it at the same time."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Key, Found] = OrderedDict()
+        self._busy: dict[Key, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: Key, read: Callable[[], Found]) -> Found:
+        """What is kept under a key, else what `read` finds."""
+        with self._lock:
+            busy = self._busy.setdefault(key, threading.Lock())
+        with busy:
+            with self._lock:
+                kept = self._kept.get(key)
+                if kept is not None:
+                    self._kept.move_to_end(key)
+                    return kept
+            try:
+                found = read()
+                self._keep(key, found)
+            finally:
+                with self._lock:
+                    self._busy.pop(key, None)
+        return found
+
+    def _keep(self, key: Key, found: Found) -> None:
+        with self._lock:
+            self._kept[key] = found
+            total = sum(len(each.files) for each in self._kept.values())
+            while len(self._kept) > 1 and (len(self._kept) > KEPT or total > FILES_KEPT):
+                total -= len(self._kept.popitem(last=False)[1].files)
+
+
+class Lookup(Protocol):
+    """Names of what a declaration mentions of other products, as somebody may know them: project ids, group ids."""
+
+    def names(self, repositories: set[int], products: set[int]) -> Names:
+        """What is hidden or gone has none."""
+
+
+class Parsed:
+    """What commits hold, parsed: one per process, thread-safe. It decides nothing about who may see it."""
+
+    def __init__(self) -> None:
+        self._products: Once[Declaration] = Once()
+        self._clusters: Once[DeclaredClusters] = Once()
+
+    def product(self, git: GitCache, path: str, group_id: int, project_id: int, commit: str) -> Declaration:
+        """The declaration of a product at a commit of its `default.project`."""
+
+        def read() -> Declaration:
+            files = _files(git, f"{path}/{DECLARATION}", commit)
+            tree, names = read_product(path, group_id, commit, files)
+            return Declaration(path, group_id, project_id, commit, tree, names, files)
+
+        return self._products.get((path, group_id, project_id, commit), read)
+
+    @staticmethod
+    def translated(found: Declaration, lookup: Lookup) -> Declaration:
+        """With the names of other products' repositories: not kept, because who asks decides which are known."""
+        repositories, products = foreign_ids(found.files, found.group_id)
+        if not repositories and not products:
+            return found
+        foreign = lookup.names(repositories, products)
+        tree, names = read_product(found.path, found.group_id, found.head, found.files, foreign)
+        return replace(found, tree=tree, names=names)
+
+    def clusters(self, git: GitCache, path: str, project_id: int, commit: str) -> DeclaredClusters:
+        """The clusters at a commit of the tenant repository `path`."""
+
+        def read() -> DeclaredClusters:
+            files = _files(git, path, commit)
+            clusters, findings = read_clusters(files)
+            return DeclaredClusters(project_id, commit, {each.name: each for each in clusters}, files, tuple(findings))
+
+        return self._clusters.get((path, 0, project_id, commit), read)
+
+
 class Declarations:
-    """Reads with the platform's own account. Thread-safe."""
+    """Reads heads with the platform's own account. Thread-safe."""
 
     def __init__(self, gitlab: GitLab, git: GitCache, tenant: str) -> None:
         self._gitlab = gitlab
         self._git = git
         self._tenant = tenant
-        self._kept: OrderedDict[tuple[str, str], object] = OrderedDict()
-        self._lock = threading.Lock()
+        self._parsed = Parsed()
 
     def product(self, path: str) -> Declaration:
         """The declaration of a product at its head; an empty one when there is no such product."""
@@ -65,65 +151,42 @@ class Declarations:
         project_id = self._gitlab.project_id(f"{path}/{DECLARATION}")
         if not project_id:
             return Declaration(path, group_id)
-        head, files = self._files(f"{path}/{DECLARATION}")
+        head = self._head(f"{path}/{DECLARATION}")
         if not head:
             return Declaration(path, group_id, project_id)
-        tree, names = read_product(path, group_id, head, files, self._foreign(group_id, files))
-        return Declaration(path, group_id, project_id, head, tree, names, files)
+        return self._at(Declaration(path, group_id, project_id), head)
 
     def at(self, declaration: Declaration, commit: str) -> Declaration:
         """The same declaration as an earlier commit holds it. Raises NotFound when Git has it no more."""
-        if commit == declaration.head:
-            return declaration
-        path = declaration.path
-        files = self._read(f"{path}/{DECLARATION}", self._git.fetch(f"{path}/{DECLARATION}", commit))
-        foreign = self._foreign(declaration.group_id, files)
-        tree, names = read_product(path, declaration.group_id, commit, files, foreign)
-        return replace(declaration, head=commit, tree=tree, names=names, files=files)
+        return declaration if commit == declaration.head else self._at(declaration, commit)
 
     def about(self, declaration: Declaration) -> CommitInfo:
         """Who made the head, and what they said."""
         return self._git.about(f"{declaration.path}/{DECLARATION}", declaration.head)
 
+    def _at(self, of: Declaration, commit: str) -> Declaration:
+        found = self._parsed.product(self._git, of.path, of.group_id, of.project_id, commit)
+        return self._parsed.translated(found, self._gitlab)
+
     def clusters(self) -> DeclaredClusters:
         """Every cluster of the tenant repository at its head."""
         path = f"{self._tenant}/management"
         project_id = self._gitlab.project_id(path)
-        if not project_id:
-            return DeclaredClusters()
-        head, files = self._files(path)
-        clusters, findings = read_clusters(files)
-        return DeclaredClusters(project_id, head, {each.name: each for each in clusters}, files, tuple(findings))
+        head = self._head(path) if project_id else ""
+        if not head:
+            return DeclaredClusters(project_id)
+        return self._parsed.clusters(self._git, path, project_id, head)
 
-    def _foreign(self, group_id: int, files: dict[str, str]) -> Names:
-        """Names of what the files mention of other products, by id; what is not there (any more) has none."""
-        repositories, products = foreign_ids(files, group_id)
-        found = {number: self._gitlab.find(f"/projects/{number}") for number in sorted(repositories)}
-        groups = {number: self._gitlab.find(f"/groups/{number}") for number in sorted(products)}
-        return Names(
-            products={str(each["full_path"]): number for number, each in groups.items() if each},
-            repositories={str(each["path_with_namespace"]): number for number, each in found.items() if each},
-        )
-
-    def _files(self, repository: str) -> tuple[str, dict[str, str]]:
+    def _head(self, repository: str) -> str:
         try:
-            commit = self._git.fetch(repository, BRANCH)
+            return self._git.fetch(repository, BRANCH)
         except NotFound:
-            return "", {}
-        return commit, self._read(repository, commit)
+            return ""
 
-    def _read(self, repository: str, commit: str) -> dict[str, str]:
-        key = (repository, commit)
-        with self._lock:
-            kept = self._kept.get(key)
-        if not isinstance(kept, dict):
-            kept = {
-                each.path: each.content.decode("utf-8", "replace")
-                for each in self._git.files(repository, commit, "")
-                if each.path.endswith((".yaml", ".yml"))
-            }
-            with self._lock:
-                self._kept[key] = kept
-                while len(self._kept) > KEPT:
-                    self._kept.popitem(last=False)
-        return kept
+
+def _files(git: GitCache, repository: str, commit: str) -> dict[str, str]:
+    return {
+        each.path: each.content.decode("utf-8", "replace")
+        for each in git.files(repository, commit, "", LIMITS)
+        if each.path.endswith((".yaml", ".yml"))
+    }

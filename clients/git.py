@@ -88,10 +88,10 @@ class GitCache:
                 return self._fetch(repository, name)
         raise NotFound("git-ref", f"{repository} has no branch or tag {ref_or_commit}")
 
-    def files(self, repository: str, commit: str, path: str = "") -> list[File]:
+    def files(self, repository: str, commit: str, path: str = "", limits: Limits | None = None) -> list[File]:
         """All files below `path` of a commit, fetched first if it is not here. Raises Refused and NotFound."""
         self.fetch(repository, commit)
-        reader = TreeReader(pygit2.Repository(str(self._path(repository))), self._limits)
+        reader = TreeReader(pygit2.Repository(str(self._path(repository))), limits or self._limits)
         try:
             return reader.files(commit, path)
         except NotFound as error:

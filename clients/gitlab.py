@@ -7,8 +7,9 @@ waits and nobody retries, a read whose connection broke is asked once more.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -18,6 +19,7 @@ from gitlab.exceptions import GitlabAuthenticationError, GitlabError
 
 from contracts.common import Requester
 from contracts.errors import Conflict, Forbidden, NautesError, NotFound, Refused, Unauthenticated, Unavailable
+from resources.names import Names
 
 DEVELOPER, MAINTAINER, OWNER = 30, 40, 50
 PAGE = 100
@@ -113,16 +115,33 @@ class GitLab:
         found = self.project(path)
         return int(found["id"]) if found else 0
 
+    def names(self, repositories: Iterable[int], products: Iterable[int]) -> Names:
+        """Full paths of projects and groups by their ids; what is hidden or gone has none."""
+        found = {number: self.find(f"/projects/{number}") for number in sorted(repositories)}
+        groups = {number: self.find(f"/groups/{number}") for number in sorted(products)}
+        return Names(
+            products={str(each["full_path"]): number for number, each in groups.items() if each},
+            repositories={str(each["path_with_namespace"]): number for number, each in found.items() if each},
+        )
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A branch as GitLab shows it to one caller: its head, and whether this caller may push to it."""
+
+    commit: str
+    can_push: bool
+
 
 class Caller:
-    """The person at the door, known by their own token."""
+    """The person at the door, known by their own token; every question is asked with it."""
 
     def __init__(self, url: str, timeout: float = 10.0) -> None:
         self._url, self._timeout = url, timeout
 
     def who(self, token: str) -> Requester:
         """Who is behind a token. Raises `Unauthenticated`."""
-        user = self._client(token).get("/user")
+        user = self.user(token)
         return Requester(
             id=user["id"],
             username=user["username"],
@@ -131,20 +150,48 @@ class Caller:
             admin=bool(user.get("is_admin")),
         )
 
+    def user(self, token: str) -> dict[str, Any]:
+        """GitLab's record of the caller: `is_admin`, `can_create_group`. Raises `Unauthenticated`."""
+        return dict(self._client(token).get("/user"))
+
     def level(self, token: str, user_id: int, path: str, kind: str) -> int | None:
-        """Effective access level in a "groups" or "projects" path; None when the caller may not know of it."""
+        """Access level by membership in a "groups" or "projects" path; None when the caller may not know of it."""
         client = self._client(token)
-        found = client.find(f"/{kind}/{quoted(path)}")
-        if found is None:
+        if client.find(f"/{kind}/{quoted(path)}") is None:
             return None
-        if client.get("/user").get("is_admin"):
-            return OWNER
         member = client.find(f"/{kind}/{quoted(path)}/members/all/{user_id}")
         return int(member["access_level"]) if member else 0
 
-    def can_create_group(self, token: str) -> bool:
-        """Whether the caller may create top-level groups."""
-        return bool(self._client(token).get("/user").get("can_create_group"))
+    def branch(self, token: str, path: str, name: str) -> Branch | None:
+        """A branch of a project, None when there is none or the caller may not know of it. Raises `Forbidden`."""
+        found = self._client(token).find(f"/projects/{quoted(path)}/repository/branches/{quoted(name)}")
+        return Branch(str(found["commit"]["id"]), bool(found["can_push"])) if found else None
+
+    def project(self, token: str, path: str) -> dict[str, Any] | None:
+        """A project by its exact full path, None when it is hidden."""
+        return self._client(token).project(path)
+
+    def group(self, token: str, path: str) -> dict[str, Any] | None:
+        """A group by its full path, None when it is hidden."""
+        found = self._client(token).find(f"/groups/{quoted(path)}")
+        return found if found and str(found["full_path"]).lower() == path.lower() else None
+
+    def names(self, token: str) -> GitLab:
+        """Translates ids into names as far as the caller may know them."""
+        return self._client(token)
+
+    def projects_in(self, token: str, group: str) -> list[dict[str, Any]]:
+        """The projects of a group that the caller may know of, a hundred per call."""
+        return self._client(token).pages(f"/groups/{quoted(group)}/projects")
+
+    def groups(self, token: str) -> list[dict[str, Any]]:
+        """Every group that the caller may know of, a hundred per call."""
+        return self._client(token).pages("/groups")
+
+    def projects_named(self, token: str, name: str) -> list[dict[str, Any]]:
+        """The projects of this path that the caller is a member of, a hundred per call."""
+        listed = self._client(token).pages("/projects", search=name, membership="true")
+        return [each for each in listed if each["path"] == name]
 
     def _client(self, token: str) -> GitLab:
         return GitLab(self._url, token, self._timeout, looks=DOOR_LOOKS)

@@ -13,8 +13,9 @@ from tests.integration.door.support import document, nothing_written, problem
 
 OPEN = {"/healthz", "/readyz", "/api/v1/hooks/gitlab/{project_id}"}
 VALUES = {
-    "product": "shop",
-    "cluster": "deploy",
+    "product_name": "shop",
+    "cluster_name": "deploy",
+    "deploymentruntime_name": "web",
     "name": "web",
     "kind": "projects",
     "operation": "change/shop/x",

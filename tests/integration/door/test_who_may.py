@@ -83,7 +83,7 @@ def test_a_missing_permission_is_named(shop: Journey, cli: Cli, how: str) -> Non
             "POST", "/api/v1/apply", "reporter", content=text, params={"insecure_skip_check": bool(flags)}
         )
         ended = cli("reporter", "apply", "-f", "-", *flags, stdin=text)
-    says = "this needs Maintainer (40) on shop/default.project; you have Reporter (20)"
+    says = "this needs push to main of shop/default.project"
     assert problem(answer, 403, "permission-missing")["detail"] == says
     assert (ended.code, ended.out) == (1, "")
     assert says in ended.err

@@ -1,0 +1,188 @@
+"""Carrying out what somebody wants: authorize all of it, queue one operation per cluster and per product, wait for their ends.
+
+Used by the routes for whole files (api/changes.py) and by those of the kinds (api/kinds/).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fastapi import Request
+from fastapi.responses import JSONResponse
+
+from api import authorization
+from api.authorization import Change, Rights
+from api.commands import LOOK_EVERY, operation_id, respond, result, running, submit
+from api.identity import Caller
+from api.operations import product_status
+from api.parameters import Options
+from api.state import State
+from contracts import ids
+from contracts.errors import NotFound, Refused
+from contracts.operations import Action, ChangeRequest, ClusterRequest, OperationResult, Outcome
+from contracts.secrets import SecretRef
+from resources.base import Resource
+from resources.cluster import Cluster
+from resources.findings import Finding
+from resources.kinds import in_order
+from resources.manifest import manifest_of
+from resources.product import Product
+
+JUST_REMOVED = 2.0  # seconds in which a product whose removal was answered may still seem to be there
+Ended = list[tuple[str, OperationResult | None]]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a request asks for. `expected`: versions that the single writer must find, by "<Kind>/<name>"."""
+
+    action: Action
+    resources: list[Resource]
+    options: Options
+    expected: Mapping[str, str] = field(default_factory=dict)
+    message: str = ""  # what to say when it is done
+
+    @property
+    def clusters(self) -> list[Cluster]:
+        """Its clusters."""
+        return [each for each in self.resources if isinstance(each, Cluster)]
+
+    @property
+    def products(self) -> dict[str, list[Resource]]:
+        """Everything else, by product."""
+        found: dict[str, list[Resource]] = {}
+        for each in self.resources:
+            if not isinstance(each, Cluster):
+                found.setdefault(each.name if isinstance(each, Product) else each.product, []).append(each)
+        return found
+
+
+async def carry_out(request: Request, shared: State, rights: Rights, wanted: Wanted) -> JSONResponse:
+    """Raises what the caller may not do before anything has an effect."""
+    operation = await operation_id(request, rights.caller)
+    absent = await _authorize(shared, rights, wanted)
+    orders: list[ClusterRequest | ChangeRequest] = []
+    for cluster in wanted.clusters:
+        orders.append(await _cluster_order(shared, rights.caller, wanted, cluster, operation))
+    orders += [_order(rights.caller, wanted, path, operation) for path in wanted.products if path not in absent]
+    done: Ended = [_nothing_there(operation, path, wanted.products[path]) for path in absent]
+    return respond(done + await _in_stages(shared, orders, wanted), wanted.message)
+
+
+async def repeated(request: Request, shared: State, who: Caller, owner: str, wait: float) -> JSONResponse | None:
+    """The answer to a request whose Idempotency-Key was seen before with it; `owner` is "change/<product>" or alike."""
+    if not request.headers.get("idempotency-key"):
+        return None
+    key = f"{owner}/{await operation_id(request, who)}"
+    if owner.startswith("registration/"):
+        key += f"-{owner.partition('/')[2]}"
+    if await running(shared.temporal, key) is None:
+        return None
+    return respond([(key, await result(shared.temporal, key, wait))])
+
+
+async def _in_stages(shared: State, orders: list[ClusterRequest | ChangeRequest], wanted: Wanted) -> Ended:
+    """Clusters first when applying: an environment of the same file may stand on one of them. The reverse for removing."""
+    kinds = (ClusterRequest, ChangeRequest) if wanted.action == "apply" else (ChangeRequest, ClusterRequest)
+    done: Ended = []
+    for stage in ([each for each in orders if isinstance(each, kind)] for kind in kinds):
+        if wanted.action == "remove":
+            stage.reverse()
+        keys = [await submit(shared.temporal, each) for each in stage]
+        found = await asyncio.gather(*(result(shared.temporal, key, wanted.options.wait) for key in keys))
+        done += list(zip(keys, found, strict=True))
+        if any(each is not None and each.state != "done" for each in found):
+            break
+    return done
+
+
+async def _authorize(shared: State, rights: Rights, wanted: Wanted) -> set[str]:
+    """Raise unless all of it is allowed; answers with the products to remove that the caller knows nothing of."""
+    absent: set[str] = set()
+    if wanted.clusters:
+        await authorization.may_change_clusters(rights, shared.reading.tenant_repository)
+    for path, own in wanted.products.items():
+        _require_no_tenant(shared, path)
+        if wanted.action == "remove" and await rights.level(path, authorization.GROUPS) is None:
+            absent.add(path)  # not there or hidden, which the answer must not tell apart: no workflow is asked
+            continue
+
+        async def declared(path: str = path) -> Mapping[str, Resource]:
+            return (await shared.reading.product(rights, path)).resources
+
+        await authorization.may_change(rights, Change(path, wanted.action, own, wanted.options.skip_check), declared)
+        if wanted.action == "apply" and any(isinstance(each, Product) for each in own):
+            await _require_not_hidden(shared, rights, path)
+    return absent
+
+
+def _require_no_tenant(shared: State, path: str) -> None:
+    if path == shared.settings.tenant:
+        finding = Finding(rule="product-reserved", message=f"{path} is the tenant's own group")
+        raise Refused("product-reserved", finding.message, findings=[finding])
+
+
+async def _require_not_hidden(shared: State, rights: Rights, path: str) -> None:
+    """A product that is there and that the caller cannot see: its name is not theirs to declare."""
+    hidden = await rights.level(path, authorization.GROUPS) is None
+    if not hidden or not await running(shared.temporal, ids.product(path)):
+        return
+    status = await product_status(shared, path)
+    deadline = time.monotonic() + JUST_REMOVED
+    while status.operation and time.monotonic() < deadline:  # perhaps it is just being removed: then its name is free
+        await asyncio.sleep(LOOK_EVERY)
+        if not await running(shared.temporal, ids.product(path)):
+            return
+        status = await product_status(shared, path)
+    if status.id:
+        raise NotFound("not-found", f"there is no product {path}, or you may not know of it")
+
+
+def _nothing_there(operation: str, path: str, own: list[Resource]) -> tuple[str, OperationResult]:
+    """The end of a removal of what is not there."""
+    outcomes = [Outcome(resource=each.key, action="absent") for each in in_order(own, remove=True)]
+    return operation, OperationResult(operation=ids.change(path, operation), state="done", outcomes=outcomes)
+
+
+def _order(who: Caller, wanted: Wanted, path: str, operation: str) -> ChangeRequest:
+    own, options = wanted.products[path], wanted.options
+    return ChangeRequest(
+        operation=operation,
+        product=path,
+        action=wanted.action,
+        manifests=[manifest_of(each) for each in in_order(own, remove=wanted.action == "remove")],
+        requester=who.person,
+        skip_check=options.skip_check,
+        dry_run=options.dry_run,
+        plans=list(options.plans),
+        expected=dict(wanted.expected),
+        confirmed=options.confirmed,
+    )
+
+
+async def _cluster_order(
+    shared: State, who: Caller, wanted: Wanted, cluster: Cluster, operation: str
+) -> ClusterRequest:
+    """The kubeconfig goes to Vault here, after authorization; from here on there is only its reference."""
+    own = f"{operation}-{cluster.name}"
+    bare, kubeconfig = cluster.without_secrets()
+    staged: SecretRef | None = None
+    # A repeated request has been staged before: once more would leave a secret behind that no operation forgets.
+    known = await running(shared.temporal, ids.registration(cluster.name, own)) is not None
+    if kubeconfig and wanted.action == "apply" and not known:
+        path = f"staging/{own}"
+        staged = await asyncio.to_thread(shared.vault.write, "cluster", path, {"kubeconfig": kubeconfig})
+    return ClusterRequest(
+        operation=own,
+        cluster=cluster.name,
+        action=wanted.action,
+        manifest=manifest_of(bare),
+        kubeconfig=staged,
+        requester=who.person,
+        dry_run=wanted.options.dry_run,
+        plans=list(wanted.options.plans),
+        expected=dict(wanted.expected),
+    )

@@ -1,0 +1,221 @@
+"""Reading declarations: GitLab names the head to the caller, which shows that they may read it; Git and memory hold the rest.
+
+One question to GitLab per read (two for a commit that was not read before), and no workflow. Trees are fetched into one cache
+for all callers and parsed once per commit, but nobody is shown a commit that GitLab has not just named to them, unless their
+cursor began at it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from api import authorization
+from api.authorization import Rights
+from api.schemas import reply
+from clients.declarations import DECLARATION, Declaration, DeclaredClusters, Parsed
+from clients.git import GitCache
+from clients.gitlab import Caller as GitLabCaller
+from clients.settings import Settings
+from resources.base import Resource
+from resources.kinds import KINDS
+from resources.manifest import version
+from resources.product import Git, GitLabSettings, Product
+
+KEPT = 128  # views
+RESOURCES_KEPT = 100_000  # in all views together
+LIVE_SECONDS = 15.0  # how long addresses of repositories are believed
+LIVE_KEPT = 256
+DELETED = "-deletion_scheduled-"  # how GitLab renames what it has still to delete
+
+
+@dataclass(frozen=True)
+class Item:
+    """One resource as the API shows it."""
+
+    name: str
+    version: str
+    shown: dict[str, Any]
+
+
+@dataclass
+class View:
+    """What one commit declares, with what was made of it for answers."""
+
+    commit: str
+    resources: Mapping[str, Resource]  # by "<Kind>/<name>"
+    _items: dict[str, list[Item]] = field(default_factory=dict)
+
+    def item(self, kind: str, name: str) -> Item | None:
+        """One resource."""
+        found = self.resources.get(f"{kind}/{name}")
+        return _item(found) if found else None
+
+    def items(self, kind: str) -> list[Item]:
+        """Every resource of a kind, by name."""
+        if kind not in self._items:
+            model = KINDS[kind]
+            found = sorted((each for each in self.resources.values() if isinstance(each, model)), key=_name)
+            self._items[kind] = [_item(each) for each in found]
+        return self._items[kind]
+
+
+class Reading:
+    """One per process; safe to use by many requests at once."""
+
+    def __init__(self, settings: Settings, gitlab: GitLabCaller) -> None:
+        self._settings = settings
+        self._gitlab = gitlab
+        self._parsed = Parsed()
+        self._views: OrderedDict[tuple[str, str, int], View] = (
+            OrderedDict()
+        )  # repository, commit, for whom (0: for all)
+        self._live: OrderedDict[tuple[int, str, str], tuple[float, dict[str, dict[str, Any]]]] = OrderedDict()
+
+    @property
+    def tenant_repository(self) -> str:
+        """Where clusters are declared."""
+        return f"{self._settings.tenant}/management"
+
+    async def product(self, rights: Rights, path: str) -> View:
+        """What a product declares at its head. Raises NotFound when it is hidden, Forbidden without the right to read."""
+        repository = f"{path}/{DECLARATION}"
+        branch = await rights.branch(repository)
+        if branch is None:
+            if await rights.level(repository) is None:
+                raise authorization.unknown(repository)
+            return View("", {})  # it is there and holds nothing yet
+        return self._kept(repository, branch.commit, rights) or await self._read(rights, repository, branch.commit)
+
+    async def clusters(self, rights: Rights) -> View:
+        """Every registered cluster."""
+        await authorization.may_read_clusters(rights, self.tenant_repository)
+        branch = await rights.branch(self.tenant_repository)
+        if branch is None:
+            return View("", {})
+        found = self._kept(self.tenant_repository, branch.commit, rights)
+        return found or await self._read(rights, self.tenant_repository, branch.commit)
+
+    def at(self, repository: str, commit: str, rights: Rights) -> View | None:
+        """What was shown before of a repository: where a cursor began. The caller has just been allowed to read its head."""
+        return self._kept(repository, commit, rights)
+
+    async def products(self, rights: Rights) -> list[Item]:
+        """The products whose declaration the caller is a member of: two lists, a hundred per call."""
+        token = rights.caller.token
+        declarations, groups = await asyncio.gather(
+            asyncio.to_thread(self._gitlab.projects_named, token, DECLARATION),
+            asyncio.to_thread(self._gitlab.groups, token),
+        )
+        by_path = {str(each["full_path"]): each for each in groups}
+        paths = [str(each["path_with_namespace"]).rpartition("/")[0] for each in declarations]
+        shown = (by_path.get(each, {}) for each in paths)
+        return [
+            product_item(path, group) for path, group in sorted(zip(paths, shown, strict=True)) if DELETED not in path
+        ]
+
+    async def one_product(self, rights: Rights, path: str) -> Item:
+        """One product. Raises NotFound when it is hidden."""
+        await self.product_is_readable(rights, path)
+        group = await rights.group(path)
+        if group is None:
+            raise authorization.unknown(f"{path}/{DECLARATION}")
+        return product_item(path, group)
+
+    async def product_is_readable(self, rights: Rights, path: str) -> None:
+        """Raise unless the caller may read the product."""
+        repository = f"{path}/{DECLARATION}"
+        if await rights.branch(repository) is None and await rights.level(repository) is None:
+            raise authorization.unknown(repository)
+
+    async def repositories(self, rights: Rights, path: str, commit: str) -> dict[str, dict[str, Any]]:
+        """The repositories of a product as GitLab shows them to the caller, by name."""
+        key = (rights.caller.person.id, path, commit)
+        kept = self._live.get(key)
+        if kept and kept[0] > time.monotonic():
+            return kept[1]
+        listed = await asyncio.to_thread(self._gitlab.projects_in, rights.caller.token, path)
+        found = {str(each["path"]): each for each in listed}
+        self._live[key] = (time.monotonic() + LIVE_SECONDS, found)
+        while len(self._live) > LIVE_KEPT:
+            self._live.popitem(last=False)
+        return found
+
+    def _kept(self, repository: str, commit: str, rights: Rights) -> View | None:
+        for who in (0, rights.caller.person.id):
+            if (repository, commit, who) in self._views:
+                self._views.move_to_end((repository, commit, who))
+                return self._views[repository, commit, who]
+        return None
+
+    async def _read(self, rights: Rights, repository: str, commit: str) -> View:
+        """Fetch and parse; the project is asked for its ids, and for being spelled like this."""
+        project = await asyncio.to_thread(self._gitlab.project, rights.caller.token, repository)
+        if project is None or str(project["path_with_namespace"]) != repository:
+            raise authorization.unknown(repository)
+        found = await asyncio.to_thread(self._parse, rights.caller.token, project, commit)
+        who = 0
+        if isinstance(found, Declaration):
+            # Names of what belongs to others are shown to each as far as they may know them.
+            mine = await asyncio.to_thread(self._parsed.translated, found, self._gitlab.names(rights.caller.token))
+            who = 0 if mine is found else rights.caller.person.id
+            view = View(commit, mine.tree.resources if mine.tree else {})
+        else:
+            view = View(commit, {each.key: each for each in found.clusters.values()})
+        self._keep((repository, commit, who), view)
+        return view
+
+    def _parse(self, token: str, project: dict[str, Any], commit: str) -> Declaration | DeclaredClusters:
+        git = GitCache(self._settings.state_dir / "git", self._settings.gitlab_url, lambda: ("oauth2", token))
+        path, number = str(project["path_with_namespace"]), int(project["id"])
+        if path == self.tenant_repository:
+            return self._parsed.clusters(git, path, number, commit)
+        product = path.rpartition("/")[0]
+        return self._parsed.product(git, product, int(project["namespace"]["id"]), number, commit)
+
+    def _keep(self, key: tuple[str, str, int], view: View) -> None:
+        self._views[key] = view
+        total = sum(len(each.resources) for each in self._views.values())
+        while len(self._views) > 1 and (len(self._views) > KEPT or total > RESOURCES_KEPT):
+            total -= len(self._views.popitem(last=False)[1].resources)
+
+
+def product_item(path: str, group: Mapping[str, Any]) -> Item:
+    """A product as its group is in GitLab: what Git declares of it is nothing but its place."""
+    settings = GitLabSettings.model_construct(
+        name=str(group.get("name", "")),
+        path=str(group.get("path", path.rpartition("/")[2])),
+        visibility=group.get("visibility", ""),
+        description=str(group.get("description") or ""),
+    )
+    resource = Product.model_construct(name=path, git=Git.model_construct(gitlab=settings))
+    return Item(path, version(resource), reply(resource))
+
+
+def with_addresses(item: Item, project: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A repository with what only GitLab knows: addresses, and whatever the declaration leaves to its defaults."""
+    live = project or {}
+    git = item.shown.get("git") or {}
+    declared = git.get("gitlab") or dict.fromkeys(("parent_id", "description"))
+    shown = {
+        **declared,
+        **{key: declared.get(key) or str(live.get(key) or "") for key in ("name", "visibility")},
+        "path": declared.get("path") or item.name,
+        "description": declared.get("description")
+        if declared.get("description") is not None
+        else live.get("description"),
+        **{key: str(live.get(key) or "") for key in ("ssh_url_to_repo", "http_url_to_repo")},
+    }
+    return {**item.shown, "git": {**git, "gitlab": shown, "github": None}}
+
+
+def _item(resource: Resource) -> Item:
+    return Item(resource.name, version(resource), reply(resource))
+
+
+def _name(resource: Resource) -> str:
+    return resource.name

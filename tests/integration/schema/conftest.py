@@ -1,0 +1,32 @@
+"""One world for the tests of the API's own description, with a product that holds one of each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.journey import Journey
+from tests.worlds import running
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All in one process, where the world is."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("world-schema"))
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
+    """The product `shop` of `team`; the stand-in is enough: nothing here is about clusters."""
+    with running(tmp_path_factory.mktemp("schema"), "stand-in") as world:
+        found = Journey(world, say=lambda _: None)
+        found.install()
+        found.register_clusters()
+        found.initialize_product()
+        yield found
+        found.close()
