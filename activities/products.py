@@ -81,7 +81,7 @@ class ProductActivities:
             raise Refused("rules", findings[0].message, findings=findings)
         if changes is None:
             raise Refused("repository-unknown", f"a repository that {request.product} names is not there any more")
-        if request.plans and intent.declaration.head != order.head:
+        if request.plans and order.head and intent.declaration.head != order.head:
             raise Refused("plan-stale", "somebody else's change came between the plan and this commit")
         made = commit(
             self._gitlab,

@@ -78,6 +78,9 @@ class VaultActivities:
             ref = self._vault.write("cluster", path, {"kubeconfig": text}, cas=current or 0)
         else:
             ref = SecretRef(engine="cluster", path=path, version=current)
+        given = names.given(str(staged["kubeconfig"]), order.server)
+        if self._vault.notes("cluster", path).get(names.GIVEN) != given:
+            self._vault.note("cluster", path, {names.GIVEN: given})
         self._vault.ensure_policy(names.kubeconfig_policy(order.cluster), names.kubeconfig_reader(order.cluster))
         self._vault.delete(order.staged.engine, order.staged.path)
         return KubeconfigState(secret=ref, previous=current, changed=changed)
@@ -93,6 +96,7 @@ class VaultActivities:
         before = self._vault.read(SecretRef(engine="cluster", path=path, version=order.previous))
         if before is None or before == self._vault.read(SecretRef(engine="cluster", path=path)):
             return False
+        self._vault.note("cluster", path, {})  # nobody gave this one just now
         self._vault.write("cluster", path, before)
         return True
 

@@ -20,6 +20,8 @@ from api.identity import Caller
 from api.operations import product_status
 from api.parameters import Options
 from api.state import State
+from blueprints import vault as vault_names
+from clients.vault import Vault
 from contracts import ids
 from contracts.errors import NotFound, Refused
 from contracts.operations import Action, ChangeRequest, ClusterRequest, OperationResult, Outcome
@@ -85,18 +87,26 @@ async def repeated(request: Request, shared: State, who: Caller, owner: str, wai
 
 
 async def _in_stages(shared: State, orders: list[ClusterRequest | ChangeRequest], wanted: Wanted) -> Ended:
-    """Clusters first when applying: an environment of the same file may stand on one of them. The reverse for removing."""
-    kinds = (ClusterRequest, ChangeRequest) if wanted.action == "apply" else (ChangeRequest, ClusterRequest)
+    """One stage after the other; what is refused keeps the later ones from being begun."""
     done: Ended = []
-    for stage in ([each for each in orders if isinstance(each, kind)] for kind in kinds):
-        if wanted.action == "remove":
-            stage.reverse()
+    for stage in _stages(orders, wanted):
         keys = [await submit(shared.temporal, each) for each in stage]
         found = await asyncio.gather(*(result(shared.temporal, key, wanted.options.wait) for key in keys))
         done += list(zip(keys, found, strict=True))
         if any(each is not None and each.state != "done" for each in found):
             break
     return done
+
+
+def _stages(orders: list[ClusterRequest | ChangeRequest], wanted: Wanted) -> list[list[ClusterRequest | ChangeRequest]]:
+    """Clusters before what may stand on them; when removing the reverse, and virtual clusters before their hosts."""
+    changes = [each for each in orders if isinstance(each, ChangeRequest)]
+    clusters = [each for each in orders if isinstance(each, ClusterRequest)]
+    if wanted.action == "apply":
+        return [[*clusters], [*changes]]
+    virtual = {each.name for each in wanted.clusters if each.host_cluster}
+    guests = [each for each in clusters if each.cluster in virtual]
+    return [[*changes[::-1]], [*guests], [each for each in clusters if each.cluster not in virtual]]
 
 
 async def _authorize(shared: State, rights: Rights, wanted: Wanted) -> set[str]:
@@ -163,6 +173,14 @@ def _order(who: Caller, wanted: Wanted, path: str, operation: str) -> ChangeRequ
     )
 
 
+def _stage(vault: Vault, cluster: Cluster, kubeconfig: str, path: str) -> SecretRef | None:
+    """None for a kubeconfig that Vault has already: the cluster keeps it, and nothing is written."""
+    noted = vault.notes("cluster", vault_names.kubeconfig_path(cluster.name))
+    if noted.get(vault_names.GIVEN) == vault_names.given(kubeconfig, cluster.api_server):
+        return None
+    return vault.write("cluster", path, {"kubeconfig": kubeconfig})
+
+
 async def _cluster_order(
     shared: State, who: Caller, wanted: Wanted, cluster: Cluster, operation: str
 ) -> ClusterRequest:
@@ -172,9 +190,8 @@ async def _cluster_order(
     staged: SecretRef | None = None
     # A repeated request has been staged before: once more would leave a secret behind that no operation forgets.
     known = await running(shared.temporal, ids.registration(cluster.name, own)) is not None
-    if kubeconfig and wanted.action == "apply" and not known:
-        path = f"staging/{own}"
-        staged = await asyncio.to_thread(shared.vault.write, "cluster", path, {"kubeconfig": kubeconfig})
+    if kubeconfig and wanted.action == "apply" and not wanted.options.dry_run and not known:
+        staged = await asyncio.to_thread(_stage, shared.vault, bare, kubeconfig, f"{vault_names.STAGING}{own}")
     return ClusterRequest(
         operation=own,
         cluster=cluster.name,

@@ -5,10 +5,12 @@ Paths and names are those of the original system; role names carry the product's
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 ENGINES = ("git", "cluster", "tenant", "pki", "repo")
 STAGING = "staging/"
+GIVEN = "given"  # noted beside a kubeconfig: see `given`
 TOKEN_TTL = "30m"
 TOKEN_NAME = "accesstoken-api"  # of a repository's project access token, in GitLab and in Vault
 
@@ -46,6 +48,11 @@ def token_policy(project_id: int) -> str:
 def kubeconfig_path(cluster: str) -> str:
     """Kubeconfig of a cluster, in engine `cluster`."""
     return f"kubernetes/{cluster}/default/admin"
+
+
+def given(kubeconfig: str, server: str) -> str:
+    """Digest of a kubeconfig as somebody gave it, kept beside the stored one: the same is not stored again."""
+    return hashlib.sha256(f"{server}\n{kubeconfig}".encode()).hexdigest()
 
 
 def kubeconfig_policy(cluster: str) -> str:

@@ -63,6 +63,23 @@ class Vault:
 
         return self._find(look, f"look at {engine}/{path}")
 
+    def notes(self, engine: str, path: str) -> dict[str, str]:
+        """What is noted beside a secret (custom metadata; never secret itself), nothing when there is no secret."""
+
+        def look(client: hvac.Client) -> dict[str, str]:
+            metadata = client.secrets.kv.v2.read_secret_metadata(path, mount_point=engine)["data"]
+            newest = metadata["versions"].get(str(metadata["current_version"]), {})
+            return {} if not newest or newest.get("deletion_time") else dict(metadata.get("custom_metadata") or {})
+
+        return self._find(look, f"look at {engine}/{path}") or {}
+
+    def note(self, engine: str, path: str, notes: dict[str, str]) -> None:
+        """Note something beside a secret, in the place of all that was noted before."""
+        self._ask(
+            lambda client: client.secrets.kv.v2.update_metadata(path, custom_metadata=notes, mount_point=engine),
+            f"note beside {engine}/{path}",
+        )
+
     def write(self, engine: str, path: str, values: dict[str, str], cas: int | None = None) -> SecretRef:
         """Write a new version; `cas` is the version it must follow (0: must be new)."""
 

@@ -42,6 +42,7 @@ path "auth/token/revoke-self" { capabilities = ["update"] }
 )
 DOOR_POLICY = """
 path "cluster/data/staging/*" { capabilities = ["create", "update"] }
+path "cluster/metadata/kubernetes/+/default/admin" { capabilities = ["read"] }
 path "git/data/gitlab/+/default/webhook" { capabilities = ["read"] }
 """
 

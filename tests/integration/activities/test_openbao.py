@@ -82,6 +82,7 @@ def test_the_door_cannot_touch(door: hvac.Client, path: str) -> None:
 
 def test_the_door_stages_what_it_cannot_read_and_reads_what_it_cannot_change(door: hvac.Client) -> None:
     assert _may(door, "cluster/data/staging/x") == {"create", "update"}
+    assert _may(door, "cluster/metadata/kubernetes/edge/default/admin") == {"read"}, "what is noted, not what is secret"
     assert _may(door, "git/data/gitlab/repo-1/default/webhook") == {"read"}
 
 

@@ -119,11 +119,11 @@ def test_f_a_pipeline_runtime_with_inputs_reads_back_as_it_was_written(story: Jo
     found = story.api("GET", f"/api/v1/products/{of}/projectpipelineruntimes/build", "team").json()
     assert found["pipeline_triggers"][0]["inputs"] == [
         {
-            "source": {"built_in_var": "revision"},
+            "source": {"built_in_var": "revision", "from_event": None},
             "transmission_method": {"kustomization": {"path": "/spec/params/0/value"}},
         },
         {
-            "source": {"from_event": "body.ref"},
+            "source": {"built_in_var": None, "from_event": "body.ref"},
             "transmission_method": {"kustomization": {"path": "/spec/params/1/value"}},
         },
     ]
@@ -301,7 +301,9 @@ def test_r_paths_are_exact_numbers_nested_groups_and_display_names(story: Journe
     story.gitlab_post(f"/groups/{group}/members", {"user_id": story.people["team"].id, "access_level": 50})
     of = f"{parent}/{unique('child')}"
     fine = document("Product", name=of, git={"gitlab": {"name": "A fine name", "path": of.rpartition("/")[2]}})
-    documents = [fine, project("web", of), repository("code", "web", of, name="Shown so")]
+    settings = {"name": "Shown so", "path": "code"}
+    shown = document("CodeRepo", name="code", product=of, project="web", git={"gitlab": settings})
+    documents = [fine, project("web", of), shown]
     assert set(done(change(story, "team", *documents)).values()) == {"created"}
     assert listed(story, of, "coderepos") == {"code"}
     one = story.api("GET", f"/api/v1/products/{quoted(of)}/coderepos/code", "team").json()

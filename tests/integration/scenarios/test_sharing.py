@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sandbox.hands import quoted
 from sandbox.journey import Journey
-from tests.integration.door.support import Cli
+from tests.integration.door.support import Cli, problem
 from tests.integration.scenarios.support import (
     binding,
     change,
@@ -76,13 +76,14 @@ def test_two_products_share_a_repository_when_both_say_so(story: Journey) -> Non
     own = set(keys(story, f"{owner}/lib"))
     asked = binding("use", f"{owner}/lib", of=guest)
     runtime = deployment("live", f"{owner}/lib", f"{guest}-live", guest)
+    problem(change(story, "team", asked, runtime), 404, "not-found")  # whoever cannot see it learns nothing of it
+    # The guest's people must be able to see what they use.
+    member = {"user_id": story.people["team"].id, "access_level": 20}
+    story.gitlab_post(f"/projects/{quoted(f'{owner}/lib')}/members", member)
     for documents in ((asked,), (asked, runtime)):
         assert findings(change(story, "team", *documents)) == {"foreign-unknown"}
     done(change(story, "ada", binding("lend", "lib", of=owner, product=guest)))
     assert set(keys(story, f"{owner}/lib")) == own
-    # The guest's people must be able to see what they use.
-    member = {"user_id": story.people["team"].id, "access_level": 20}
-    story.gitlab_post(f"/projects/{quoted(f'{owner}/lib')}/members", member)
     assert set(done(change(story, "team", asked, runtime)).values()) == {"created"}
     app = f"repo-{number(story, f'{guest}/app')}-readonly"
     until(lambda: app in keys(story, f"{owner}/lib"), "the guest's key fits")

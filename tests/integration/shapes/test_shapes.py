@@ -19,7 +19,6 @@ from sandbox.journey import Journey
 from sandbox.process import free_ports
 from sandbox.world import World
 from tests.integration.door.support import nothing_written
-from tests.worlds import best_flavour
 
 SHAPES = Path(__file__).resolve().parents[3] / "examples" / "shapes"
 SUFFIX = "x1"
@@ -85,7 +84,7 @@ class Shapes:
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shapes]:
     world = World(
         tmp_path_factory.mktemp("shapes"),
-        kubernetes=best_flavour(),
+        kubernetes="stand-in",  # tests/integration/clusters has virtual clusters of both flavours
         free_ports=True,
         clusters=("deploy", "pipeline", "host"),
     )

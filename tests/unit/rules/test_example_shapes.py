@@ -39,6 +39,7 @@ def read(name: str, suffix: str = "a1") -> list[Any]:
         f"{each}_kubeconfig": KUBECONFIG.replace("\n", "\n    ").strip() for each in ("host", "deployment", "pipeline")
     }
     values |= {f"virtual_{each}_address": f"{each}.example.com:31443" for each in ("deployment", "pipeline")}
+    values |= {f"virtual_{each}_port": "31443" for each in ("deployment", "pipeline")}
     resources, findings = parse(Template((SHAPES / f"{name}.yaml").read_text()).substitute(values), f"{name}.yaml")
     assert findings == []
     return resources
