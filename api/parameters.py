@@ -58,9 +58,7 @@ def options(
     dry_run: Annotated[Flag, Query(description="Say what would be done, do nothing.")] = False,
     insecure_skip_check: Annotated[Flag, Query(description="Skip the rules; needs Maintainer, is recorded.")] = False,
     other_spelling: Annotated[Flag, Query(alias="insecureSkipCheck", include_in_schema=False)] = False,
-    confirm_deletions: Annotated[
-        Count | None, Query(description="How many deletions are meant.")
-    ] = None,
+    confirm_deletions: Annotated[Count | None, Query(description="How many deletions are meant.")] = None,
     plan: Annotated[list[str], Query(description="Ids of plans that were shown: refused if the world moved.")] = [],  # noqa: B006
     key: Key = None,
 ) -> Options:
@@ -91,9 +89,7 @@ def selection(
     field_selector: Annotated[
         str, Query(description="`key=value`, a comma between several that must all hold.", max_length=4096)
     ] = "",
-    limit: Annotated[
-        Size | None, Query(description="Items of a page; without it and a cursor: all.")
-    ] = None,
+    limit: Annotated[Size | None, Query(description="Items of a page; without it and a cursor: all.")] = None,
     cursor: Annotated[str, Query(description="`next` of the page before.", max_length=2048)] = "",
 ) -> Selection:
     """A part of a list, from the query."""

@@ -10,10 +10,8 @@ from collections import Counter
 from typing import Any
 
 import pytest
-import requests
 import schemathesis
 from schemathesis.config import SchemathesisConfig
-from schemathesis.core.result import Ok
 from schemathesis.engine import events, from_schema
 
 from sandbox.journey import Journey
@@ -36,7 +34,9 @@ PROJECT: dict[str, Any] = {
 
 
 @pytest.mark.timeout(3600)
-def test_no_answer_is_undescribed_and_none_is_an_error_of_ours(shop: Journey, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_answer_is_undescribed_and_none_is_an_error_of_ours(
+    shop: Journey, capsys: pytest.CaptureFixture[str]
+) -> None:
     token = shop.people["team"].token
     config = SchemathesisConfig.from_dict({**PROJECT, "headers": {"Authorization": f"Bearer {token}"}})
     schema = schemathesis.openapi.from_url(f"{shop.world.api_url}/openapi.json", config=config)
