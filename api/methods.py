@@ -39,8 +39,6 @@ class Methods:
         await answer(problem, headers)(scope, receive, send)
 
     def _allowed(self, scope: Message) -> set[str]:
-        found: set[str] = set()
-        for route in self._routes:
-            if route.matches(scope)[0] != Match.NONE:
-                found |= route.methods or set()
-        return found
+        """Those of every route with the path of the first that fits: later ones may take whatever is below theirs."""
+        first = next((each.path for each in self._routes if each.matches(scope)[0] != Match.NONE), None)
+        return {method for each in self._routes if each.path == first for method in each.methods or ()}

@@ -38,6 +38,7 @@ EXACT = ConfigDict(extra="forbid")
 PATTERNS: dict[Any, dict[str, Any]] = {
     base.Label: {"pattern": base.LABEL},
     base.OptionalLabel: {"pattern": f"^$|{base.LABEL}"},
+    base.RepositoryName: {"pattern": base.PATH_PART},
     base.Subdomain: {"pattern": base.SUBDOMAIN, "maxLength": 253},
 }
 SPELLED = {("AdditionalGit", "code_repo"): "coderepo"}  # as the original API has it, unlike everywhere else
@@ -98,6 +99,13 @@ def resource_of_body(model: type[Resource], name: str, product: str, body: dict[
         return model.model_validate(data)
     except ValidationError as error:
         raise _refusal(error, model, name) from None
+
+
+def name_schema(model: type[Resource]) -> dict[str, Any]:
+    """What OpenAPI can tell of the names of a kind."""
+    found = model.model_fields["name"].metadata
+    known = (_KNOWN.get(each.func) for each in found if isinstance(each, AfterValidator))
+    return next((each for each in known if each), {})
 
 
 def reply(resource: Resource) -> dict[str, Any]:

@@ -12,14 +12,14 @@ from api.commands import Operations
 from api.kinds.answers import CHANGED, LISTED, READ, begun_at, body_schema, change_one, list_of, many, one
 from api.parameters import Given, If, Known, Selected
 from api.reading import Item
-from api.schemas import reply_of, resource_of_body
+from api.schemas import name_schema, reply_of, resource_of_body
 from api.state import May, Shared
 from contracts.errors import NotFound
 from resources.base import Resource
 from resources.cluster import Cluster
 
 router = APIRouter(prefix="/api/v1/clusters", tags=["clusters"])
-Name = Annotated[str, Path(alias="cluster_name", max_length=255)]
+Name = Annotated[str, Path(alias="cluster_name", max_length=255, json_schema_extra=name_schema(Cluster))]
 
 
 @router.get("", operation_id="list_clusters", response_model=list_of(Cluster), responses=LISTED)

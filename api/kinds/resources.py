@@ -16,7 +16,7 @@ from api.kinds.answers import CHANGED, LISTED, READ, begun_at, body_schema, chan
 from api.parameters import Given, If, Known, Selected
 from api.paths import ProductName
 from api.reading import Item, View, with_addresses
-from api.schemas import reply_of, resource_of_body
+from api.schemas import name_schema, reply_of, resource_of_body
 from api.state import May, Shared, State
 from clients.declarations import DECLARATION
 from contracts.errors import NotFound
@@ -31,7 +31,7 @@ def routes(kind: Kind) -> APIRouter:
     model, title, plural = kind.model, kind.model.kind, kind.plural
     router = APIRouter(prefix=f"/api/v1/products/{{product_name}}/{plural}", tags=[plural])
     at = f"/{{{kind.parameter}}}"
-    named = Path(alias=kind.parameter, max_length=255)
+    named = Path(alias=kind.parameter, max_length=255, json_schema_extra=name_schema(model))
     body = body_schema(model)
 
     @router.get(

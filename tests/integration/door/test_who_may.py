@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import httpx
 import pytest
 
 from sandbox.hands import Person, quoted
@@ -205,3 +206,58 @@ def test_an_operation_of_a_hidden_product_cannot_be_cancelled_by_others(shop: Jo
     assert shop.api("GET", path, "team", params={"wait": 30}).json()["state"] == "done"
     group = shop.gitlab(f"/groups/{quoted(hidden)}")
     assert group["description"] == hidden
+
+
+@pytest.fixture(scope="session")
+def developer(shop: Journey) -> str:
+    """May push to the declaration of `teamwork`, as its main is protected for Developers; no Maintainer of anything."""
+    assert shop.api("POST", "/api/v1/apply", "team", content=product("teamwork")).status_code == 200
+    text = document("CodeRepo", name="code", product="teamwork", git={"gitlab": {"visibility": "private"}})
+    assert shop.api("POST", "/api/v1/apply", "team", content=text).status_code == 200
+    shop.people["developer"] = shop.person("developer")
+    joined(shop, "developer", "teamwork", 30)
+    project = shop.gitlab(f"/projects/{quoted('teamwork/default.project')}")["id"]
+    path = f"/projects/{project}/protected_branches"
+    headers = {"PRIVATE-TOKEN": shop.world.root_token}
+    httpx.delete(f"{shop.world.gitlab_url}/api/v4{path}/main", headers=headers, timeout=30)
+    shop.gitlab_post(path, {"name": "main", "push_access_level": 30, "merge_access_level": 30})
+    return "developer"
+
+
+def test_who_may_push_may_declare(shop: Journey, developer: str) -> None:
+    answer = shop.api("POST", "/api/v1/products/teamwork/projects/web", developer, json={"language": "go"})
+    assert (answer.status_code, operation(answer)["state"]) == (200, "done")
+
+
+def test_a_developer_saving_a_repository_is_told_what_is_missing(shop: Journey, developer: str) -> None:
+    base = "/api/v1/products/teamwork/coderepos"
+    with nothing_written(shop.world):
+        new = shop.api("POST", f"{base}/new", developer, json={})
+        kept = shop.api("POST", f"{base}/code", developer, json={})
+        gone = shop.api("DELETE", f"{base}/code", developer)
+    assert "Maintainer (40) on teamwork;" in problem(new, 403, "permission-missing")["detail"]
+    assert "Maintainer (40) on teamwork/code;" in problem(kept, 403, "permission-missing")["detail"]
+    assert "Owner (50) on teamwork/code;" in problem(gone, 403, "permission-missing")["detail"]
+    assert shop.gitlab_get(f"/projects/{quoted('teamwork/new')}").status_code == 404
+
+
+def test_who_may_push_may_not_skip_the_checks(shop: Journey, developer: str) -> None:
+    path, skip = "/api/v1/products/teamwork/projects/skipped", {"insecure_skip_check": "true"}
+    with nothing_written(shop.world):
+        answer = shop.api("POST", path, developer, json={}, params=skip)
+    detail = problem(answer, 403, "permission-missing")["detail"]
+    assert "Maintainer (40) on teamwork/default.project" in detail
+    assert shop.api("POST", path, "team", json={}, params=skip).status_code == 200
+
+
+def test_a_repository_one_cannot_see_cannot_be_deleted(shop: Journey) -> None:
+    """Somebody who may push to the declaration, and is no member of the group."""
+    text = together(product("halfway"), document("CodeRepo", name="code", product="halfway"))
+    assert shop.api("POST", "/api/v1/apply", "team", content=text).status_code == 200
+    shop.people["halfway"] = shop.person("halfway")
+    project = shop.gitlab(f"/projects/{quoted('halfway/default.project')}")["id"]
+    shop.gitlab_post(f"/projects/{project}/members", {"user_id": shop.people["halfway"].id, "access_level": 40})
+    with nothing_written(shop.world):
+        answer = shop.api("DELETE", "/api/v1/products/halfway/coderepos/code", "halfway")
+    problem(answer, 404, "not-found")
+    assert shop.gitlab_get(f"/projects/{quoted('halfway/code')}").status_code == 200

@@ -1,0 +1,155 @@
+"""What a list of thousands costs: calls to GitLab and time for a product with 2,000 environments, first and second time.
+
+`python bench/lists.py`: the whole platform, embedded (the stand-in of Kubernetes is enough: nothing is deployed). 2,000
+environments, 500 projects and 500 deployment runtimes are pushed straight to `default.project`, before the API has read it.
+The last line is JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from resources.names import Names
+from resources.product import Environment, Project
+from resources.runtime import DeploymentDestination, DeploymentRuntime, ManifestSource
+from resources.stored import store
+from sandbox.hands import quoted
+from sandbox.journey import Journey, StepFailedError
+from sandbox.world import World
+
+ENVIRONMENTS, PROJECTS, RUNTIMES = 2_000, 500, 500
+PAGE = 100
+PRODUCT = "many"
+COUNTED = ("GitLab reads", "GitLab writes", "Git reads")
+
+
+@contextmanager
+def prepared(directory: Path) -> Iterator[Journey]:
+    """An empty product; the sweeps and the worker are quiet, so that every call that is counted is the door's."""
+    quiet = {"NAUTES_SWEEP_SECONDS": "600", "NAUTES_DRIFT_SECONDS": "600"}
+    world = World(directory, kubernetes="stand-in", free_ports=True, environment=quiet)
+    found = Journey(world, say=lambda _text: None)
+    try:
+        world.up()
+        found.install()
+        text = json.dumps({"kind": "Product", "spec": {"name": PRODUCT, "git": {"gitlab": {"visibility": "private"}}}})
+        answer = found.api("POST", "/api/v1/apply", "team", content=text, params={"wait": 60})
+        if answer.status_code != 200:
+            raise StepFailedError(answer.text)
+        yield found
+    finally:
+        found.close()
+        world.reset()
+
+
+def declare(hands: Journey) -> int:
+    """Push everything as one commit; how many files that are."""
+    names = Names(
+        products={PRODUCT: int(hands.gitlab(f"/groups/{PRODUCT}")["id"])},
+        repositories={"deploy": 1},
+    )
+    tree = hands.clone(f"{PRODUCT}/default.project")
+    hands.world.supervisor.stop("worker")  # it would look at the push, and its calls would be counted
+    resources = [
+        *(
+            Environment(name=f"env-{number:04}", product=PRODUCT, cluster=f"c{number % 7}", env_type="test")
+            for number in range(ENVIRONMENTS)
+        ),
+        *(Project(name=f"project-{number:03}", product=PRODUCT, language="go") for number in range(PROJECTS)),
+        *(_runtime(number) for number in range(RUNTIMES)),
+    ]
+    for path, text in (store(each, names) for each in resources):
+        (tree / path).parent.mkdir(parents=True, exist_ok=True)
+        (tree / path).write_text(text)
+    hands.push(tree, "Declare thousands")
+    return len(resources)
+
+
+def _runtime(number: int) -> DeploymentRuntime:
+    return DeploymentRuntime(
+        name=f"runtime-{number:03}",
+        product=PRODUCT,
+        manifest_source=ManifestSource(code_repo="repo-1", target_revision="main", path="x"),
+        destination=DeploymentDestination(environment=f"env-{number:04}"),
+    )
+
+
+def counted(hands: Journey, ask: Callable[[], int]) -> dict[str, Any]:
+    """Calls to GitLab and milliseconds of one question; how many items came."""
+    before = hands.world.calls()
+    began = time.perf_counter()
+    items = ask()
+    took = time.perf_counter() - began
+    after = hands.world.calls()
+    return {"items": items, "ms": round(took * 1000, 1), **{each: after[each] - before[each] for each in COUNTED}}
+
+
+def everything(hands: Journey) -> int:
+    """All of it in one answer."""
+    return len(_list(hands)["items"])
+
+
+def first_page(hands: Journey) -> int:
+    """A hundred."""
+    return len(_list(hands, limit=PAGE)["items"])
+
+
+def all_pages(hands: Journey) -> int:
+    """All of it, a hundred at a time."""
+    total, cursor = 0, None
+    while True:
+        found = _list(hands, limit=PAGE, **({"cursor": cursor} if cursor else {}))
+        total, cursor = total + len(found["items"]), found["next"]
+        if not cursor:
+            return total
+
+
+def filtered(hands: Journey) -> int:
+    """Those of one cluster."""
+    return len(_list(hands, field_selector="cluster=c3")["items"])
+
+
+def _list(hands: Journey, **query: Any) -> dict[str, Any]:
+    answer = hands.api("GET", f"/api/v1/products/{quoted(PRODUCT)}/environments", "team", params=query)
+    answer.raise_for_status()
+    return dict(answer.json())
+
+
+def main() -> int:
+    """Print a table and, last, one line of JSON."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the servers are ended then, too
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory(prefix="nautes-bench-") as name:
+        try:
+            with prepared(Path(name) / "world") as hands:
+                files = declare(hands)
+                questions = {"all": everything, "page": first_page, "pages": all_pages, "filtered": filtered}
+                for what, ask in questions.items():
+                    found[what] = [counted(hands, lambda ask=ask: ask(hands)) for _ in range(2)]  # type: ignore[misc]
+        except (StepFailedError, httpx.HTTPError) as error:
+            print(f"the platform did not do its part: {error}", file=sys.stderr)
+            return 1
+    print(f"GET environments of a declaration of {files} files; calls to GitLab, and ms for all of the answers")
+    print("                      items        ms   API calls   git calls")
+    for what, (first, second) in found.items():
+        for turn, each in (("first", first), ("second", second)):
+            calls = each["GitLab reads"] + each["GitLab writes"]
+            print(f"  {what:9} {turn:7} {each['items']:7} {each['ms']:9.1f} {calls:11} {each['Git reads']:11}")
+    print(json.dumps({"bench": "lists", "files": files, "answers": found}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
