@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
-from contracts.errors import NautesError, Unavailable
+from contracts.errors import Conflict, NautesError, NotFound, Refused, Unavailable
 from resources.documents import pointer_of
 from resources.findings import Finding
 
@@ -35,19 +35,19 @@ class Problem(BaseModel):
     operation: str = ""
 
 
-class Gone(NautesError):
+class Gone(NotFound):
     """What was asked for was there and is kept no longer."""
 
     status = 410
 
 
-class PreconditionFailed(NautesError):
+class PreconditionFailed(Conflict):
     """`If-Match` or `If-None-Match` does not hold."""
 
     status = 412
 
 
-class UnsupportedMedia(NautesError):
+class UnsupportedMedia(Refused):
     """A body of a kind that the route does not take."""
 
     status = 415

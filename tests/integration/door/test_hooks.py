@@ -37,7 +37,7 @@ def _wrong(delivery: Delivery) -> list[Any]:
     unknown = Delivery(delivery.hands, "a/b", {**delivery.payload, "project_id": 987654}, **_kept(delivery))
     old = Delivery(delivery.hands, "a/b", delivery.payload, delivery.id, str(int(time.time()) - 301), delivery.secret)
     future = Delivery(
-        delivery.hands, "a/b", delivery.payload, delivery.id, str(int(time.time()) + 301), delivery.secret
+        delivery.hands, "a/b", delivery.payload, delivery.id, str(int(time.time()) + 360), delivery.secret
     )
     secret = Delivery(delivery.hands, "a/b", delivery.payload, delivery.id, delivery.stamp, "d3Jvbmc=")
     return [

@@ -112,7 +112,8 @@ def test_a_repeated_registration_leaves_no_staged_kubeconfig(shop: Journey) -> N
     assert first["operation"] == second["operation"]
 
 
-def test_a_plan_for_a_cluster_is_refused_before_anything_is_kept(shop: Journey) -> None:
-    text = _manifest(_wrong_token(shop))
-    answer = shop.api("POST", "/api/v1/apply", "platform", content=text, params={"dry_run": True})
-    problem(answer, 422, "dry-run-cluster")
+def test_a_plan_for_a_cluster_is_refused_alike_and_keeps_nothing(shop: Journey) -> None:
+    text = _manifest(_runs_a_program(shop))
+    with nothing_left(shop):
+        answer = shop.api("POST", "/api/v1/plan", "platform", content=text)
+    problem(answer, 422, "kubeconfig-exec")

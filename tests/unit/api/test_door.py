@@ -14,7 +14,9 @@ from api import hooks
 from api.app import ROUTERS, create_app
 from api.hooks import Receiver
 from api.identity import Caller, Door
+from api.methods import Methods
 from api.paths import EncodedPaths
+from api.problems import TooMany, of_error
 from api.state import caller
 from clients.settings import Settings
 from contracts.common import Requester
@@ -106,6 +108,36 @@ def test_sources_and_deliveries_are_not_kept_without_end(monkeypatch: pytest.Mon
     assert (len(found._buckets), len(found._seen)) == (10, 10)
     assert found.first_time("0")
     assert not found.first_time("99")
+
+
+def test_too_often_is_told_with_when_to_come_again() -> None:
+    answer = of_error(TooMany("rate-limited", "too many deliveries", retry_after=1))
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+
+
+async def _allowed(method: str, path: str) -> tuple[int, str]:
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append((200, ""))
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            headers = dict(message["headers"])
+            seen.append((message["status"], headers[b"allow"].decode()))
+
+    scope = {"type": "http", "method": method, "path": path, "headers": [], "root_path": ""}
+    await Methods(app, ROUTERS)(scope, None, send)  # type: ignore[arg-type]
+    return tuple(seen[0])
+
+
+async def test_every_method_of_a_path_is_told() -> None:
+    path = "/api/v1/products/shop/projects/web"
+    assert await _allowed("GET", path) == (200, "")
+    assert await _allowed("TRACE", path) == (405, "DELETE, GET, HEAD, OPTIONS, POST")
+    assert await _allowed("OPTIONS", path) == (204, "DELETE, GET, HEAD, OPTIONS, POST")
+    assert await _allowed("GET", "/api/v1/operations/change/shop/x/cancel") == (405, "OPTIONS, POST")
+    assert await _allowed("OPTIONS", "/nothing") == (200, "")  # which is the router's to refuse
 
 
 async def _routed(raw: str) -> str:
