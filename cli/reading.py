@@ -12,7 +12,8 @@ from cli.busy import Busy
 from cli.client import NOT_FOUND, USAGE, Api, CommandError
 
 Listed = Annotated[
-    Literal["wide", "json", "yaml", "name"], typer.Option("-o", "--output", help="How to print it; name: one per line.")
+    Literal["wide", "json", "yaml", "name", "manifest"],
+    typer.Option("-o", "--output", help="How to print it; name: one per line; manifest: as `apply` takes it."),
 ]
 SAID = 5  # operations that `describe` tells of
 LOOKED = 50  # entries of the timeline that `describe` looks through for them
@@ -145,6 +146,12 @@ def _print(plural: str, items: list[dict[str, Any]], output: str) -> None:
     elif output == "name":
         for each in items:
             show.line(each["run"] if plural == "runs" else f"{kinds.NAMES[plural]}/{each['name']}")
+    elif output == "manifest":
+        if plural not in kinds.NAMES:
+            raise CommandError(f"{plural} are not declared: they have no manifest", USAGE)
+        from cli import manifests  # brings the models of all kinds, which no other form needs
+
+        show.documents([manifests.of(kinds.NAMES[plural], each) for each in items])
     else:
         show.data({"items": items}, output)
 

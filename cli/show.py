@@ -47,6 +47,13 @@ def note(text: str) -> None:
     err.print(plain(f"note: {text}"), markup=False)
 
 
+def documents(values: list[Any]) -> None:
+    """YAML documents, as files of manifests hold them."""
+    import yaml  # the other forms can do without it
+
+    sys.stdout.write(yaml.safe_dump_all(values, sort_keys=False, explicit_start=True))
+
+
 def data(value: Any, form: str) -> None:
     """Pure JSON or YAML on standard output."""
     value = veiled(value)

@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
+from resources.cluster import Cluster
 from resources.manifest import resource_of
+from rules.clusters import with_defaults
 from sandbox.journey import Journey
 from sandbox.process import free_ports
 from sandbox.world import World
@@ -79,6 +81,14 @@ class Shapes:
         (item,) = yaml.safe_load(printed)["items"]
         return dict(item)
 
+    def as_manifest(self, name: str, document: dict[str, Any]) -> Any:
+        """One of them as `get -o manifest` prints it for `apply`."""
+        kind, spec = document["kind"], document["spec"]
+        product = spec.get("productName") or spec.get("product")
+        flags = ["-p", product] if product else []
+        printed = self.run(name, "get", PLURALS.get(kind, f"{kind.lower()}s"), spec["name"], *flags, "-o", "manifest")
+        return resource_of(yaml.safe_load(printed))
+
 
 @pytest.fixture(scope="module")
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shapes]:
@@ -135,6 +145,8 @@ def test_all_eight_are_applied_read_back_applied_again_and_removed(shapes: Shape
             shown, declared = shapes.shown(name, document), _without_secrets(document)
             assert shown["name"] == declared.name
             assert "kubeconfig" not in json.dumps(shown)
+            wanted = with_defaults(declared) if isinstance(declared, Cluster) else declared
+            assert shapes.as_manifest(name, document) == wanted
     with nothing_written(shapes.story.world):
         for name in [*CLUSTERS, *PRODUCT]:
             wanted = {f"{each['kind']}/{each['spec']['name']} unchanged" for each in shapes.documents(name)}

@@ -236,3 +236,17 @@ def test_status_shows_every_product_and_one_that_fails_hides_none(nautes: Nautes
 def test_explain_is_one_line(nautes: Nautes, shop: FakeApi) -> None:
     for words in (("deployment/shop/web",), ("web", "-p", "shop"), ("deployment/web", "-p", "shop")):
         assert nautes("explain", *words).out == "web is Waiting: 0 of 1\n"
+
+
+def test_what_is_shown_is_printed_as_manifests_that_apply_takes(nautes: Nautes, api: FakeApi) -> None:
+    shown = {"name": "web", "product": "shop", "language": "go"}
+    api.on("GET", f"{SHOP}/projects", Reply(json={"items": [shown, {**shown, "name": "app", "language": ""}]}))
+    ended = nautes("get", "projects", "-p", "shop", "-o", "manifest")
+    found = list(yaml.safe_load_all(ended.out))
+    assert [each["spec"] for each in found] == [shown, {"name": "app", "product": "shop"}]
+    assert {each["kind"] for each in found} == {"Project"}
+
+
+def test_runs_have_no_manifest(nautes: Nautes, api: FakeApi) -> None:
+    api.on("GET", f"{SHOP}/runs", Reply(json={"items": [RUN]}))
+    assert nautes("get", "runs", "-p", "shop", "-o", "manifest").code == 2

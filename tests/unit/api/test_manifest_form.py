@@ -1,0 +1,17 @@
+"""What the door shows of a resource is enough for the command line to make the manifest of it again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+
+from api.schemas import reply
+from cli import manifests
+from resources.manifest import manifest_of
+from tests.unit.resources.strategies import any_resource
+
+
+@given(any_resource)
+def test_a_reply_becomes_the_manifest_it_was_made_of(resource: Any) -> None:
+    assert manifests.of(resource.kind, reply(resource)) == manifest_of(resource)
