@@ -24,7 +24,7 @@ from clients.settings import Settings
 from resources.base import Resource
 from resources.kinds import KINDS
 from resources.manifest import version
-from resources.product import Git, GitLabSettings, Product
+from resources.product import product_of_group
 
 KEPT = 128  # views
 RESOURCES_KEPT = 100_000  # in all views together
@@ -185,15 +185,8 @@ class Reading:
 
 
 def product_item(path: str, group: Mapping[str, Any]) -> Item:
-    """A product as its group is in GitLab: what Git declares of it is nothing but its place."""
-    settings = GitLabSettings.model_construct(
-        name=str(group.get("name", "")),
-        path=str(group.get("path", path.rpartition("/")[2])),
-        visibility=group.get("visibility", ""),
-        description=str(group.get("description") or ""),
-    )
-    resource = Product.model_construct(name=path, git=Git.model_construct(gitlab=settings))
-    return Item(path, version(resource), reply(resource))
+    """A product as the API shows it."""
+    return _item(product_of_group(path, group))
 
 
 def with_addresses(item: Item, project: Mapping[str, Any] | None) -> dict[str, Any]:

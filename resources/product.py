@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import AliasChoices, Field, model_validator
@@ -49,6 +50,17 @@ class Product(Resource):
     kind: ClassVar[str] = "Product"
     name: ProductPath
     git: Git = Field(default_factory=Git)
+
+
+def product_of_group(path: str, group: Mapping[str, Any]) -> Product:
+    """A product as its group is in GitLab: Git declares nothing of it but its place. Nothing is checked: it is there."""
+    settings = GitLabSettings.model_construct(
+        name=str(group.get("name", "")),
+        path=str(group.get("path", path.rpartition("/")[2])),
+        visibility=group.get("visibility", ""),
+        description=str(group.get("description") or ""),
+    )
+    return Product.model_construct(name=path, git=Git.model_construct(gitlab=settings))
 
 
 class Environment(Resource):

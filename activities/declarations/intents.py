@@ -20,7 +20,7 @@ from resources.base import Resource
 from resources.findings import Finding
 from resources.kinds import in_order
 from resources.manifest import resource_of, version
-from resources.product import CodeRepo, CodeRepoBinding, Environment, Product
+from resources.product import CodeRepo, CodeRepoBinding, Environment, Product, product_of_group
 from resources.runtime import DeploymentRuntime, ProjectPipelineRuntime
 from resources.tree import ProductTree
 from rules.engine import finding
@@ -32,13 +32,14 @@ class Intent:
 
     request: ChangeRequest
     declaration: Declaration
+    group: Any  # the product's, as GitLab has it; None when there is none
     resources: list[Resource]
     agreements: list[Agreement]
 
     @classmethod
-    def of(cls, request: ChangeRequest, declaration: Declaration, agreements: list[Agreement]) -> Intent:
+    def of(cls, request: ChangeRequest, declaration: Declaration, group: Any, agreements: list[Agreement]) -> Intent:
         """The request's manifests as resources."""
-        return cls(request, declaration, [resource_of(each) for each in request.manifests], agreements)
+        return cls(request, declaration, group, [resource_of(each) for each in request.manifests], agreements)
 
     @property
     def product(self) -> Product | None:
@@ -90,9 +91,9 @@ def expected(intent: Intent) -> Iterable[Finding]:
     """Versions the caller has seen and built upon (If-Match, If-None-Match)."""
     for key, wanted in intent.request.expected.items():
         known = intent.before.resources.get(key)
+        if key == f"Product/{intent.request.product}":
+            known = product_of_group(intent.request.product, intent.group) if intent.group else None
         found = version(known) if known else ""
-        if key.startswith("Product/"):
-            found = wanted if bool(wanted) == bool(intent.declaration.project_id) else "other"
         if found != wanted:
             text = f"{key} is not there any more" if not found else f"{key} is there already" if not wanted else ""
             yield Finding(rule="precondition-failed", message=text or f"{key} has changed meanwhile", resource=key)

@@ -56,17 +56,16 @@ class Planner:
 
     def intent(self, request: ChangeRequest, agreements: list[Agreement]) -> Intent:
         """The request against the declaration at its head."""
-        return Intent.of(request, self._declarations.product(request.product), agreements)
+        declaration = self._declarations.product(request.product)
+        group = self._gitlab.find(f"/groups/{declaration.group_id}") if declaration.group_id else None
+        return Intent.of(request, declaration, group, agreements)
 
     def plan(self, intent: Intent) -> Plan:
         """What the request would do, or why it is refused."""
         request, declaration = intent.request, intent.declaration
         findings, already, advice = self.judge(intent)
-        group = (
-            self._gitlab.find(f"/groups/{declaration.group_id}") if declaration.group_id and intent.product else None
-        )
         found = {each.name: self._project(intent, each) for each in intent.resources if isinstance(each, CodeRepo)}
-        planned = list(self._effects(intent, group, found))
+        planned = list(self._effects(intent, found))
         plan = Plan(
             head=declaration.head,
             group_id=declaration.group_id,
@@ -113,14 +112,13 @@ class Planner:
         request, declaration = intent.request, intent.declaration
         if not declaration.project_id:
             return
-        group = self._gitlab.get(f"/groups/{declaration.group_id}")
         member = self._gitlab.find(f"/projects/{declaration.project_id}/members/all/{request.requester.id}")
         needed = MAINTAINER if request.skip_check else self._to_push(declaration)
         if not request.requester.admin and (not member or member["access_level"] < needed):
             text = f"there is no product {request.product}, or {request.requester.username} may not push to it"
             yield Finding(rule="product-unknown", message=text)
-        elif group["full_path"] != request.product:
-            yield Finding(rule="product-spelling", message=f"the product is written {group['full_path']}")
+        elif intent.group and intent.group["full_path"] != request.product:
+            yield Finding(rule="product-spelling", message=f"the product is written {intent.group['full_path']}")
 
     def _left(self, intent: Intent) -> Iterable[Finding]:
         """A group goes with all that is in it: nothing may be in it that nobody has declared."""
@@ -179,11 +177,11 @@ class Planner:
 
     # Effects
 
-    def _effects(self, intent: Intent, group: Any, found: dict[str, Any]) -> Iterable[Effect]:
+    def _effects(self, intent: Intent, found: dict[str, Any]) -> Iterable[Effect]:
         path, declaration = intent.request.product, intent.declaration
         if intent.request.action == "apply":
             if intent.product:
-                yield from lines.settled("group", path, _group_order(intent.product).model_dump(), group)
+                yield from lines.settled("group", path, _group_order(intent.product).model_dump(), intent.group)
                 if not declaration.project_id:
                     yield Effect(system="gitlab", action="create", target=f"repository {path}/{DECLARATION}")
                     yield from lines.doors(f"{path}/{DECLARATION}", ["readonly"], token=False)
