@@ -42,6 +42,7 @@ class Look:
     declaration: Declaration
     verdict: Verdict
     before: ProductTree
+    registered: frozenset[str]  # clusters
 
     @property
     def known(self) -> Known:
@@ -88,7 +89,9 @@ class Acceptance:
         )
         verdict = judge(pushed)
         names = _names(declaration.names, effective.names, verdict.held)
-        return Look(order, replace(declaration, tree=verdict.tree, names=names), verdict, before)
+        return Look(
+            order, replace(declaration, tree=verdict.tree, names=names), verdict, before, frozenset(new.clusters)
+        )
 
     def _foreign(self, order: SyncOrder, declaration: Declaration, before: ProductTree) -> Iterable[Finding]:
         """A stored repository carries GitLab's id: whoever may push must not name a project of somebody else by it."""
@@ -131,7 +134,8 @@ class Acceptance:
         access, grants = _access(look)
         agreements = specifications.by_owner(specifications.agreements(tree, declaration))
         agreed = {owner: _digest(each) for owner, each in agreements.items()}
-        clusters = _clusters(tree)
+        standing = _clusters(tree)
+        clusters = {name: each for name, each in standing.items() if name in look.registered}
         return SyncReport(
             exists=True,
             id=ids.product_name(declaration.group_id),
@@ -146,7 +150,7 @@ class Acceptance:
                     "repositories": repositories,
                     "grants": grants,
                     "clusters": clusters,
-                    "pending": False,
+                    "pending": clusters != standing,  # one that is not registered (yet) has nobody to be told
                     "agreed": agreed,
                 }
             ),
@@ -170,7 +174,7 @@ class Acceptance:
             # A runtime that goes may have had a reservation that it never claimed: its cluster hears of it as well.
             uses={
                 cluster: clusters.get(cluster, [])
-                for cluster in sorted({*clusters, *known.clusters})
+                for cluster in sorted({*clusters, *known.clusters} & look.registered)
                 if gone or clusters.get(cluster, []) != known.clusters.get(cluster, [])
             },
             agreements={

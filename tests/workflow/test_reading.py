@@ -157,6 +157,15 @@ def test_what_was_held_is_in_effect_until_it_is_right(repository: Repository) ->
     assert _read(repository, later.known).known.held == {}
 
 
+def test_a_cluster_that_is_not_registered_is_told_when_it_is(repository: Repository) -> None:
+    lost = repository.files[ENVIRONMENT].replace("edge", "nowhere").replace("test", "lost")
+    repository.files["envs/lost.yaml"] = lost
+    order = SyncOrder(product="shop", trusted=["Environment/lost"])
+    report = cast("SyncReport", ActivityEnvironment().run(_products(repository).read, order))
+    assert (report.uses, report.known.pending) == ({"edge": ["test"]}, True)
+    assert report.environments == {"test": "edge", "lost": "nowhere"}
+
+
 def test_an_emptied_declaration_removes_nothing(repository: Repository) -> None:
     before = _read(repository).known
     repository.files.clear()
