@@ -21,6 +21,7 @@ from api.operations import product_status
 from api.parameters import Options
 from api.state import State
 from blueprints import vault as vault_names
+from clients.kubeconfig import check_kubeconfig
 from clients.vault import Vault
 from contracts import ids
 from contracts.errors import NotFound, Refused
@@ -173,6 +174,15 @@ def _order(who: Caller, wanted: Wanted, path: str, operation: str) -> ChangeRequ
     )
 
 
+def _require_sound(cluster: Cluster, kubeconfig: str, *, allow_loopback: bool) -> None:
+    """For a plan, which leaves nothing in Vault for a worker to look at. Raises Refused as a registration would be."""
+    try:
+        check_kubeconfig(kubeconfig, allow_loopback=allow_loopback)
+    except Refused as error:
+        finding = Finding(rule=error.code, message=error.message, resource=cluster.key, pointer="/spec/kubeconfig")
+        raise Refused(error.code, error.message, findings=[finding]) from None
+
+
 def _stage(vault: Vault, cluster: Cluster, kubeconfig: str, path: str) -> SecretRef | None:
     """None for a kubeconfig that Vault has already: the cluster keeps it, and nothing is written."""
     noted = vault.notes("cluster", vault_names.kubeconfig_path(cluster.name))
@@ -188,6 +198,8 @@ async def _cluster_order(
     own = f"{operation}-{cluster.name}"
     bare, kubeconfig = cluster.without_secrets()
     staged: SecretRef | None = None
+    if kubeconfig and wanted.options.dry_run:
+        _require_sound(bare, kubeconfig, allow_loopback=shared.settings.allow_loopback)
     # A repeated request has been staged before: once more would leave a secret behind that no operation forgets.
     known = await running(shared.temporal, ids.registration(cluster.name, own)) is not None
     if kubeconfig and wanted.action == "apply" and not wanted.options.dry_run and not known:

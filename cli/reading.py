@@ -33,13 +33,15 @@ def get(
     plural = kinds.plural(kind)
     route = kinds.route(plural, product)
     query = {"field_selector": selector} if selector else {}
+    if selector and plural == "runs":
+        raise CommandError("runs are not selected by fields", USAGE)
     with Busy(f"get {plural}"):
         if names and plural in kinds.NAMES and not selector:
             items = _named(options.api(), plural, product, names)
+        elif plural == "runs":
+            items = [{"run": kinds.run_id(each), **each} for each in options.api().get(route)]
         else:
             items = options.api().items(route, 0 if names else limit, **query)
-    if plural == "runs":
-        items = [{"run": kinds.run_id(each), **each} for each in items]
     if names:
         items = [each for each in items if each.get("run", each.get("name")) in names]
         _require(plural, names, items)

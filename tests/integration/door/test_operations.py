@@ -27,9 +27,15 @@ def test_a_plan_lists_effects_and_writes_nothing(shop: Journey) -> None:
     planned = operation(answer)
     assert (answer.status_code, planned["state"]) == (200, "done")
     assert {(each["system"], each["action"], each["target"]) for each in planned["effects"]} == {
-        ("gitlab", "create", "Product/planned"),
+        ("gitlab", "create", "group planned"),
         ("git", "create", "Project/web"),
-        ("gitlab", "create", "CodeRepo/code"),
+        ("git", "create", "CodeRepo/code"),
+        *(("gitlab", "create", f"repository planned/{each}") for each in ("code", "default.project")),
+        *(("gitlab", "create", f"webhook of planned/{each}") for each in ("code", "default.project")),
+        *(("vault", "create", f"secrets of planned/{each}") for each in ("code", "default.project")),
+        ("gitlab", "create", "deploy key readonly of planned/default.project"),
+        *(("gitlab", "create", f"deploy key {each} of planned/code") for each in ("readonly", "readwrite")),
+        ("gitlab", "create", "access token of planned/code"),
     }
     assert shop.gitlab_get("/groups/planned").status_code == 404
 
@@ -37,7 +43,10 @@ def test_a_plan_lists_effects_and_writes_nothing(shop: Journey) -> None:
 def test_a_plan_of_a_removal_removes_nothing(shop: Journey) -> None:
     with nothing_written(shop.world):
         answer = shop.api("DELETE", "/api/v1/products/shop/deploymentruntimes/web", "team", params={"dry_run": True})
-    assert [each["target"] for each in operation(answer)["effects"]] == ["DeploymentRuntime/web"]
+    planned = operation(answer)
+    assert [each["target"] for each in planned["effects"]][:2] == ["DeploymentRuntime/web", "deployment web in deploy"]
+    assert {each["action"] for each in planned["effects"]} == {"delete"}
+    assert planned["deletions"] == 1
     assert shop.deployment()["phase"] == "Converged"
 
 

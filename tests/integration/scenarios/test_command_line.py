@@ -45,7 +45,6 @@ def test_a_cluster_can_be_planned_and_nothing_comes_of_it(story: Journey, cli: C
         clusterType="physical",
         usage="worker",
         workerType="deployment",
-        kubeconfig="apiVersion: v1",
     )
     planned = cli("platform", "plan", "-f", "-", stdin=text)
     assert planned.code == 0, planned.err
