@@ -230,6 +230,10 @@ async def _bindings(rights: Rights, change: Change, declared: Declared, new: boo
     sent: list[CodeRepoBinding] = change.of(CodeRepoBinding)
     if not sent:
         return
+    if change.action == "apply":
+        for consumer in sorted({each.consumer for each in sent if each.consumer}):
+            if await rights.level(consumer, GROUPS) is None:  # as GitLab has it: a group one cannot see is not invited
+                raise unknown(consumer)
     known = {} if new else await declared()
     kept = [each for each in (known.get(one.key) for one in sent) if isinstance(each, CodeRepoBinding)]
     for name in sorted({each.coderepo for each in [*sent, *kept]} - _made(change)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sandbox.hands import quoted
 from sandbox.journey import Journey
-from tests.integration.door.support import Cli, problem
+from tests.integration.door.support import Cli, joined, problem
 from tests.integration.scenarios.support import (
     binding,
     change,
@@ -68,7 +68,9 @@ def test_a_binding_that_a_runtime_rests_on_does_not_go(story: Journey) -> None:
 
 def _pair(story: Journey) -> tuple[str, str]:
     owner = made(story, "owner", repository("lib"), who="ada")
-    return owner, made(story, "guest", repository("app"), environment("test", story.deploy_cluster))
+    guest = made(story, "guest", repository("app"), environment("test", story.deploy_cluster))
+    joined(story, "ada", guest, 10)  # a product is opened to whom its owner can see
+    return owner, guest
 
 
 def test_two_products_share_a_repository_when_both_say_so(story: Journey) -> None:

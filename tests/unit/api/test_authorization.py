@@ -63,6 +63,7 @@ def _of(kind: str, name: str, **spec: Any) -> Resource:
 ENVIRONMENT = _of("Environment", "test", cluster="c", envType="test")
 REPOSITORY = _of("CodeRepo", "code")
 BINDING = _of("CodeRepoBinding", "open", coderepo="code", permissions="readonly")
+LENDING = _of("CodeRepoBinding", "lend", coderepo="code", permissions="readonly", product="guest")
 RUNTIME = _of(
     "DeploymentRuntime",
     "web",
@@ -227,6 +228,17 @@ async def test_what_git_holds_under_a_bindings_name_counts_as_well_as_what_is_se
     who = _developer(levels={"shop/mine": MAINTAINER})
     with pytest.raises(Forbidden, match="shop/code"):
         await may_change(Rights(who, PERSON), Change("shop", "remove", [mine]), declared)
+
+
+async def test_a_repository_is_opened_only_to_a_product_that_its_owner_can_see() -> None:
+    async def declared() -> Mapping[str, Resource]:
+        return DECLARED
+
+    change = Change("shop", "apply", [LENDING])
+    with pytest.raises(NotFound, match="there is no guest, or you may not know of it"):
+        await may_change(Rights(_developer(levels={"shop/code": MAINTAINER}), PERSON), change, declared)
+    seen = _developer(levels={"shop/code": MAINTAINER, "guest": 10})
+    await may_change(Rights(seen, PERSON), change, declared)
 
 
 async def test_a_guest_is_told_what_reading_needs() -> None:
