@@ -59,6 +59,7 @@ class ChangeWorkflow:
         self._record = Record(self._publish)
         self._plan = Plan()
         self._commit = ""
+        self._left = ""  # what a commit could not be followed by
 
     @workflow.query
     def status(self) -> OperationStatus:
@@ -90,7 +91,7 @@ class ChangeWorkflow:
             return self._report("done", effects_=self._plan.effects)
         sync = await (self._apply() if self._request.action == "apply" else self._remove())
         self._record.show("Done")
-        return self._report("done", sync=sync)
+        return self._report("done", message=self._left, sync=sync)
 
     # Push
 
@@ -108,7 +109,7 @@ class ChangeWorkflow:
 
     # Apply
 
-    async def _apply(self) -> SyncReport:
+    async def _apply(self) -> SyncReport | None:
         doors = Doors(self._record, self._plan.lifetime, self._plan.hooks_url, self._order.known.renew)
         project_id = await self._ensure_group(doors) if self._plan.group else self._plan.project_id
         await self._reserve()
@@ -118,7 +119,11 @@ class ChangeWorkflow:
         await self._commit_files(project_id)
         self._undo.keep()  # what follows only carries out what Git now says: not even a cancellation stops it
         opened = [each.name for each in self._plan.repositories]
-        return await effects.shielded(self._settle(opened=opened, renew=doors.renew))
+        try:
+            return await effects.shielded(self._settle(opened=opened, renew=doors.renew))
+        except NautesError as error:  # Git says it now: the product carries it out as it does a push
+            self._left = f"committed, but not everything is carried out yet: {error.message}"
+            return None
 
     async def _ensure_group(self, doors: Doors) -> int:
         self._record.show("Group")

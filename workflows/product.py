@@ -179,6 +179,9 @@ class ProductWorkflow:
             self._renew = self._renew and not renew
             if report.sync:
                 await self._absorb(report.sync)
+            elif request.action == "push":  # somebody refuses what it needs: said, and tried again after a while
+                self._failed = True
+                self._state = self._state.model_copy(update={"message": report.message})
             elif not self._state.id or report.commit != self._state.commit:
                 self._look = True  # nothing known yet, or a commit that nobody has acted on: look what there is
         finally:

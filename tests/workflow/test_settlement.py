@@ -9,7 +9,7 @@ from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateStage
 
 from contracts.clusters import Claim, Reserve
 from contracts.declarations import Agreement, Author, Borrow, Consumer, Known, Lifetime, RepositoryAccess
-from contracts.errors import Conflict, Refused, Unavailable
+from contracts.errors import Conflict, Forbidden, Refused, Unavailable
 from contracts.gitlab import KeyGrant, KeysState
 from contracts.operations import Accepted, Outcome
 from contracts.products import ChangeInput, ChangeReport, ProductInput, SyncReport
@@ -278,6 +278,27 @@ async def test_what_is_held_is_looked_at_again_after_a_while(platform: Platform)
         assert len(platform.fakes.asked("gitlab.comment")) == 1
         platform.fakes.answers["products.read"] = synced(product, known=Known(accepted=HEAD), uses={"edge": ["lost"]})
         await platform.called("control.uses")
+
+
+async def test_a_push_that_cannot_be_carried_out_is_tried_again_after_a_while_and_not_at_once(
+    platform: Platform,
+) -> None:
+    product = unique("shop")
+    with hurried(refused_retry=0.3):
+        platform.fakes.fail("control.tell", Forbidden("token", "the platform's token is gone"), times=2)
+        platform.fakes.answers["products.read"] = synced(product, deployments=[answers.deployment(product)])
+        await _started(platform, product)
+    assert len(platform.fakes.asked("control.tell")) == 3
+    assert len(platform.fakes.asked("products.read")) == 6, "a look, and the change's own, each time"
+
+
+async def test_what_is_committed_is_done_although_somebody_refuses_what_follows(platform: Platform) -> None:
+    product = unique("shop")
+    platform.fakes.fail("control.tell", Forbidden("token", "the platform's token is gone"))
+    platform.fakes.answers["products.read"] = synced(product, deployments=[answers.deployment(product)])
+    ended = await _apply(platform, product)
+    assert (ended.state, ended.undone, ended.sync) == ("done", [], None)
+    assert "the platform's token is gone" in ended.message
 
 
 async def test_a_look_that_fails_is_repeated_after_a_while_and_not_at_once(platform: Platform) -> None:
