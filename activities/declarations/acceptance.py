@@ -43,6 +43,7 @@ class Look:
     verdict: Verdict
     before: ProductTree
     registered: frozenset[str]  # clusters
+    pushed: ProductTree  # what the commit holds, in effect or not
 
     @property
     def known(self) -> Known:
@@ -90,7 +91,12 @@ class Acceptance:
         verdict = judge(pushed)
         names = _names(declaration.names, effective.names, verdict.held)
         return Look(
-            order, replace(declaration, tree=verdict.tree, names=names), verdict, before, frozenset(new.clusters)
+            order,
+            replace(declaration, tree=verdict.tree, names=names),
+            verdict,
+            before,
+            frozenset(new.clusters),
+            new.tree,
         )
 
     def _foreign(self, order: SyncOrder, declaration: Declaration, before: ProductTree) -> Iterable[Finding]:
@@ -127,7 +133,10 @@ class Acceptance:
         specs = list(_specifications(declaration, tree))
         digests = {specifications.workflow_of(each): specifications.digest(each) for each in specs}
         news = [each for each in specs if known.digests.get(_id(each)) != digests[_id(each)]]
-        declared = {specifications.workflow(each) for each in specifications.runtimes(tree)}
+        # Only what the commit itself does not hold any more goes: never what is there and not in effect.
+        declared = {
+            specifications.workflow(each) for part in (tree, look.pushed) for each in specifications.runtimes(part)
+        }
         gone = [key for key in known.digests if key not in declared]
         kept = {key: known.digests[key] for key in known.digests if key not in digests and key not in gone}
         repositories = {each.name: declaration.names.repositories.get(each.name, 0) for each in tree.all(CodeRepo)}
