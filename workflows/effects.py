@@ -13,7 +13,7 @@ from typing import Any, TypeVar, overload
 
 from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, RetryState, TimeoutError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from contracts import errors
@@ -94,6 +94,9 @@ async def perform(
             cancellation_type=kind.TRY_CANCEL if only_looks else kind.WAIT_CANCELLATION_COMPLETED,
         )
     except ActivityError as error:
+        if error.retry_state == RetryState.CANCEL_REQUESTED:
+            # It was to be cancelled, and its last attempt failed or its worker died before it could say so.
+            raise asyncio.CancelledError from error
         refusal = refused(error) or _out_of_patience(error, patience)
         if refusal is None:
             raise

@@ -108,6 +108,21 @@ async def test_a_newer_push_wins_although_the_older_one_was_applied_to_its_end(p
     assert not stuck.begun.is_set()
 
 
+async def test_a_newer_push_wins_although_the_older_one_failed_while_it_was_to_stop(platform: Platform) -> None:
+    """As when its worker dies just then: what fails while it is cancelled is cancelled, and neither refused nor an end."""
+    product = unique("shop")
+    hold = platform.fakes.hold("kubernetes.converge", deaf=True)
+    platform.fakes.fail("kubernetes.converge", Unavailable("cluster-unreachable", "the cluster cannot be reached"))
+    handle = await _started(platform, product)
+    await hold.begun.wait()
+    platform.fakes.answers["git.fetch"] = NEWER
+    await handle.signal("pushed", push(after=NEWER))
+    await until(lambda: platform.worked_on_last(handle), "the push worked on")
+    hold.release()
+    status = await _until(platform, handle, lambda found: found.converged_commit == NEWER)
+    assert status.phase == "Converged"
+
+
 async def test_a_push_that_does_not_concern_it_is_no_reason_to_look(platform: Platform) -> None:
     product = unique("shop")
     handle = await _started(platform, product)
