@@ -130,70 +130,114 @@ class Acceptance:
     def _report(self, look: Look) -> SyncReport:
         declaration, known, tree = look.declaration, look.known, look.tree
         about = self._declarations.about(declaration)
-        specs = list(_specifications(declaration, tree))
-        digests = {specifications.workflow_of(each): specifications.digest(each) for each in specs}
-        news = [each for each in specs if known.digests.get(_id(each)) != digests[_id(each)]]
-        # Only what the commit itself does not hold any more goes: never what is there and not in effect.
-        declared = {
-            specifications.workflow(each) for part in (tree, look.pushed) for each in specifications.runtimes(part)
+        parts = (_runtimes(look), _repositories(look), _grants(look), _places(look), _neighbours(look))
+        now: dict[str, object] = {
+            "accepted": declaration.head,
+            "held": {key: _stays(key, look) for key in sorted(look.verdict.held)},
         }
-        gone = [key for key in known.digests if key not in declared]
-        kept = {key: known.digests[key] for key in known.digests if key not in digests and key not in gone}
-        repositories = {each.name: declaration.names.repositories.get(each.name, 0) for each in tree.all(CodeRepo)}
-        access, grants = _access(look)
-        agreements = specifications.by_owner(specifications.agreements(tree, declaration))
-        agreed = {owner: _digest(each) for owner, each in agreements.items()}
-        standing = _clusters(tree)
-        clusters = {name: each for name, each in standing.items() if name in look.registered}
-        return SyncReport(
+        base = SyncReport(
             exists=True,
             id=ids.product_name(declaration.group_id),
             project_id=declaration.project_id,
             commit=declaration.head,
             author=Author(name=about.author, email=about.email),
-            known=known.model_copy(
-                update={
-                    "accepted": declaration.head,
-                    "held": {key: _stays(key, look) for key in sorted(look.verdict.held)},
-                    "digests": digests | kept,
-                    "repositories": repositories,
-                    "grants": grants,
-                    "clusters": clusters,
-                    "pending": clusters != standing,  # one that is not registered (yet) has nobody to be told
-                    "agreed": agreed,
-                }
-            ),
             outcomes=list(_outcomes(look)),
-            watches=list(specifications.watches(specs)),
             environments={each.name: each.cluster for each in tree.all(Environment)},
-            runtimes=list(specifications.lines(tree)),
-            deployments=[each for each in news if isinstance(each, DeploymentSpec)],
-            pipelines=[each for each in news if isinstance(each, PipelineSpec)],
-            removed=gone,
-            kept=list(kept),
-            findings=[*look.verdict.findings, *specifications.unresolved(tree, digests)],
             refused=list(look.verdict.findings),
-            repositories=[
-                repository_plan(each, declaration)
-                for each in tree.all(CodeRepo)
-                if look.order.renew or known.repositories.get(each.name) != repositories[each.name]
-            ],
-            withdrawn={name: number for name, number in known.repositories.items() if name not in repositories},
-            access=access,
-            # A runtime that goes may have had a reservation that it never claimed: its cluster hears of it as well.
-            uses={
-                cluster: clusters.get(cluster, [])
-                for cluster in sorted({*clusters, *known.clusters} & look.registered)
-                if gone or clusters.get(cluster, []) != known.clusters.get(cluster, [])
-            },
-            agreements={
-                owner: agreements.get(owner, [])
-                for owner in sorted({*agreed, *known.agreed})
-                if agreed.get(owner) != known.agreed.get(owner)
-            },
             hooks_url=self._policy.hooks_url,
             lifetime=self._policy.lifetime,
         )
+        news: dict[str, object] = {}
+        for part in parts:
+            news |= part.news
+            now |= part.known
+        return base.model_copy(update={**news, "known": known.model_copy(update=now)})
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a report: what is news in it, and what is known of it when that is done."""
+
+    news: dict[str, object]
+    known: dict[str, object]
+
+
+def _runtimes(look: Look) -> Part:
+    """Who is told what it is to be, who goes, who hears of pushes."""
+    tree, known = look.tree, look.known
+    specs = list(_specifications(look.declaration, tree))
+    digests = {specifications.workflow_of(each): specifications.digest(each) for each in specs}
+    news = [each for each in specs if known.digests.get(_id(each)) != digests[_id(each)]]
+    gone = _gone(look)
+    kept = {key: known.digests[key] for key in known.digests if key not in digests and key not in gone}
+    told: dict[str, object] = {
+        "watches": list(specifications.watches(specs)),
+        "runtimes": list(specifications.lines(tree)),
+        "deployments": [each for each in news if isinstance(each, DeploymentSpec)],
+        "pipelines": [each for each in news if isinstance(each, PipelineSpec)],
+        "removed": gone,
+        "kept": list(kept),
+        "findings": [*look.verdict.findings, *specifications.unresolved(tree, digests)],
+    }
+    return Part(told, {"digests": digests | kept})
+
+
+def _gone(look: Look) -> list[str]:
+    """Only what the commit itself does not hold any more goes: never what is there and not in effect."""
+    trees = (look.tree, look.pushed)
+    declared = {specifications.workflow(each) for tree in trees for each in specifications.runtimes(tree)}
+    return [key for key in look.known.digests if key not in declared]
+
+
+def _repositories(look: Look) -> Part:
+    """Which get their doors, and which give them back."""
+    declaration, before = look.declaration, look.known.repositories
+    found = look.tree.all(CodeRepo)
+    numbers = {each.name: declaration.names.repositories.get(each.name, 0) for each in found}
+    opened = [each for each in found if look.order.renew or before.get(each.name) != numbers[each.name]]
+    news: dict[str, object] = {
+        "repositories": [repository_plan(each, declaration) for each in opened],
+        "withdrawn": {name: number for name, number in before.items() if name not in numbers},
+    }
+    return Part(news, {"repositories": numbers})
+
+
+def _grants(look: Look) -> Part:
+    """Whose keys open which repository, where that was told otherwise."""
+    numbers, path = look.declaration.names.repositories, look.declaration.path
+    wanted = _wanted(look, numbers)
+    grants = {name: _digest(each) for name, each in wanted.items()}
+    news = [name for name in sorted(grants) if look.order.renew or grants[name] != look.known.grants.get(name)]
+    access = [RepositoryAccess(project_id=numbers[name], path=f"{path}/{name}", wanted=wanted[name]) for name in news]
+    return Part({"access": access}, {"grants": grants})
+
+
+def _places(look: Look) -> Part:
+    """Which clusters hear of which environments; one that is not registered (yet) has nobody to be told."""
+    standing: dict[str, list[str]] = {}
+    for each in look.tree.all(Environment):
+        standing.setdefault(each.cluster, []).append(each.name)
+    before = look.known.clusters
+    now = {name: each for name, each in standing.items() if name in look.registered}
+    # A runtime that goes may have had a reservation that it never claimed: its cluster hears of it as well.
+    gone = _gone(look)
+    uses = {
+        cluster: now.get(cluster, [])
+        for cluster in sorted({*now, *before} & look.registered)
+        if gone or now.get(cluster, []) != before.get(cluster, [])
+    }
+    return Part({"uses": uses}, {"clusters": now, "pending": now != standing})
+
+
+def _neighbours(look: Look) -> Part:
+    """Which owners hear of what we use of theirs."""
+    before = look.known.agreed
+    agreements = specifications.by_owner(specifications.agreements(look.tree, look.declaration))
+    now = {owner: _digest(each) for owner, each in agreements.items()}
+    news = {
+        owner: agreements.get(owner, []) for owner in sorted({*now, *before}) if now.get(owner) != before.get(owner)
+    }
+    return Part({"agreements": news}, {"agreed": now})
 
 
 def _names(pushed: Names, before: Names, held: Iterable[str]) -> Names:
@@ -238,26 +282,6 @@ def _outcomes(look: Look) -> Iterable[Outcome]:
             yield Outcome(resource=key, action="unchanged")
         elif old.get(key) != new.get(key):
             yield Outcome(resource=key, action="created" if key not in old else "changed" if key in new else "removed")
-
-
-def _clusters(tree: ProductTree) -> dict[str, list[str]]:
-    """Cluster -> environments that stand on it."""
-    found: dict[str, list[str]] = {}
-    for each in tree.all(Environment):
-        found.setdefault(each.cluster, []).append(each.name)
-    return found
-
-
-def _access(look: Look) -> tuple[list[RepositoryAccess], dict[str, str]]:
-    """Repositories whose deploy keys of others are to be compared, and the digests of what they shall have."""
-    numbers, path = look.declaration.names.repositories, look.declaration.path
-    wanted = _wanted(look, numbers)
-    grants = {name: _digest(each) for name, each in wanted.items()}
-    news = [name for name in grants if look.order.renew or grants[name] != look.known.grants.get(name)]
-    access = [
-        RepositoryAccess(project_id=numbers[name], path=f"{path}/{name}", wanted=wanted[name]) for name in sorted(news)
-    ]
-    return access, grants
 
 
 def _wanted(look: Look, numbers: Mapping[str, int]) -> dict[str, list[KeyGrant]]:
