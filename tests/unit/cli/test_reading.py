@@ -36,7 +36,7 @@ NAMES = {
 def test_every_kind_has_the_names_of_the_original(plural: str, word: str, nautes: Nautes, api: FakeApi) -> None:
     base = "/api/v1" if plural in ("clusters", "products") else SHOP
     item = {"name": "x", **(RUN if plural == "runs" else {})}
-    api.on("GET", f"{base}/{plural}", Reply(json={"items": [item]}))
+    api.on("GET", f"{base}/{plural}", Reply(json=[item] if plural == "runs" else {"items": [item]}))
     ended = nautes("get", word, "-p", "shop", "-o", "name")
     assert (ended.code, ended.err) == (0, "")
     assert ended.out.lower().startswith(f"{plural[:-1]}/")
@@ -248,5 +248,5 @@ def test_what_is_shown_is_printed_as_manifests_that_apply_takes(nautes: Nautes, 
 
 
 def test_runs_have_no_manifest(nautes: Nautes, api: FakeApi) -> None:
-    api.on("GET", f"{SHOP}/runs", Reply(json={"items": [RUN]}))
+    api.on("GET", f"{SHOP}/runs", Reply(json=[RUN]))
     assert nautes("get", "runs", "-p", "shop", "-o", "manifest").code == 2
