@@ -43,6 +43,7 @@ fault: setup ## fail every call of the main process: before, after, and with the
 bench: setup ## measure; needs KUBEBUILDER_ASSETS
 	$(BIN)/python bench/converge.py
 	$(BIN)/python bench/push.py
+	$(BIN)/python bench/lists.py
 
 lock: setup ## pin all dependencies anew
 	$(BIN)/python -m pip install --quiet uv
