@@ -25,7 +25,7 @@ from contracts.products import SyncOrder, SyncReport
 from contracts.runtimes import DeploymentSpec, PipelineSpec
 from resources.findings import Finding
 from resources.names import Names
-from resources.product import CodeRepo, Environment
+from resources.product import CodeRepo, CodeRepoBinding, Environment
 from resources.runtime import DeploymentRuntime, ProjectPipelineRuntime
 from resources.tree import ProductTree
 from rules.acceptance import Pushed, Verdict, judge
@@ -151,6 +151,7 @@ class Acceptance:
         for part in parts:
             news |= part.news
             now |= part.known
+        now["pending"] = any(part.pending for part in parts)
         return base.model_copy(update={**news, "known": known.model_copy(update=now)})
 
 
@@ -160,6 +161,7 @@ class Part:
 
     news: dict[str, object]
     known: dict[str, object]
+    pending: bool = False  # somebody is to be heard or told later: look again after a while
 
 
 def _runtimes(look: Look) -> Part:
@@ -206,10 +208,23 @@ def _grants(look: Look) -> Part:
     """Whose keys open which repository, where that was told otherwise."""
     numbers, path = look.declaration.names.repositories, look.declaration.path
     wanted = _wanted(look, numbers)
+    silent = _silent(look)
+    for name in silent:
+        wanted.pop(name, None)
     grants = {name: _digest(each) for name, each in wanted.items()}
     news = [name for name in sorted(grants) if look.order.renew or grants[name] != look.known.grants.get(name)]
     access = [RepositoryAccess(project_id=numbers[name], path=f"{path}/{name}", wanted=wanted[name]) for name in news]
-    return Part({"access": access}, {"grants": grants})
+    return Part({"access": access}, {"grants": grants}, pending=bool(silent))
+
+
+def _silent(look: Look) -> set[str]:
+    """Repositories that other products may use, while nothing is known of what these say (Temporal's memory was lost).
+
+    Their keys stay what they are until the others have spoken: what is in use must not be taken away for a minute.
+    """
+    if look.known.accepted or look.order.trusted:
+        return set()
+    return {each.coderepo for each in look.tree.all(CodeRepoBinding) if each.consumer}
 
 
 def _places(look: Look) -> Part:
@@ -226,7 +241,7 @@ def _places(look: Look) -> Part:
         for cluster in sorted({*now, *before} & look.registered)
         if gone or now.get(cluster, []) != before.get(cluster, [])
     }
-    return Part({"uses": uses}, {"clusters": now, "pending": now != standing})
+    return Part({"uses": uses}, {"clusters": now}, pending=now != standing)
 
 
 def _neighbours(look: Look) -> Part:

@@ -234,6 +234,12 @@ def test_whose_keys_open_what_is_told_when_it_changes(repository: Repository) ->
     repository.files[path] = text.replace("product-2", "guest")
     (access,) = _read(repository, known).access
     assert access.wanted == [KeyGrant(project_id=7, permission="readonly")]
+    forgotten = _read(repository)
+    assert (forgotten.access, forgotten.known.pending) == ([], True), (
+        "nothing is taken away before the others have spoken"
+    )
+    (later,) = _read(repository, forgotten.known.model_copy(update={"agreements": [agreement]})).access
+    assert later.wanted == access.wanted
 
 
 def _astray(**more: bool) -> ChangeRequest:

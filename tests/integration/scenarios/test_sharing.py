@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sandbox.hands import quoted
 from sandbox.journey import Journey
-from tests.integration.door.support import Cli, joined, problem
+from tests.integration.door.support import Cli, joined, problem, writes
 from tests.integration.scenarios.support import (
     binding,
     change,
@@ -107,3 +107,28 @@ def test_a_shared_repository_reads_back_as_it_was_written(story: Journey, cli: C
     assert set(done(change(story, "team", *documents)).values()) == {"unchanged"}
     found = story.api("GET", f"/api/v1/products/{guest}/deploymentruntimes/live", "team").json()
     assert found["manifest_source"]["code_repo"] == f"{owner}/lib"
+
+
+def test_a_loss_of_memory_takes_no_key_from_anybody(story: Journey) -> None:
+    owner, guest = _pair(story)
+    done(change(story, "ada", binding("lend", "lib", of=owner, product=guest)))
+    member = {"user_id": story.people["team"].id, "access_level": 20}
+    story.gitlab_post(f"/projects/{quoted(f'{owner}/lib')}/members", member)
+    done(change(story, "team", binding("use", f"{owner}/lib", of=guest)))
+    app = f"repo-{number(story, f'{guest}/app')}-readonly"
+    until(lambda: app in keys(story, f"{owner}/lib"), "the guest's key fits")
+    before = writes(story.world)
+    story.world.wipe_temporal()
+    for of, who in ((owner, "ada"), (guest, "team")):
+        until(lambda of=of, who=who: _idle(story, of, who), f"{of} is known again", within=60)  # type: ignore[misc]
+    assert app in keys(story, f"{owner}/lib")
+    assert writes(story.world) == before
+
+
+def _idle(story: Journey, of: str, who: str) -> bool:
+    answer = story.api("GET", f"/api/v1/products/{of}/status", who)
+    return (
+        answer.status_code == 200
+        and answer.json()["product"]["phase"] == "Idle"
+        and bool(answer.json()["product"]["commit"])
+    )
