@@ -122,7 +122,7 @@ class ProductWorkflow:
             phase="Changing" if self._running else "Idle",
             commit=state.commit,
             operation=self._running,
-            queued=[ids.change(self._path, each.operation) for each in self._queue[1 if self._running else 0 :]],
+            queued=[key for each in self._queue if (key := ids.change(self._path, each.operation)) != self._running],
             environments=state.environments,
             runtimes=state.runtimes,
             findings=state.findings,

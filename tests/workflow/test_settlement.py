@@ -346,6 +346,24 @@ async def test_a_push_by_plain_git_runs_in_the_name_of_its_author(platform: Plat
     assert (ended.state, ended.outcomes) == ("done", [outcome])
 
 
+async def test_a_change_that_waits_for_a_push_to_be_carried_out_is_queued_for_everybody_to_see(
+    platform: Platform,
+) -> None:
+    product = unique("shop")
+    platform.fakes.answers["products.read"] = synced(product, known=Known(accepted=HEAD))
+    handle = await _started(platform, product)
+    hold = platform.fakes.hold("control.tell")
+    news = synced(product, commit=ARRIVED, known=Known(accepted=ARRIVED), deployments=[answers.deployment(product)])
+    platform.fakes.answers["products.read"] = news
+    await handle.signal("pushed", push(DECLARATION, repository=f"{product}/default.project", after=ARRIVED))
+    await hold.begun.wait()
+    accepted = await handle.execute_update("submit", change(product), result_type=Accepted)
+    status = await platform.shown(handle.id, ProductStatus)
+    assert (status.operation, status.queued) == (f"change/{product}/git-{ARRIVED[:12]}", [accepted.operation])
+    hold.release()
+    assert (await platform.result(accepted.operation, ChangeReport)).state == "done"
+
+
 async def test_an_outage_of_the_owner_is_borne_only_for_a_while(platform: Platform) -> None:
     product = unique("shop")
     platform.fakes.answers["products.plan"] = plan(borrows=[Borrow(owner="owner", product=product)])
