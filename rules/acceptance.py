@@ -34,7 +34,7 @@ class Pushed:
     trusted: frozenset[str] = frozenset()
     confirmed: int | None = None  # deletions the commit's message confirms
     limits: deletions.Limits = field(default_factory=deletions.Limits)
-    refused: tuple[Finding, ...] = ()  # what somebody else found wrong with it
+    refused: tuple[Finding, ...] = ()  # what somebody else found wrong with it, whoever is trusted
 
     @property
     def changed(self) -> set[str]:
@@ -47,7 +47,7 @@ def judge(pushed: Pushed) -> Verdict:
     """Hold back what breaks a rule, then what rests on it, until the rest is as the rules want it."""
     changed = pushed.changed
     held, findings = _gone(pushed, changed)
-    held |= {each.resource for each in pushed.refused} & changed
+    held |= {each.resource for each in pushed.refused}
     findings += pushed.refused
     while True:
         tree = _restored(pushed, held)

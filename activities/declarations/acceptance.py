@@ -86,7 +86,7 @@ class Acceptance:
             trusted=frozenset(order.trusted),
             confirmed=int(confirmed) if confirmed.isdecimal() and len(confirmed) < 6 else None,
             limits=self._policy.deletions,
-            refused=tuple(self._foreign(order, declaration, before)),
+            refused=tuple(self._foreign(declaration, effective.names)),
         )
         verdict = judge(pushed)
         names = _names(declaration.names, effective.names, verdict.held)
@@ -99,12 +99,16 @@ class Acceptance:
             new.tree,
         )
 
-    def _foreign(self, order: SyncOrder, declaration: Declaration, before: ProductTree) -> Iterable[Finding]:
-        """A stored repository carries GitLab's id: whoever may push must not name a project of somebody else by it."""
+    def _foreign(self, declaration: Declaration, before: Names) -> Iterable[Finding]:
+        """A stored repository carries GitLab's id: whoever may push must not name a project of somebody else by it.
+
+        Asked for every id that is not in effect already, whoever is trusted otherwise: the id is no part of the resource.
+        """
         for each in declaration.tree.all(CodeRepo) if declaration.tree else []:
-            if each.key in order.trusted or before.resources.get(each.key) == each:
+            number = declaration.names.repositories.get(each.name, 0)
+            if number == before.repositories.get(each.name):
                 continue
-            if self._gitlab.project_id(f"{declaration.path}/{each.name}") != declaration.names.repositories[each.name]:
+            if self._gitlab.project_id(f"{declaration.path}/{each.name}") != number:
                 text = f"{each.key} is not stored under the id of {declaration.path}/{each.name}"
                 yield finding("repository-id", each, text)
 

@@ -5,14 +5,17 @@ Used by planning.py and acceptance.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import cache
 
-from clients.declarations import Declarations
+from clients.declarations import Declaration, Declarations
 from resources.base import Resource
 from resources.product import CodeRepo, CodeRepoBinding
 from resources.runtime import DeploymentRuntime, ProjectPipelineRuntime
 from resources.tree import ProductTree
 from rules.engine import ForeignRepository, World
+
+Read = Callable[[str], Declaration]
 
 
 class Worlds:
@@ -22,30 +25,31 @@ class Worlds:
         self._declarations = declarations
 
     def of(self, *trees: ProductTree) -> list[World]:
-        """One world per tree, of one moment."""
+        """One world per tree, of one moment; every other product is read once."""
+        read = cache(self._declarations.product)
         clusters = self._declarations.clusters().clusters
         named = {name for tree in trees for each in tree for name in repositories(each) if "/" in name}
-        foreign = {name: found for name in sorted(named) if (found := self._foreign(name)) is not None}
-        products = frozenset(self._products(trees))
+        foreign = {name: found for name in sorted(named) if (found := _foreign(name, read)) is not None}
+        products = frozenset(_products(trees, read))
         return [World(tree, clusters, foreign=foreign, products=products) for tree in trees]
 
-    def _products(self, trees: Iterable[ProductTree]) -> Iterable[str]:
-        """Of the products that bindings name: those that are there."""
-        wanted = {each.opened_to for tree in trees for each in tree.all(CodeRepoBinding)} | {
-            each.product for each in trees
-        }
-        own = {each.product for each in trees}
-        return (path for path in wanted if path in own or self._declarations.product(path).project_id)
 
-    def _foreign(self, full: str) -> ForeignRepository | None:
-        """A repository as its owner declares it; None when nobody does."""
-        owner, _, name = full.rpartition("/")
-        tree = self._declarations.product(owner).tree
-        repository = tree.get(CodeRepo, name) if tree else None
-        if tree is None or repository is None:
-            return None
-        bindings = tuple(each for each in tree.all(CodeRepoBinding) if each.coderepo == name)
-        return ForeignRepository(path=full, project=repository.project, bindings=bindings)
+def _products(trees: Iterable[ProductTree], read: Read) -> Iterable[str]:
+    """Of the products that bindings name: those that are there."""
+    own = {each.product for each in trees}
+    wanted = own | {each.opened_to for tree in trees for each in tree.all(CodeRepoBinding)}
+    return (path for path in wanted if path in own or read(path).project_id)
+
+
+def _foreign(full: str, read: Read) -> ForeignRepository | None:
+    """A repository as its owner declares it; None when nobody does."""
+    owner, _, name = full.rpartition("/")
+    tree = read(owner).tree
+    repository = tree.get(CodeRepo, name) if tree else None
+    if tree is None or repository is None:
+        return None
+    bindings = tuple(each for each in tree.all(CodeRepoBinding) if each.coderepo == name)
+    return ForeignRepository(path=full, project=repository.project, bindings=bindings)
 
 
 def repositories(resource: Resource) -> Iterable[str]:

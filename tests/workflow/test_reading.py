@@ -192,6 +192,19 @@ def test_a_repository_is_not_taken_by_its_number(repository: Repository) -> None
     assert (report.repositories, "theirs" in report.known.repositories) == ([], False)
 
 
+@pytest.mark.parametrize("trusted", [[], ["CodeRepo/code"]])
+def test_a_repository_keeps_its_number_although_nothing_else_of_it_changed(
+    repository: Repository, trusted: list[str]
+) -> None:
+    """Not even when somebody applies it anew after such a push."""
+    before = _read(repository).known
+    repository.files["code-repos/repo-99/repo-99.yaml"] = repository.files.pop(REPOSITORY).replace("repo-41", "repo-99")
+    order = SyncOrder(product="shop", known=before, trusted=trusted)
+    report = cast("SyncReport", ActivityEnvironment().run(_products(repository).read, order))
+    assert "repository-id" in {each.rule for each in report.refused}
+    assert (report.known.repositories, report.deployments) == ({"code": PROJECT}, [])
+
+
 def test_deletions_that_the_commit_confirms_take_effect(repository: Repository) -> None:
     for name in ("a", "b", "c", "d"):
         file = repository.files["projects/web/web.yaml"].replace("web", name)
