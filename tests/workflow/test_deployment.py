@@ -2,58 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import CancelledError
 
 from contracts.control import Released
-from contracts.convergence import ConvergeReport, HealthReport, ObjectHealth, ObjectOutcome
+from contracts.convergence import ConvergeReport, ObjectOutcome
 from contracts.errors import Conflict, NotFound, Unavailable
-from contracts.runtimes import DeploymentInput
 from contracts.status import DeploymentStatus
 from tests.workflow.answers import HEAD, deployment, push, unique
 from tests.workflow.caches import both_caches
-from tests.workflow.platform import Handle, Platform, hurried, until
-
-SICK = HealthReport(
-    healthy=False, total=2, unhealthy=[ObjectHealth(kind="Deployment", name="web", status="InProgress", reason="0/1")]
-)
-NEWER = "c" * 40
-
-
-async def _started(platform: Platform, product: str, **spec: Any) -> Handle:
-    start = DeploymentInput(product=product, runtime="web")
-    handle = await platform.start("Deployment", f"deployment/{product}/web", start)
-    await handle.signal("specified", deployment(product, **spec))
-    return handle
-
-
-async def _status(platform: Platform, handle: Handle) -> DeploymentStatus:
-    found: DeploymentStatus = await platform.shown(handle.id, DeploymentStatus)
-    return found
-
-
-async def _until(platform: Platform, handle: Handle, look: Callable[[DeploymentStatus], object]) -> DeploymentStatus:
-    async def see() -> DeploymentStatus | None:
-        status = await _status(platform, handle)
-        return status if look(status) else None
-
-    found: DeploymentStatus = await until(see, "the status")
-    return found
-
-
-async def _phase(platform: Platform, handle: Handle, phase: str) -> DeploymentStatus:
-    return await _until(platform, handle, lambda status: status.phase == phase)
+from tests.workflow.deployments import NEWER, SICK, started, status_of, until_phase, until_status
+from tests.workflow.platform import Platform, hurried, until
 
 
 @both_caches
 async def test_a_runtime_gets_its_place_and_its_objects_in_order(platform: Platform) -> None:
     product = unique("shop")
-    handle = await _started(platform, product)
-    status = await _phase(platform, handle, "Converged")
+    handle = await started(platform, product)
+    status = await until_phase(platform, handle, "Converged")
     assert (status.commit, status.converged_commit, status.applied) == (HEAD, HEAD, 2)
     assert platform.fakes.names() == [
         "control.claim",
@@ -69,64 +36,15 @@ async def test_a_runtime_gets_its_place_and_its_objects_in_order(platform: Platf
 
 async def test_runtimes_that_share_an_account_have_vault_roles_of_their_own(platform: Platform) -> None:
     product = unique("shop")
-    await _phase(platform, await _started(platform, product, account="deployer"), "Converged")
+    await until_phase(platform, await started(platform, product, account="deployer"), "Converged")
     role = platform.fakes.asked("vault.ensure_runtime_role")[0]
     assert (role.role, role.service_account) == ("product-1-web", "product-1-deployer")
 
 
-@both_caches
-async def test_a_newer_push_wins_over_the_wait_for_an_older_one(platform: Platform) -> None:
-    product = unique("shop")
-    platform.fakes.answers["kubernetes.health"] = SICK
-    hold = platform.fakes.hold("kubernetes.await_health")
-    handle = await _started(platform, product)
-    await hold.begun.wait()
-    status = await _phase(platform, handle, "Waiting")
-    assert status.unhealthy == SICK.unhealthy
-    platform.fakes.answers["kubernetes.health"] = HealthReport(healthy=True, total=2)
-    platform.fakes.answers["git.fetch"] = NEWER
-    await handle.signal("pushed", push(after=NEWER))
-    status = await _until(platform, handle, lambda found: found.converged_commit == NEWER)
-    assert status.phase == "Converged"
-    assert len(platform.fakes.asked("kubernetes.await_health")) == 1
-
-
-async def test_a_newer_push_wins_although_the_older_one_was_applied_to_its_end(platform: Platform) -> None:
-    product = unique("shop")
-    platform.fakes.answers["kubernetes.health"] = lambda _: (
-        HealthReport(healthy=True) if len(platform.fakes.asked("kubernetes.converge")) > 1 else SICK
-    )
-    hold = platform.fakes.hold("kubernetes.converge", deaf=True)
-    stuck = platform.fakes.hold("kubernetes.await_health")
-    handle = await _started(platform, product)
-    await hold.begun.wait()
-    platform.fakes.answers["git.fetch"] = NEWER
-    await handle.signal("pushed", push(after=NEWER))
-    await until(lambda: platform.worked_on_last(handle), "the push worked on")
-    hold.release()
-    await _until(platform, handle, lambda found: found.converged_commit == NEWER)
-    assert not stuck.begun.is_set()
-
-
-async def test_a_newer_push_wins_although_the_older_one_failed_while_it_was_to_stop(platform: Platform) -> None:
-    """As when its worker dies just then: what fails while it is cancelled is cancelled, and neither refused nor an end."""
-    product = unique("shop")
-    hold = platform.fakes.hold("kubernetes.converge", deaf=True)
-    platform.fakes.fail("kubernetes.converge", Unavailable("cluster-unreachable", "the cluster cannot be reached"))
-    handle = await _started(platform, product)
-    await hold.begun.wait()
-    platform.fakes.answers["git.fetch"] = NEWER
-    await handle.signal("pushed", push(after=NEWER))
-    await until(lambda: platform.worked_on_last(handle), "the push worked on")
-    hold.release()
-    status = await _until(platform, handle, lambda found: found.converged_commit == NEWER)
-    assert status.phase == "Converged"
-
-
 async def test_a_push_that_does_not_concern_it_is_no_reason_to_look(platform: Platform) -> None:
     product = unique("shop")
-    handle = await _started(platform, product)
-    await _phase(platform, handle, "Converged")
+    handle = await started(platform, product)
+    await until_phase(platform, handle, "Converged")
     await handle.signal("pushed", push(ref="feature"))
     await handle.signal("pushed", push(99))
     mine = push()
@@ -140,8 +58,8 @@ async def test_a_push_that_does_not_concern_it_is_no_reason_to_look(platform: Pl
 
 async def test_drift_is_corrected(platform: Platform) -> None:
     product = unique("shop")
-    handle = await _started(platform, product)
-    await _phase(platform, handle, "Converged")
+    handle = await started(platform, product)
+    await until_phase(platform, handle, "Converged")
     await handle.signal("look")
     await platform.called("kubernetes.converge", 2)
     assert len(platform.fakes.asked("control.claim")) == 1
@@ -151,7 +69,7 @@ async def test_a_look_does_not_disturb_a_wait_for_health(platform: Platform) -> 
     product = unique("shop")
     platform.fakes.answers["kubernetes.health"] = SICK
     hold = platform.fakes.hold("kubernetes.await_health")
-    handle = await _started(platform, product)
+    handle = await started(platform, product)
     await hold.begun.wait()
     await handle.signal("look")
     await until(lambda: platform.worked_on_last(handle), "the look worked on")
@@ -163,8 +81,8 @@ async def test_a_look_does_not_disturb_a_wait_for_health(platform: Platform) -> 
 
 async def test_the_same_specification_again_prepares_nothing_again_and_a_new_one_does(platform: Platform) -> None:
     product = unique("shop")
-    handle = await _started(platform, product)
-    await _phase(platform, handle, "Converged")
+    handle = await started(platform, product)
+    await until_phase(platform, handle, "Converged")
     await handle.signal("specified", deployment(product, commit=NEWER))
     await platform.called("kubernetes.health", 2)
     assert len(platform.fakes.asked("control.claim")) == 1
@@ -177,8 +95,8 @@ async def test_the_same_specification_again_prepares_nothing_again_and_a_new_one
 
 async def test_it_leaves_its_old_place_before_it_takes_a_new_one(platform: Platform) -> None:
     product = unique("shop")
-    handle = await _started(platform, product)
-    await _phase(platform, handle, "Converged")
+    handle = await started(platform, product)
+    await until_phase(platform, handle, "Converged")
     await handle.signal("specified", deployment(product, cluster="other"))
     await platform.called("kubernetes.health", 2)
     assert platform.fakes.names()[6:11] == [
@@ -195,34 +113,34 @@ async def test_it_leaves_its_old_place_before_it_takes_a_new_one(platform: Platf
 @both_caches
 async def test_paused_it_sees_but_does_not_correct_until_it_is_resumed(platform: Platform) -> None:
     product = unique("shop")
-    handle = await _started(platform, product)
-    await _phase(platform, handle, "Converged")
+    handle = await started(platform, product)
+    await until_phase(platform, handle, "Converged")
     assert (await handle.execute_update("pause", result_type=DeploymentStatus)).phase == "Paused"
     await handle.signal("pushed", push())
     await handle.signal("look")
     await until(lambda: platform.worked_on_last(handle), "the signals worked on")
     assert len(platform.fakes.asked("kubernetes.converge")) == 1
-    assert (await _status(platform, handle)).phase == "Paused"
+    assert (await status_of(platform, handle)).phase == "Paused"
     await handle.execute_update("resume")
     await platform.called("kubernetes.converge", 2)
-    await _phase(platform, handle, "Converged")
+    await until_phase(platform, handle, "Converged")
 
 
 async def test_a_pause_stops_what_is_under_way(platform: Platform) -> None:
     product = unique("shop")
     platform.fakes.answers["kubernetes.health"] = SICK
     hold = platform.fakes.hold("kubernetes.await_health")
-    handle = await _started(platform, product)
+    handle = await started(platform, product)
     await hold.begun.wait()
     await handle.execute_update("pause")
     await hold.cancelled.wait()
-    assert (await _status(platform, handle)).phase == "Paused"
+    assert (await status_of(platform, handle)).phase == "Paused"
 
 
 async def test_a_rollback_pins_a_commit_until_it_is_resumed(platform: Platform) -> None:
     product = unique("shop")
-    handle = await _started(platform, product)
-    await _phase(platform, handle, "Converged")
+    handle = await started(platform, product)
+    await until_phase(platform, handle, "Converged")
     await handle.execute_update("rollback", "0" * 40)
     await platform.called("kubernetes.health", 2)
     await handle.signal("pushed", push())
@@ -234,15 +152,15 @@ async def test_a_rollback_pins_a_commit_until_it_is_resumed(platform: Platform) 
 
 @pytest.mark.parametrize("commit", ["", "main", "abc123", "G" * 40, "a" * 65])
 async def test_a_rollback_to_what_is_no_commit_is_refused(platform: Platform, commit: str) -> None:
-    handle = await _started(platform, unique("shop"))
+    handle = await started(platform, unique("shop"))
     with pytest.raises(WorkflowUpdateFailedError) as caught:
         await handle.execute_update("rollback", commit)
     assert "a commit is 7 to 64 hexadecimal digits" in str(caught.value.cause)
 
 
 async def test_sync_looks_now(platform: Platform) -> None:
-    handle = await _started(platform, unique("shop"))
-    await _phase(platform, handle, "Converged")
+    handle = await started(platform, unique("shop"))
+    await until_phase(platform, handle, "Converged")
     await handle.execute_update("sync")
     await platform.called("kubernetes.converge", 2)
 
@@ -253,42 +171,42 @@ async def test_a_refused_place_is_said_and_asked_for_again(platform: Platform) -
     text = "namespace web of cluster edge is used by deployment/docs/site"
     platform.fakes.fail("control.claim", Conflict("namespace-taken", text), times=2)
     with hurried(refused_retry=3):  # long enough to be seen refused on a busy machine
-        handle = await _started(platform, product)
-        assert (await _phase(platform, handle, "Refused")).message == text
-        status = await _phase(platform, handle, "Converged")
+        handle = await started(platform, product)
+        assert (await until_phase(platform, handle, "Refused")).message == text
+        status = await until_phase(platform, handle, "Converged")
     assert (status.message, len(platform.fakes.asked("control.claim"))) == ("", 3)
 
 
 async def test_a_refusal_does_not_keep_something_newer_waiting(platform: Platform) -> None:
     product = unique("shop")
     platform.fakes.fail("git.fetch", NotFound("revision-unknown", "there is no branch main"))
-    handle = await _started(platform, product)
-    await _phase(platform, handle, "Refused")
+    handle = await started(platform, product)
+    await until_phase(platform, handle, "Refused")
     await handle.signal("pushed", push())
-    assert (await _phase(platform, handle, "Converged")).message == ""
+    assert (await until_phase(platform, handle, "Converged")).message == ""
 
 
 async def test_an_object_that_is_refused_makes_it_degraded_and_is_named(platform: Platform) -> None:
     bad = ObjectOutcome(kind="ClusterRole", name="all", action="refused", reason="cluster-scoped")
     platform.fakes.answers["kubernetes.converge"] = ConvergeReport(commit=HEAD, applied=1, refused=1, outcomes=[bad])
-    status = await _phase(platform, await _started(platform, unique("shop")), "Degraded")
+    status = await until_phase(platform, await started(platform, unique("shop")), "Degraded")
     assert (status.message, status.converged_commit) == ("ClusterRole/all refused: cluster-scoped", "")
 
 
 async def test_an_outage_is_shown_and_retried_until_it_ends(platform: Platform) -> None:
     outage = Unavailable("cluster-unavailable", "edge timed out")
     platform.fakes.fail("kubernetes.converge", outage, times=10_000)
-    handle = await _started(platform, unique("shop"))
+    handle = await started(platform, unique("shop"))
     assert (await until(lambda: platform.retried(handle.id), "an attempt that failed"))[2] == "edge timed out"
-    assert (await _status(platform, handle)).phase == "Converging"
+    assert (await status_of(platform, handle)).phase == "Converging"
     platform.fakes.mend("kubernetes.converge")
-    await _phase(platform, handle, "Converged")
+    await until_phase(platform, handle, "Converged")
 
 
 @both_caches
 async def test_removed_it_prunes_and_then_gives_back_in_order(platform: Platform) -> None:
-    handle = await _started(platform, unique("shop"))
-    await _phase(platform, handle, "Converged")
+    handle = await started(platform, unique("shop"))
+    await until_phase(platform, handle, "Converged")
     platform.fakes.answers["control.release"] = Released(namespaces=[])
     await handle.signal("remove")
     await handle.result()
@@ -304,7 +222,7 @@ async def test_removed_it_prunes_and_then_gives_back_in_order(platform: Platform
 async def test_a_removal_wins_over_a_wait_for_health(platform: Platform) -> None:
     platform.fakes.answers["kubernetes.health"] = SICK
     hold = platform.fakes.hold("kubernetes.await_health")
-    handle = await _started(platform, unique("shop"))
+    handle = await started(platform, unique("shop"))
     await hold.begun.wait()
     await handle.signal("remove")
     await handle.result()
@@ -313,7 +231,7 @@ async def test_a_removal_wins_over_a_wait_for_health(platform: Platform) -> None
 
 async def test_a_claim_that_may_have_been_heard_is_taken_back_on_removal(platform: Platform) -> None:
     hold = platform.fakes.hold("control.claim")
-    handle = await _started(platform, unique("shop"))
+    handle = await started(platform, unique("shop"))
     await hold.begun.wait()
     await handle.signal("remove")
     await handle.result()
@@ -327,25 +245,25 @@ async def test_a_cluster_that_never_was_keeps_no_runtime_from_its_end(platform: 
         platform.fakes.fail(each, nowhere, times=10_000)
     hold = platform.fakes.hold("control.release") if silent else None
     with hurried(refused_retry=0.5):
-        handle = await _started(platform, unique("shop"))
+        handle = await started(platform, unique("shop"))
         await until(lambda: platform.retried(handle.id), "an attempt that failed")
         await handle.signal("remove")
         await handle.result()
-    assert (await _status(platform, handle)).phase == "Removed"
+    assert (await status_of(platform, handle)).phase == "Removed"
     assert hold is None or hold.begun.is_set()
 
 
 async def test_declared_again_while_it_is_being_removed_it_is_there_afterwards(platform: Platform) -> None:
     product = unique("shop")
-    handle = await _started(platform, product)
-    await _phase(platform, handle, "Converged")
+    handle = await started(platform, product)
+    await until_phase(platform, handle, "Converged")
     hold = platform.fakes.hold("kubernetes.delete_owned")
     await handle.signal("remove")
     await hold.begun.wait()
     await handle.signal("specified", deployment(product))
     hold.release()
     await platform.called("kubernetes.health", 2)
-    await _phase(platform, handle, "Converged")
+    await until_phase(platform, handle, "Converged")
     assert len(platform.fakes.asked("control.claim")) == 2
 
 
@@ -353,10 +271,10 @@ async def test_declared_again_while_it_is_being_removed_it_is_there_afterwards(p
 async def test_a_place_that_was_interrupted_is_prepared_again(platform: Platform, where: str) -> None:
     product = unique("shop")
     hold = platform.fakes.hold(where)
-    handle = await _started(platform, product)
+    handle = await started(platform, product)
     await hold.begun.wait()
     await handle.signal("pushed", push())
-    await _phase(platform, handle, "Converged")
+    await until_phase(platform, handle, "Converged")
     assert len(platform.fakes.asked("control.claim")) == 2
     assert platform.fakes.names()[-6:] == [
         "control.claim",
@@ -372,7 +290,7 @@ async def test_a_place_that_was_interrupted_is_prepared_again(platform: Platform
 async def test_cancelled_from_outside_it_ends(platform: Platform, where: str) -> None:
     platform.fakes.answers["kubernetes.health"] = SICK
     hold = platform.fakes.hold(where)
-    handle = await _started(platform, unique("shop"))
+    handle = await started(platform, unique("shop"))
     await hold.begun.wait()
     await handle.cancel()
     with pytest.raises(WorkflowFailureError) as caught:
@@ -385,14 +303,16 @@ async def test_cancelled_from_outside_it_ends(platform: Platform, where: str) ->
 async def test_nothing_is_lost_or_done_twice_when_its_history_starts_afresh(platform: Platform) -> None:
     product = unique("shop")
     with hurried(events_kept=50):
-        handle = await _started(platform, product)
-        await _phase(platform, handle, "Converged")
+        handle = await started(platform, product)
+        await until_phase(platform, handle, "Converged")
         old = push()
         await handle.signal("pushed", old)
         for number in range(6):
             platform.fakes.answers["git.fetch"] = f"{number:040x}"
             await handle.signal("pushed", push())
-            await _until(platform, handle, lambda found: found.converged_commit == platform.fakes.answers["git.fetch"])
+            await until_status(
+                platform, handle, lambda found: found.converged_commit == platform.fakes.answers["git.fetch"]
+            )
         await platform.began_afresh(handle.id)
         looked = len(platform.fakes.asked("git.fetch"))
         await handle.signal("pushed", old)
@@ -407,7 +327,7 @@ async def test_nothing_is_lost_or_done_twice_when_its_history_starts_afresh(plat
 async def test_a_refusal_that_lasts_does_not_make_its_history_grow_without_end(platform: Platform) -> None:
     platform.fakes.fail("control.claim", Conflict("namespace-taken", "taken"), times=10_000)
     with hurried(events_kept=40, refused_retry=0.01):
-        handle = await _started(platform, unique("shop"))
+        handle = await started(platform, unique("shop"))
         await platform.began_afresh(handle.id)
         await platform.handle(handle.id).signal("remove")
         await platform.handle(handle.id).result()
