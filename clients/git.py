@@ -7,29 +7,30 @@ time. Credentials travel in the environment of the git process only.
 from __future__ import annotations
 
 import base64
-import fcntl
 import hashlib
 import os
 import re
-import shutil
 import signal
 import subprocess
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote
 
 import pygit2
 
+from clients.git_directory import GitDirectory
 from clients.trees import File, Limits, TreeReader
 from contracts.errors import Forbidden, NautesError, NotFound, Refused, Unavailable
 
 __all__ = ["CommitInfo", "File", "GitCache", "Limits"]
 
 Credentials = Callable[[], tuple[str, str]]
+Found = TypeVar("Found")
 
+ATTEMPTS = 3  # to read a commit before it is removed again
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?$")
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,254}$")
 _BAD_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/$|^/|\.lock(?:/|$)|(?:^|/)\.|\.$")
@@ -60,12 +61,10 @@ class GitCache:
     """Repositories below `base_url` ("http://host/"), cached in `directory`; `credentials` gives (user, token) anew each time."""
 
     def __init__(self, directory: Path, base_url: str, credentials: Credentials, limits: Limits | None = None) -> None:
-        self._directory = directory
+        self._limits = limits or Limits()
+        self._directory = GitDirectory(directory, self._limits.cache)
         self._base = base_url.rstrip("/") + "/"
         self._credentials = credentials
-        self._limits = limits or Limits()
-        self._locks: dict[Path, threading.Lock] = {}
-        self._guard = threading.Lock()
 
     def head(self, repository: str, ref: str) -> str | None:
         """The commit `ref` (branch, tag or full ref) points to on the server; None when there is no such ref.
@@ -90,31 +89,32 @@ class GitCache:
 
     def files(self, repository: str, commit: str, path: str = "", limits: Limits | None = None) -> list[File]:
         """All files below `path` of a commit, fetched first if it is not here. Raises Refused and NotFound."""
-        self.fetch(repository, commit)
-        reader = TreeReader(pygit2.Repository(str(self._path(repository))), limits or self._limits)
-        try:
-            return reader.files(commit, path)
-        except NotFound as error:
-            raise NotFound(error.code, f"{repository} at {commit[:12]}: {error.message}") from None
+
+        def read(cached: pygit2.Repository) -> list[File]:
+            try:
+                return TreeReader(cached, limits or self._limits).files(commit, path)
+            except NotFound as error:
+                raise NotFound(error.code, f"{repository} at {commit[:12]}: {error.message}") from None
+
+        return self._read(repository, commit, read)
 
     def about(self, repository: str, commit: str) -> CommitInfo:
         """Author and message of a commit, fetched first if it is not here."""
-        self.fetch(repository, commit)
-        found = pygit2.Repository(str(self._path(repository)))[commit].peel(pygit2.Commit)
-        return CommitInfo(found.author.name, found.author.email, found.message)
 
-    def clean(self, max_bytes: int) -> int:
-        """Remove repositories, the longest unused first, until the cache fits into `max_bytes`; how many went."""
-        repositories = sorted(self._directory.glob("*.git"), key=lambda each: each.stat().st_mtime)
-        sizes = [sum(file.stat().st_size for file in each.rglob("*") if file.is_file()) for each in repositories]
-        total, removed = sum(sizes), 0
-        for path, size in zip(repositories, sizes, strict=True):
-            if total <= max_bytes:
-                break
-            with self._locked(path):
-                shutil.rmtree(path, ignore_errors=True)
-            total, removed = total - size, removed + 1
-        return removed
+        def read(cached: pygit2.Repository) -> CommitInfo:
+            found = cached[commit].peel(pygit2.Commit)
+            return CommitInfo(found.author.name, found.author.email, found.message)
+
+        return self._read(repository, commit, read)
+
+    def _read(self, repository: str, commit: str, read: Callable[[pygit2.Repository], Found]) -> Found:
+        path = self._path(repository)
+        for _ in range(ATTEMPTS):
+            self.fetch(repository, commit)
+            with self._directory.reading(path):
+                if self._has(path, commit):  # else it was removed in between
+                    return read(pygit2.Repository(str(path)))
+        raise Unavailable("git-cache", f"{repository} at {commit[:12]} does not stay in the cache")
 
     def _remote(self, repository: str, ref: str) -> _Ref | None:
         """Branches win over tags of the same name; a tag object is followed to its commit."""
@@ -131,17 +131,19 @@ class GitCache:
 
     def _fetch_commit(self, repository: str, commit: str) -> str:
         path = self._path(repository)
-        if self._has(path, commit):
-            return commit
-        with self._locked(path):
-            if self._has(path, commit):  # somebody else brought it meanwhile
-                return commit
-            return self._bring(repository, path, commit)
+        return commit if self._has(path, commit) else self._fetch(repository, commit)
 
-    def _fetch(self, repository: str, ref: str) -> str:
+    def _fetch(self, repository: str, source: str) -> str:
+        """`source` is a full ref or a commit."""
         path = self._path(repository)
-        with self._locked(path):
-            return self._bring(repository, path, ref)
+        with self._directory.writing(path):
+            if self._has(path, source):  # a commit that somebody else brought meanwhile
+                return source
+            commit = self._bring(repository, path, source)
+            if self._directory.crowded(path) and self._directory.remove(path):
+                commit = self._bring(repository, path, source)
+        self._directory.clean_in_time()
+        return commit
 
     def _bring(self, repository: str, path: Path, source: str) -> str:
         if not (path / "HEAD").exists():
@@ -164,7 +166,7 @@ class GitCache:
         return commit
 
     def _has(self, path: Path, commit: str) -> bool:
-        if not (path / "HEAD").exists():
+        if not _SHA.match(commit) or not (path / "HEAD").exists():
             return False
         if _KEPT + commit not in pygit2.Repository(str(path)).references:
             return False
@@ -174,21 +176,11 @@ class GitCache:
     def _path(self, repository: str) -> Path:
         if not all(_SEGMENT.match(each) and not each.endswith((".git", ".")) for each in repository.split("/")):
             raise Refused("git-repository", "that cannot be the path of a repository")
-        return self._directory / f"{hashlib.sha256((self._base + repository).encode()).hexdigest()[:40]}.git"
+        return self._directory.path(hashlib.sha256((self._base + repository).encode()).hexdigest()[:40])
 
     def _url(self, repository: str) -> str:
         self._path(repository)
         return f"{self._base}{quote(repository)}.git"
-
-    @contextmanager
-    def _locked(self, path: Path) -> Iterator[None]:
-        """One writer per repository, among the threads of this process and among processes."""
-        with self._guard:
-            lock = self._locks.setdefault(path, threading.Lock())
-        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with lock, path.with_suffix(".lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
 
     def _git(self, arguments: Sequence[str], repository: str, path: Path | None = None) -> str:
         command = ["git", *(["--git-dir", str(path)] if path else []), *arguments]

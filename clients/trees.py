@@ -17,7 +17,7 @@ from contracts.errors import NotFound, Refused
 
 @dataclass(frozen=True)
 class Limits:
-    """Bytes, counts and seconds. `fetched` is the size above which a file is not even transferred."""
+    """Bytes, counts and seconds. `fetched` is the size above which a file is not even transferred, `cache` what may be kept."""
 
     file: int = 1 << 20
     files: int = 2_000
@@ -25,6 +25,7 @@ class Limits:
     depth: int = 32
     name: int = 255
     fetched: str = "2m"
+    cache: int = 8 << 30
     seconds: float = 60.0  # of one git command
 
 

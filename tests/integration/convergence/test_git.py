@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from clients.git import GitCache, Limits
+from clients.git_directory import CLEANED, PAUSE, GitDirectory
 from contracts.errors import Forbidden, NotFound, Refused, Unavailable
 from tests.integration.convergence.git_server import PASSWORD, USER, GitServer, Source
 
@@ -196,11 +197,83 @@ def test_many_fetch_one_repository_at_once(git_server: GitServer, source: Source
     assert [each[0].content for each in found] == [str(number).encode() for number in range(6) for _ in caches]
 
 
-def test_a_lost_cache_is_made_anew(git: GitCache, source: Source) -> None:
+def test_a_lost_cache_is_made_anew(git: GitCache, source: Source, tmp_path: Path) -> None:
     commit = source.commit({"a.yaml": "1"})
     git.fetch(source.repository, commit)
-    assert git.clean(max_bytes=0) == 1
+    assert GitDirectory(tmp_path / "git", 0).clean() == 1
+    assert not list((tmp_path / "git").glob("*.git"))
     assert git.files(source.repository, commit)[0].content == b"1"
+
+
+def test_the_longest_unused_repositories_go_when_there_is_too_much(
+    git: GitCache, git_server: GitServer, tmp_path: Path
+) -> None:
+    sources = [Source(git_server, f"many/{uuid.uuid4().hex[:8]}") for _ in range(3)]
+    commits = [each.commit({"a.yaml": "1"}) for each in sources]
+    for each, commit in zip(sources, commits, strict=True):
+        git.fetch(each.repository, commit)
+    paths = sorted((tmp_path / "git").glob("*.git"), key=lambda path: path.stat().st_mtime)
+    git.fetch(sources[0].repository, commits[0])  # used again
+    assert GitDirectory(tmp_path / "git", _bytes(paths[0]) * 2 + 200).clean() == 1
+    assert sorted(path.exists() for path in paths) == [False, True, True]
+    assert paths[0].exists()
+
+
+def test_the_cache_cleans_itself_once_an_hour(git_server: GitServer, tmp_path: Path) -> None:
+    cache = GitCache(tmp_path / "small", git_server.url, lambda: (USER, PASSWORD), Limits(cache=0))
+    first, second = (Source(git_server, f"two/{uuid.uuid4().hex[:8]}") for _ in range(2))
+    cache.fetch(first.repository, first.commit({"a": "1"}))
+    assert not list((tmp_path / "small").glob("*.git"))  # nothing fits, and nobody reads it
+    cache.fetch(first.repository, "main")
+    cache.fetch(second.repository, second.commit({"a": "1"}))
+    assert len(list((tmp_path / "small").glob("*.git"))) == 2
+    mark = tmp_path / "small" / CLEANED
+    os.utime(mark, (mark.stat().st_atime, mark.stat().st_mtime - PAUSE))
+    cache.fetch(second.repository, second.commit({"a": "2"}))
+    assert not list((tmp_path / "small").glob("*.git"))
+
+
+def test_what_is_being_read_stays(git: GitCache, source: Source, tmp_path: Path) -> None:
+    git.fetch(source.repository, source.commit({"a.yaml": "1"}))
+    directory = GitDirectory(tmp_path / "git", 0)
+    (path,) = (tmp_path / "git").glob("*.git")
+    with directory.reading(path), directory.reading(path):
+        assert directory.clean() == 0
+        assert path.exists()
+    assert directory.clean() == 1
+
+
+def test_a_commit_that_goes_between_fetch_and_read_is_fetched_again(
+    git: GitCache, source: Source, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    commit = source.commit({"a.yaml": "1"})
+    fetch, lost = git.fetch, []
+
+    def losing(repository: str, commit: str) -> str:
+        found = fetch(repository, commit)
+        if not lost:
+            lost.append(GitDirectory(tmp_path / "git", 0).clean())
+        return found
+
+    monkeypatch.setattr(git, "fetch", losing)
+    assert git.files(source.repository, commit)[0].content == b"1"
+    assert lost == [1]
+
+
+def test_a_repository_of_very_many_fetches_begins_anew(
+    git: GitCache, source: Source, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("clients.git_directory.PACKS", 4)
+    commits = [source.commit({"a.yaml": str(number), "b.yaml": "same"}) for number in range(9)]
+    most = 0
+    for commit in commits:
+        git.fetch(source.repository, commit)
+        (path,) = (tmp_path / "git").glob("*.git")
+        most = max(most, len(list(path.glob("objects/pack/*.pack"))))
+    assert most == 3
+    for number in (8, 0):  # the newest, and one that has gone from the cache
+        found = {each.path: each.content for each in git.files(source.repository, commits[number])}
+        assert found == {"a.yaml": str(number).encode(), "b.yaml": b"same"}
 
 
 def test_no_secret_is_written_to_the_cache(git: GitCache, source: Source, tmp_path: Path) -> None:
@@ -208,3 +281,7 @@ def test_no_secret_is_written_to_the_cache(git: GitCache, source: Source, tmp_pa
     git.fetch(source.repository, "main")
     texts = [each.read_bytes() for each in (tmp_path / "git").rglob("*") if each.is_file()]
     assert not any(PASSWORD.encode() in text or b"Authorization" in text for text in texts)
+
+
+def _bytes(path: Path) -> int:
+    return sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
