@@ -6,6 +6,7 @@ written. Values stay inside an activity.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import yaml
@@ -106,6 +107,15 @@ class VaultActivities:
         if not staged.path.startswith(names.STAGING):
             raise Refused("not-staged", "only staged secrets are discarded")
         return self._vault.delete(staged.engine, staged.path)
+
+    @activity.defn(name="vault.discard_forgotten")
+    def discard_forgotten(self, hours: int) -> Done:
+        """Forget what was staged so many hours ago: no worker took the command. Idempotent: it only looks when there is none."""
+        ages = self._vault.ages("cluster", names.STAGING)
+        forgotten = [path for path, age in ages.items() if age >= timedelta(hours=hours)]
+        for path in forgotten:
+            self._vault.delete("cluster", path)
+        return Done(changed=bool(forgotten))
 
     # Auth mounts
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import hvac
@@ -102,6 +103,18 @@ class Vault:
             f"delete {engine}/{path}",
         )
         return True
+
+    def ages(self, engine: str, path: str) -> dict[str, timedelta]:
+        """How long ago each secret below a path was first written, by its path."""
+        listed = self._find(
+            lambda client: client.secrets.kv.v2.list_secrets(path, mount_point=engine), f"list {engine}/{path}"
+        )
+        names = [] if listed is None else [f"{path}{each}" for each in listed["data"]["keys"]]
+        found = {each: self.get(f"{engine}/metadata/{each}") for each in names}
+        now = datetime.now(UTC)
+        return {
+            each: now - datetime.fromisoformat(metadata["created_time"]) for each, metadata in found.items() if metadata
+        }
 
     def kubeconfig(self, ref: SecretRef) -> str:
         """The kubeconfig behind a reference. Raises NotFound."""

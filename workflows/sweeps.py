@@ -11,8 +11,11 @@ with workflow.unsafe.imports_passed_through():
     from activities.control import ControlActivities
     from activities.drift import DriftActivities
     from activities.gitlab import GitLabActivities
+    from activities.vault import VaultActivities
     from contracts.control import AnnounceOrder, DriftOrder, DriftReport
     from workflows.effects import perform
+
+STAGED_HOURS = 24  # until a command whose secret is still staged counts as never taken
 
 
 @workflow.defn(name="BranchSweep")
@@ -32,11 +35,15 @@ class BranchSweepWorkflow:
 
 @workflow.defn(name="CredentialSweep")
 class CredentialSweepWorkflow:
-    """Wakes the products whose deploy keys or access tokens run out soon: one listing, however many products there are."""
+    """Wakes the products whose deploy keys or access tokens run out soon: one listing, however many products there are.
+
+    Kubeconfigs that were staged for a command which no worker ever took are forgotten.
+    """
 
     @workflow.run
     async def run(self) -> int:
-        """Result: how many were woken."""
+        """Result: how many products were woken."""
+        await perform(VaultActivities.discard_forgotten, STAGED_HOURS, "Staged kubeconfigs that nobody took")
         return (await perform(ControlActivities.renew_due, 0, "Products whose keys or tokens run out soon")).count
 
 

@@ -304,6 +304,7 @@ DEFAULTS: dict[str, Any] = {
     "vault.store_kubeconfig": KubeconfigState(secret=KUBECONFIG, previous=None, changed=True),
     "vault.undo_kubeconfig": True,
     "vault.discard": True,
+    "vault.discard_forgotten": Done(changed=False),
     "vault.ensure_cluster_auth": Done(changed=True),
     "vault.verify_login": Done(changed=False),
     "vault.drop_auth": True,

@@ -322,10 +322,12 @@ async def test_keys_that_run_out_are_renewed_when_the_sweep_says_so(platform: Pl
     assert [each.renew for each in platform.fakes.asked("products.read")][-2:] == [True, True]
 
 
-async def test_the_sweep_for_lifetime_is_one_listing(platform: Platform) -> None:
+async def test_the_sweep_for_lifetime_is_one_listing_for_products_and_one_for_staged_secrets(
+    platform: Platform,
+) -> None:
     handle = await platform.client.start_workflow("CredentialSweep", id=unique("sweep"), task_queue=platform.queue)
     assert await handle.result() == 1
-    assert platform.fakes.names() == ["control.renew_due"]
+    assert platform.fakes.names() == ["vault.discard_forgotten", "control.renew_due"]
 
 
 async def test_a_push_by_plain_git_runs_in_the_name_of_its_author(platform: Platform) -> None:

@@ -70,7 +70,7 @@ class FailingProxy:
                 self.end_headers()
                 self.wfile.write(content)
 
-            do_GET = do_POST = do_PUT = do_DELETE = _pass
+            do_GET = do_POST = do_PUT = do_DELETE = do_LIST = _pass
 
             def log_message(self, format: str, *args: Any) -> None:
                 """Nothing."""

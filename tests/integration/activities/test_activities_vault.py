@@ -73,6 +73,15 @@ def test_a_staged_kubeconfig_moves_to_its_place_with_the_declared_address(
     assert systems.written_by(lambda: vault_activities.store_kubeconfig(order)) == NOTHING
 
 
+def test_what_stays_staged_is_forgotten_after_a_while(systems: Systems, vault_activities: VaultActivities) -> None:
+    order = _staged(systems)
+    vault_activities.discard_forgotten(1)
+    assert _stored(systems, order)[3], "it was staged just now"
+    assert vault_activities.discard_forgotten(0).changed
+    assert not _stored(systems, order)[3]
+    assert systems.written_by(lambda: vault_activities.discard_forgotten(0)) == NOTHING
+
+
 def test_the_same_kubeconfig_is_no_new_version_and_another_is(
     systems: Systems, vault_activities: VaultActivities
 ) -> None:
