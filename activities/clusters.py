@@ -9,6 +9,7 @@ from temporalio import activity
 from activities.declarations.cluster_plans import cluster_of, plan
 from activities.gitlab import TRAILER, commit
 from activities.kubernetes import Probe
+from blueprints import components
 from clients.declarations import BRANCH, Declarations, DeclaredClusters
 from clients.gitlab import GitLab
 from clients.kubernetes import Clusters
@@ -117,8 +118,9 @@ class ClusterActivities:
             path: text for path, text in declared.files.items() if path in cluster_files(declared.clusters.values())
         }
         changes = difference(ours, cluster_files(after.values()))
+        found = {"manifest": manifest, "shared": components.shared(order.cluster, order.server, declared.clusters)}
         if not changes:
-            return ClusterCommitted(commit=declared.head, changed=[], made=False, manifest=manifest)
+            return ClusterCommitted.model_validate({"commit": declared.head, "changed": [], "made": False, **found})
         verb = "Save" if order.manifest is not None else "Delete"
         trailers = f"{TRAILER}: {order.operation}\nNautes-Requester: {order.requester.username}"
         made = commit(
@@ -133,7 +135,7 @@ class ClusterActivities:
             ),
         )
         paths = [each.path for each in changes]
-        return ClusterCommitted(commit=made.commit, changed=paths, made=True, manifest=manifest)
+        return ClusterCommitted.model_validate({"commit": made.commit, "changed": paths, "made": True, **found})
 
 
 def _complete(declared: DeclaredClusters) -> bool:

@@ -37,12 +37,9 @@ class RuntimeActivities:
         for name in order.namespaces:
             _check_ours(cluster, name, order.product_id)
         changed = False
-        for item in runtimes.place(order.product_id, order.namespaces, order.account):
+        for item in runtimes.place(order.product_id, order.namespaces, order.account, order.binding):
             kind, meta = KINDS[item["kind"]], item["metadata"]
-            try:
-                live = cluster.get(kind, meta.get("namespace", ""), meta["name"])
-            except NotFound:
-                live = None
+            live = _get(cluster, kind, meta.get("namespace", ""), meta["name"])
             if live is None or difference(item, live):
                 cluster.apply(kind, item)
                 changed = True
@@ -50,12 +47,18 @@ class RuntimeActivities:
 
     @activity.defn(name="runtimes.clear")
     def clear(self, order: ClearOrder) -> Done:
-        """Delete the product's namespaces and wait until they are gone. Idempotent: not there is success. Heartbeats."""
+        """Delete the product's namespaces and wait until they are gone. Idempotent: not there is success. Heartbeats.
+
+        In the namespaces that others of the product go on using, the runtime's rights end.
+        """
         cluster, pulse = self._clusters.get(order.grant.kubeconfig), Pulse()
         changed = False
+        for name in order.kept:
+            changed |= _belongs_to(_get(cluster, BINDING, name, order.binding), order) and cluster.delete(
+                BINDING, name, order.binding
+            )
         for name in order.namespaces:
-            live = _find(cluster, name)
-            if live is not None and _belongs(live) == order.product_id:
+            if _belongs_to(_get(cluster, NAMESPACE, "", name), order):
                 cluster.delete(NAMESPACE, "", name)
                 changed = True
         while not _gone(cluster, order, pulse):
@@ -82,7 +85,7 @@ def _gone(cluster: Cluster, order: ClearOrder, pulse: Pulse) -> bool:
 
 
 def _check_ours(cluster: Cluster, name: str, product_id: str) -> None:
-    live = _find(cluster, name)
+    live = _get(cluster, NAMESPACE, "", name)
     if live is None:
         return
     if _belongs(live) != product_id:
@@ -91,11 +94,15 @@ def _check_ours(cluster: Cluster, name: str, product_id: str) -> None:
         raise Unavailable("namespace-terminating", f"namespace {name} is still being deleted")
 
 
-def _find(cluster: Cluster, name: str) -> dict[str, Any] | None:
+def _get(cluster: Cluster, kind: Kind, namespace: str, name: str) -> dict[str, Any] | None:
     try:
-        return cluster.get(NAMESPACE, "", name)
+        return cluster.get(kind, namespace, name)
     except NotFound:
         return None
+
+
+def _belongs_to(live: dict[str, Any] | None, order: ClearOrder) -> bool:
+    return live is not None and _belongs(live) == order.product_id
 
 
 def _belongs(live: dict[str, Any]) -> str:

@@ -25,7 +25,12 @@ def owner(product_id: str, runtime: str) -> str:
     return f"{product_id}-{runtime}"
 
 
-def place(product_id: str, namespaces: list[str], account: str) -> list[Object]:
+def binding(product_id: str, runtime: str) -> str:
+    """RoleBinding of a runtime's rights: its own, because runtimes may share an account and one of its namespaces."""
+    return f"{product_id}-{runtime}"
+
+
+def place(product_id: str, namespaces: list[str], account: str, binding: str) -> list[Object]:
     """Objects of a runtime's place: per namespace the namespace itself, its account, and the rights of the accounts."""
     subjects = [{"kind": "ServiceAccount", "name": account, "namespace": name} for name in namespaces]
     objects: list[Object] = []
@@ -34,7 +39,7 @@ def place(product_id: str, namespaces: list[str], account: str) -> list[Object]:
             _object("v1", "Namespace", name, None, product_id),
             _object("v1", "ServiceAccount", account, name, product_id),
             {
-                **_object("rbac.authorization.k8s.io/v1", "RoleBinding", account, name, product_id),
+                **_object("rbac.authorization.k8s.io/v1", "RoleBinding", binding, name, product_id),
                 "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": ROLE},
                 "subjects": subjects,
             },

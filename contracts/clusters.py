@@ -144,17 +144,22 @@ class ClusterCommit(Payload):
 
     cluster: str
     manifest: Manifest | None  # None removes
+    server: str = ""  # address of the cluster's API server
     requester: Requester
     operation: str
 
 
 class ClusterCommitted(Payload):
-    """The head and what the commit changed; `manifest` as the repository holds it now, with its defaults filled in."""
+    """The head and what the commit changed; `manifest` as the repository holds it now, with its defaults filled in.
+
+    `shared` names the components that other clusters at the same address have as well.
+    """
 
     commit: str
     changed: list[str]  # paths
     made: bool  # False: the tree agreed already
     manifest: Manifest = Field(default_factory=dict)
+    shared: list[str] = []
 
 
 class ClusterCheck(Payload):

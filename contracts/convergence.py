@@ -50,6 +50,7 @@ class ConvergeOrder(Payload):
     objects: list[dict[str, Any]] = Field(default_factory=list)
     namespaces: list[str]
     account: str | None = None
+    binding: str = ""
     allowed_cluster_kinds: list[str] = []
     platform_namespaces: list[str] = []
     prune: bool = True

@@ -13,11 +13,14 @@ class PlaceOrder(Payload):
     product_id: str
     namespaces: list[str]
     account: str  # name of the ServiceAccount: product-<id>-<account>
+    binding: str  # name of the RoleBinding: product-<id>-<runtime>
 
 
 class ClearOrder(Payload):
-    """Delete namespaces that are the product's (by label) and wait until they are gone."""
+    """Delete namespaces that are the product's (by label) and wait until they are gone; in `kept` ones others go on."""
 
     grant: Grant
     product_id: str
     namespaces: list[str]
+    kept: list[str] = []
+    binding: str = ""  # name of the runtime's RoleBinding, which goes in the namespaces that are kept

@@ -29,6 +29,7 @@ class Scope:
     platform_namespaces: frozenset[str] = PLATFORM_NAMESPACES
     platform: bool = False
     account: str = ""  # the Kubernetes user the runtime acts as
+    binding: str = ""  # the RoleBinding of its rights
 
     @property
     def own_account(self) -> str:
@@ -89,9 +90,10 @@ def _in_namespace(namespace: str, scope: Scope) -> str:
 
 def _own_place(item: Object, scope: Scope) -> str:
     """The account and its rights are the platform's: declared here, they would be pruned one day."""
-    if item["kind"] in ("ServiceAccount", "RoleBinding") and metadata(item)["name"] == scope.own_account:
-        return f"{item['kind']} {scope.own_account} is the runtime's own account, which the platform makes"
-    return ""
+    own = {"ServiceAccount": scope.own_account, "RoleBinding": scope.binding}.get(str(item["kind"]))
+    return (
+        f"{item['kind']} {own} is the runtime's own, which the platform makes" if own == metadata(item)["name"] else ""
+    )
 
 
 def _subjects(item: Object, namespace: str, scope: Scope) -> str:

@@ -36,6 +36,11 @@ def role(spec: Spec) -> str:
     return runtimes.account_name(spec.product_id, spec.runtime)
 
 
+def binding(spec: Spec) -> str:
+    """The RoleBinding of a runtime's rights in its namespaces."""
+    return runtimes.binding(spec.product_id, spec.runtime)
+
+
 def user(spec: Spec) -> str:
     """Who the runtime's own objects are written as."""
     return f"system:serviceaccount:{namespaces(spec)[0]}:{account(spec)}"
@@ -65,6 +70,7 @@ def convergence(spec: DeploymentSpec, grant: Grant, commit: str) -> ConvergeOrde
         source=TreeRef(repository=spec.repository, commit=commit, path=spec.path),
         namespaces=spec.namespaces,
         account=user(spec),
+        binding=binding(spec),
         allowed_cluster_kinds=grant.allowed_cluster_kinds,
         platform_namespaces=grant.platform_namespaces,
         prune=True,

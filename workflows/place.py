@@ -24,7 +24,11 @@ with workflow.unsafe.imports_passed_through():
 async def prepare(spec: orders.Spec, grant: Grant) -> None:
     """Namespaces, accounts, role bindings; then the Vault role bound to them."""
     place = PlaceOrder(
-        grant=grant, product_id=spec.product_id, namespaces=orders.namespaces(spec), account=orders.account(spec)
+        grant=grant,
+        product_id=spec.product_id,
+        namespaces=orders.namespaces(spec),
+        account=orders.account(spec),
+        binding=orders.binding(spec),
     )
     await perform(RuntimeActivities.prepare, place, f"Place in {grant.cluster}", within=120)
     await perform(VaultActivities.ensure_runtime_role, orders.vault_role(spec, grant), "Vault role of the account")
@@ -38,9 +42,15 @@ async def unclaim(spec: orders.Spec, workflow_id: str) -> None:
 
 
 async def give_back(spec: orders.Spec, grant: Grant, workflow_id: str) -> None:
-    """Drop the Vault role, give back the claim, delete the namespaces that nobody else uses."""
+    """Drop the Vault role, give back the claim, delete the namespaces that nobody else uses, and the rights in the others."""
     await perform(VaultActivities.drop_runtime_role, orders.vault_role_name(spec, grant), "Drop the Vault role")
     order = ClaimOrder(cluster=grant.cluster, claim=orders.claim(spec, workflow_id))
     released = await perform(ControlActivities.release, order, "Give back the namespaces")
-    clear = ClearOrder(grant=grant, product_id=spec.product_id, namespaces=released.namespaces)
+    clear = ClearOrder(
+        grant=grant,
+        product_id=spec.product_id,
+        namespaces=released.namespaces,
+        kept=[each for each in orders.namespaces(spec) if each not in released.namespaces],
+        binding=orders.binding(spec),
+    )
     await perform(RuntimeActivities.clear, clear, "Delete namespaces nobody else uses", within=900)

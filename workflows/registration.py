@@ -74,6 +74,7 @@ class RegistrationWorkflow:
         )
         self._advice: list[str] = []
         self._installed: list[str] = []
+        self._shared: list[str] = []  # components that another registration of the same API server needs
         self._plan: ClusterPlan | None = None
 
     @workflow.query
@@ -138,7 +139,7 @@ class RegistrationWorkflow:
         kubeconfig = await self._store_kubeconfig()
         committed = await self._commit(request.manifest)
         auth = ClusterAuth(cluster=self._name, kubeconfig=kubeconfig)
-        await self._install("ground", "nautes", kubeconfig)
+        await self._install(components.GROUND, "nautes", kubeconfig)
         self._show("Vault auth mount")
         if self._fresh:
             self._undo.before(
@@ -243,9 +244,11 @@ class RegistrationWorkflow:
     async def _commit(self, manifest: dict[str, object]) -> ClusterCommitted:
         self._show("Manifest commit")
         before = self._state.manifest or None
+        spec: dict[str, object] = (manifest or self._state.manifest).get("spec", {})  # type: ignore[assignment]
         order = ClusterCommit(
             cluster=self._name,
             manifest=manifest or None,
+            server=str(spec.get("apiServer", "")),
             requester=self._request.requester,
             operation=workflow.info().workflow_id,
         )
@@ -257,6 +260,7 @@ class RegistrationWorkflow:
         if manifest and (before or self._fresh):
             self._undo.before("cluster manifest", undo)
         committed = await perform(ClusterActivities.commit, order, "Cluster manifest to the tenant repository")
+        self._shared = committed.shared
         if committed.made:
             self._note("git", "change", f"clusters/{self._name}.yaml")
         return committed
@@ -267,6 +271,8 @@ class RegistrationWorkflow:
         order = ComponentOrder(cluster=self._name, kubeconfig=kubeconfig, component=component, namespace=namespace)
 
         async def undo() -> bool:
+            if component in self._shared:
+                return False
             report = await perform(ComponentActivities.remove, order, f"Undo: component {component}", within=300)
             return report.deleted > 0
 
@@ -330,7 +336,8 @@ class RegistrationWorkflow:
 
     async def _uninstall(self) -> None:
         kubeconfig = self._stored()
-        for component, namespace in [*reversed(components.of_cluster(self._state.manifest)), ("ground", "nautes")]:
+        installed = [*reversed(components.of_cluster(self._state.manifest)), (components.GROUND, "nautes")]
+        for component, namespace in [each for each in installed if each[0] not in self._shared]:
             self._show(f"Remove component {component}")
             order = ComponentOrder(cluster=self._name, kubeconfig=kubeconfig, component=component, namespace=namespace)
             await perform(ComponentActivities.remove, order, f"Remove component {component}", within=600)

@@ -89,6 +89,7 @@ class Converger:
             platform_namespaces=frozenset(order.platform_namespaces),
             platform=order.account is None,
             account=order.account or "",
+            binding=order.binding,
         )
         labels = {inventory.PART_OF: inventory.label(order.owner)}
         defined = scopes(manifests.objects)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from contracts.clusters import ClusterState, RegistrationInput, RegistrationReport
+from contracts.clusters import ClusterCommitted, ClusterState, RegistrationInput, RegistrationReport
 from contracts.convergence import ConvergeReport
 from contracts.errors import Forbidden, Refused, Unavailable
 from contracts.operations import ClusterRequest, OperationStatus
@@ -177,6 +177,19 @@ async def test_a_cluster_is_removed_in_reverse(platform: Platform) -> None:
     ]
     assert [each.component for each in platform.fakes.asked("components.remove")] == ["traefik", "ground"]
     assert platform.fakes.asked("clusters.commit")[0].manifest is None
+
+
+async def test_what_another_registration_of_the_same_cluster_needs_stays(platform: Platform) -> None:
+    cluster = unique("edge")
+    platform.fakes.answers["clusters.commit"] = ClusterCommitted(commit=HEAD, changed=[], made=True, shared=["ground"])
+    await (await _start(platform, registration(cluster, "remove"), _ready(cluster))).result()
+    assert [each.component for each in platform.fakes.asked("components.remove")] == ["traefik"]
+    platform.fakes.fail("control.ensure_schedule", Refused("schedules", "no more schedules"))
+    second = unique("edge")
+    report = await (await _start(platform, registration(second))).result()
+    undone = ["component traefik", f"auth mount {second}", "cluster manifest", "kubeconfig in Vault"]
+    assert report.undone == undone
+    assert [each.component for each in platform.fakes.asked("components.remove")] == ["traefik", "traefik"]
 
 
 async def test_removing_what_is_not_there_is_absent_and_does_nothing(platform: Platform) -> None:

@@ -10,41 +10,43 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blueprints import components, runtimes, vault
+from resources.cluster import Cluster
 from resources.manifest import manifest_of, resource_of
 from rules.catalogue import CATALOGUE
 from rules.clusters import with_defaults
 
 PRODUCT_ID = "product-7"
-ACCOUNT = runtimes.account_name(PRODUCT_ID, "web")
+ACCOUNT = runtimes.account_name(PRODUCT_ID, "builder")
+BINDING = runtimes.binding(PRODUCT_ID, "web")
 labels = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,6}[a-z0-9])?", fullmatch=True)
 numbers = st.integers(1, 10**6)
 
 
 def objects(kind: str, *namespaces: str) -> list[dict[str, Any]]:
-    return [each for each in runtimes.place(PRODUCT_ID, list(namespaces), ACCOUNT) if each["kind"] == kind]
+    return [each for each in runtimes.place(PRODUCT_ID, list(namespaces), ACCOUNT, BINDING) if each["kind"] == kind]
 
 
 def test_a_place_is_a_namespace_an_account_and_its_rights_for_each_namespace() -> None:
-    made = runtimes.place(PRODUCT_ID, ["shop", "data"], ACCOUNT)
+    made = runtimes.place(PRODUCT_ID, ["shop", "data"], ACCOUNT, BINDING)
     assert [(each["kind"], each["metadata"].get("namespace", ""), each["metadata"]["name"]) for each in made] == [
         ("Namespace", "", "shop"),
-        ("ServiceAccount", "shop", "product-7-web"),
+        ("ServiceAccount", "shop", "product-7-builder"),
         ("RoleBinding", "shop", "product-7-web"),
         ("Namespace", "", "data"),
-        ("ServiceAccount", "data", "product-7-web"),
+        ("ServiceAccount", "data", "product-7-builder"),
         ("RoleBinding", "data", "product-7-web"),
     ]
 
 
 def test_every_object_says_whose_it_is() -> None:
-    for each in runtimes.place(PRODUCT_ID, ["shop", "data"], ACCOUNT):
+    for each in runtimes.place(PRODUCT_ID, ["shop", "data"], ACCOUNT, BINDING):
         labels_of = each["metadata"]["labels"]
         assert labels_of["resource.nautes.io/belongsto"] == PRODUCT_ID
         assert labels_of["app.kubernetes.io/managed-by"] == "nautes"
 
 
 def test_rights_are_bound_inside_the_namespaces_to_the_own_accounts_only() -> None:
-    made = runtimes.place(PRODUCT_ID, ["shop", "data"], ACCOUNT)
+    made = runtimes.place(PRODUCT_ID, ["shop", "data"], ACCOUNT, BINDING)
     assert {each["kind"] for each in made} == {"Namespace", "ServiceAccount", "RoleBinding"}, "nothing cluster-wide"
     for each in objects("RoleBinding", "shop", "data"):
         assert each["roleRef"] == {
@@ -114,7 +116,7 @@ def test_paths_and_policies_are_one_to_one(keys: list[tuple[int, str]], clusters
 def test_a_runtimes_role_is_bound_to_its_account_and_reads_its_repositories() -> None:
     role = vault.runtime_role(ACCOUNT, ["shop", "data"], [5, 3], [3])
     assert role == {
-        "bound_service_account_names": ["product-7-web"],
+        "bound_service_account_names": ["product-7-builder"],
         "bound_service_account_namespaces": ["data", "shop"],
         "token_policies": [
             "gitlab-repo-3-default-readonly",
@@ -171,3 +173,28 @@ def test_what_is_built_in_is_not_installed() -> None:
 @pytest.mark.parametrize("empty", [{}, {"spec": {}}, {"spec": {"componentsList": None}}])
 def test_a_manifest_without_components_needs_none(empty: dict[str, Any]) -> None:
     assert components.of_cluster(empty) == []
+
+
+def _cluster(name: str, server: str, *used: str) -> Cluster:
+    slots = {"multiTenant": "hnc", "gateway": "traefik"}
+    spec = {
+        "apiServer": server,
+        "clusterType": "physical",
+        "usage": "worker",
+        "workerType": "deployment",
+        "componentsList": {slot: {"name": each} for slot, each in slots.items() if each in used},
+    }
+    manifest = {"apiVersion": "nautes.resource.nautes.io/v1alpha1", "kind": "Cluster"}
+    found = resource_of({**manifest, "spec": {"name": name, **spec}})
+    assert isinstance(found, Cluster)
+    return found
+
+
+def test_a_cluster_that_is_registered_twice_shares_its_ground_and_what_both_have() -> None:
+    one, other = _cluster("one", "https://edge:6443", "hnc", "traefik"), _cluster("other", "https://EDGE:6443/", "hnc")
+    far = _cluster("far", "https://far", "traefik")
+    known = {each.name: each for each in (one, other, far)}
+    assert components.shared("one", one.api_server, known) == ["ground", "hnc"]
+    assert components.shared("other", other.api_server, {"far": far, "one": one}) == ["ground", "hnc", "traefik"]
+    assert components.shared("far", far.api_server, known) == []
+    assert components.shared("new", "https://far:443", known) == ["ground", "traefik"]

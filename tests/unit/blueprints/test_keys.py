@@ -200,11 +200,13 @@ def test_every_repository_has_its_own_keys_and_none_opens_what_nothing_says(
         for key in (each for each in keys if each.consumer != own):
             sibling = bool(project[own]) and project.get(key.consumer) == project[own]
             of = project if key.consumer in project else strangers
+            # Of two products the weaker word counts: what is opened for writing may be used for reading.
+            enough = {key.permission} if key.consumer in project else {key.permission, "readwrite"}
             reasons = [
                 each
                 for each in tree.all(CodeRepoBinding)
                 if each.coderepo == name
-                and each.permissions == key.permission
+                and each.permissions in enough
                 and (each.consumer == "bank") == (key.consumer in strangers)
                 and (not each.projects or (of[key.consumer] and of[key.consumer] in each.projects))
             ]

@@ -12,7 +12,8 @@ SCOPE = Scope(
     namespaces=("shop", "shop-data"),
     cluster_kinds=frozenset({"example.com/Widget", "/PersistentVolume"}),
     platform_namespaces=frozenset({"argocd"}),
-    account="system:serviceaccount:shop:product-7-web",
+    account="system:serviceaccount:shop:product-7-builder",
+    binding="product-7-web",
 )
 
 
@@ -57,7 +58,8 @@ def test_rights_for_own_service_accounts_pass() -> None:
         (item("Gadget", version="example.com/v1"), None, "does not know the kind"),
         (item("Secret", name="applyset-other"), True, "platform's own"),
         (item("ConfigMap", metadata={"labels": {"applyset.kubernetes.io/id": "x"}}), True, "platform's own"),
-        (item("ServiceAccount", name="product-7-web"), True, "own account"),
+        (item("ServiceAccount", name="product-7-builder"), True, "the runtime's own"),
+        (item("RoleBinding", version="rbac.authorization.k8s.io/v1", name="product-7-web"), True, "the runtime's own"),
         (binding(kind="User", name="eve"), True, "only service accounts"),
         (binding(kind="Group", name="system:authenticated"), True, "only service accounts"),
         (binding(kind="ServiceAccount", name="x", namespace="kube-system"), True, "only service accounts"),
