@@ -1,10 +1,12 @@
-# One image for the API and the worker. Build: docker compose build. What is installed is what requirements.lock pins by hash.
+# One image for the API and the worker. Build: docker compose build. What is installed is what requirements.lock pins by hash;
+# what builds our own wheel stays in the stage that builds it.
 FROM python:3.11.15-slim-trixie AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
-RUN python -m venv /opt/nautes
-COPY requirements.lock ./
+RUN python -m venv /opt/nautes && python -m venv /opt/build
+COPY requirements.lock requirements-build.lock ./
 RUN /opt/nautes/bin/python -m pip install --require-hashes -r requirements.lock
+RUN /opt/build/bin/python -m pip install --require-hashes -r requirements-build.lock
 COPY pyproject.toml README.md LICENSE worker.py ./
 COPY resources ./resources
 COPY rules ./rules
@@ -18,7 +20,8 @@ COPY api ./api
 COPY cli ./cli
 COPY sandbox ./sandbox
 COPY catalog ./catalog
-RUN /opt/nautes/bin/python -m pip install --no-deps --no-build-isolation .
+RUN /opt/build/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
+ && /opt/nautes/bin/python -m pip install --no-deps /wheels/*.whl
 
 FROM python:3.11.15-slim-trixie
 # git talks to GitLab (clients/git.py); the rest comes with the virtual environment.

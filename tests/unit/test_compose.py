@@ -177,9 +177,14 @@ def test_our_containers_may_do_little(name: str) -> None:
 
 def test_the_image_holds_what_the_lock_pins_and_nothing_else() -> None:
     installs = [" ".join(line) for line in instructions("RUN") if "pip install" in " ".join(line)]
-    assert len(installs) == 2
-    assert "--require-hashes -r requirements.lock" in installs[0]
-    assert "--no-deps" in installs[1] and "--no-build-isolation" in installs[1]
+    assert len(installs) == 3
+    assert installs[0].endswith("/opt/nautes/bin/python -m pip install --require-hashes -r requirements.lock")
+    assert installs[1].endswith("/opt/build/bin/python -m pip install --require-hashes -r requirements-build.lock")
+    assert "/opt/build/bin/python -m pip wheel --no-deps --no-build-isolation" in installs[2]
+    assert installs[2].endswith("/opt/nautes/bin/python -m pip install --no-deps /wheels/*.whl")
+    assert instructions("COPY")[-2][:2] == ["--from=build", "/opt/nautes"], (
+        "of the stage that builds, only this is kept"
+    )
 
 
 def test_what_the_image_copies_exists_and_is_not_ignored() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
+LOCKS = ("requirements.lock", "requirements-build.lock", "requirements-dev.lock")
 UNPACKAGED = {"tests", "bench", "deploy", "docs", "examples"}  # of the repository, not of the wheel
 MACHINE = re.compile(r"(?<![\w.$}/~-])/(?:home|Users|root|work|mnt|media|private)/[\w.-]+")
 HOST = re.compile(r"https?://([A-Za-z0-9.-]+\.[A-Za-z]{2,})")
@@ -83,8 +84,9 @@ def test_every_package_is_installed_and_typed_and_layered() -> None:
     assert all((ROOT / each).is_dir() for each in wheel["packages"]), "nothing is listed that is not there"
 
 
-def test_the_lock_names_versions_and_hashes_and_no_host() -> None:
-    text = (ROOT / "requirements.lock").read_text()
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_names_versions_and_hashes_and_no_host(lock: str) -> None:
+    text = (ROOT / lock).read_text()
     assert "://" not in text and "--index" not in text and "--find-links" not in text and " @ " not in text
     entries = re.split(r"\n(?=\S)", text.strip())
     for entry in (each for each in entries if not each.startswith("#")):
@@ -93,15 +95,22 @@ def test_the_lock_names_versions_and_hashes_and_no_host() -> None:
         assert hashes and all(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", each.strip()) for each in hashes), name
 
 
-def test_the_lock_has_every_dependency() -> None:
-    locked = {each.split("==")[0] for each in (ROOT / "requirements.lock").read_text().splitlines() if "==" in each}
+def test_the_locks_have_every_dependency_and_what_only_developers_need_is_not_in_the_image() -> None:
     project = PROJECT["project"]
-    wanted = [
-        *project["dependencies"],
-        *(each for extra in project["optional-dependencies"].values() for each in extra),
-    ]
-    names = {_normal(re.split(r"[\[<>=~! ]", each)[0]) for each in wanted} - {project["name"]}
-    assert names <= {_normal(each) for each in locked}
+    runtime, build = _names(project["dependencies"]), _names(PROJECT["dependency-groups"]["build"])
+    extras = _names([each for extra in project["optional-dependencies"].values() for each in extra])
+    locked = {lock: set(_locked(lock)) for lock in LOCKS}
+    assert runtime <= locked["requirements.lock"]
+    assert build <= locked["requirements-build.lock"]
+    assert runtime | build | extras <= locked["requirements-dev.lock"] | {"nautes"}
+    sandbox = _names(project["optional-dependencies"]["sandbox"])
+    assert not locked["requirements.lock"] & (sandbox | build | {"pytest", "mypy", "ruff", "schemathesis"})
+
+
+def test_all_locks_agree_on_versions() -> None:
+    developers = _locked("requirements-dev.lock")
+    for lock in LOCKS:
+        assert _locked(lock).items() <= developers.items(), lock
 
 
 def test_no_file_names_a_path_of_somebodys_machine_or_a_package_host() -> None:
@@ -149,6 +158,16 @@ def test_modules_open_with_their_story() -> None:
     for path in tracked():
         if path.suffix == ".py" and path.name != "__init__.py" and "examples" not in path.parts:
             assert ast.get_docstring(ast.parse(path.read_text())), path
+
+
+def _names(requirements: list[str]) -> set[str]:
+    return {_normal(re.split(r"[\[<>=~! ]", each)[0]) for each in requirements}
+
+
+def _locked(lock: str) -> dict[str, str]:
+    """Versions by name."""
+    lines = (line for line in (ROOT / lock).read_text().splitlines() if "==" in line)
+    return {_normal(re.split(r"[\[=]", line)[0]): line.split("==")[1].split(" ")[0] for line in lines}
 
 
 def _normal(name: str) -> str:
