@@ -55,6 +55,7 @@ class Bench:
         """A push whose objects all hold `value`; the call gives the number of writes."""
         manifests = _yaml(self._config_maps(value, ""))
         self._source.commit({f"{number}.yaml": text for number, text in enumerate(manifests)})
+        self._source.pack()
         git, kubernetes = GitActivities(self._git), KubernetesActivities(self.clusters, self._git)
 
         def run() -> int:

@@ -19,6 +19,7 @@ from clients.kubernetes import Cluster, Clusters, Kind
 from contracts.convergence import OUTCOMES_LIMIT, ConvergeOrder, ConvergeReport, ObjectOutcome
 from contracts.errors import Refused
 from convergence import guard, inventory
+from convergence.known_files import KnownFiles
 from convergence.manifests import Manifests, parse, parse_objects
 from convergence.objects import Finding, Key, Object, desired, key_of
 from convergence.plan import Plan, plan
@@ -46,6 +47,7 @@ class Converger:
     def __init__(self, clusters: Clusters, git: GitCache | None = None) -> None:
         self._clusters = clusters
         self._git = git
+        self._known = KnownFiles()
 
     def converge(self, order: ConvergeOrder, beat: Beat = lambda *_: None) -> ConvergeReport:
         """One convergence. Idempotent: what agrees already is not written.
@@ -119,7 +121,7 @@ class Converger:
             raise Refused("converge-order", "an order names either a source or objects")
         source = order.source
         files = self._git.files(source.repository, source.commit, source.path)
-        manifests = parse((each.path, each.content) for each in files)
+        manifests = parse(((each.path, each.content) for each in files), self._known.read)
         if manifests.generator:
             wrong = Wrong(rule="manifests", message=manifests.generator.reason, resource=manifests.generator.name)
             raise Refused("manifests-generator", f"{wrong.resource}: {wrong.message}", findings=[wrong])

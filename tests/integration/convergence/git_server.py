@@ -126,6 +126,10 @@ class Source:
         tree = self._git("write-tree", env=index)
         return self.point(branch, tree)
 
+    def pack(self) -> None:
+        """Keep all objects in packs, as a server keeps what a large push brought: it answers a fetch from them."""
+        self._git("repack", "-d", "-q")
+
     def point(self, branch: str, tree: str) -> str:
         """Commit a tree to a branch."""
         known = self._git("for-each-ref", "--format=%(objectname)", f"refs/heads/{branch}")
