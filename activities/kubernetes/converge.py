@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from activities.kubernetes.apply import Result, Writer, outcome
@@ -57,11 +58,13 @@ class Converger:
         seconds: dict[str, float] = {}
         clock = _Clock(seconds)
         cluster = self._clusters.get(order.cluster)
-        declared = self._declared(cluster, order)
-        clock("read")
         look = Look(cluster, order.owner, order.namespaces if order.account else (), beat)
         parents = Parents(cluster, order)
-        found = look.take([parents.namespace], declared.kinds.values(), everything=order.prune)
+        with ThreadPoolExecutor(1, thread_name_prefix="look") as beside:
+            begun = beside.submit(look.begin, [parents.namespace], everything=order.prune)
+            declared = self._declared(cluster, order)
+            clock("read")
+            found = look.complete(begun.result(), declared.kinds.values(), everything=order.prune)
         made = plan(
             declared.wanted,
             found.live,

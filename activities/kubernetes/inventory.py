@@ -37,6 +37,15 @@ class Inventory:
         return self.kinds[key.group, key.kind]
 
 
+@dataclass(frozen=True)
+class Beginning:
+    """The parent of an inventory and the objects of the kinds it names."""
+
+    parent: Parent | None
+    live: Object | None
+    listed: dict[Kind, dict[Key, Object]]
+
+
 class Look:
     """One look for one owner. `namespaces` are the owner's; an owner with none may have objects everywhere (platform)."""
 
@@ -53,20 +62,35 @@ class Look:
 
         Without a parent every kind is searched: it may have been lost. Raises Unavailable.
         """
+        return self.complete(self.begin(parent_namespaces, everything=everything), kinds, everything=everything)
+
+    def begin(self, parent_namespaces: Iterable[str], *, everything: bool) -> Beginning:
+        """The part of `take` that can be done before it is known what is wanted."""
         live = self._parent(parent_namespaces)
         parent = inventory.read(live, self._owner) if live else None
-        found = Inventory(parent, live, kinds={(kind.group, kind.kind): kind for kind in kinds})
+        named = self._named(parent) if parent and everything else []
+        return Beginning(parent, live, dict(zip(named, self._list(named, parent), strict=True)))
+
+    def complete(self, begun: Beginning, kinds: Iterable[Kind] = (), *, everything: bool) -> Inventory:
+        """What is missing in `begun`."""
+        parent, listed = begun.parent, begun.listed
+        found = Inventory(parent, begun.live, kinds={(kind.group, kind.kind): kind for kind in kinds})
         if everything:
-            for kind in self._named(parent) if parent else self._all():
+            for kind in listed if parent else self._all():
                 found.kinds.setdefault((kind.group, kind.kind), kind)
-        namespaces = {*self._namespaces, *(parent.namespaces if parent else ())} if self._namespaces else set()
+        missing = [kind for kind in found.kinds.values() if kind not in listed]
+        listed = listed | dict(zip(missing, self._list(missing, parent), strict=True))
         seen: set[str] = set()
-        for items in each(lambda kind: self.owned(kind, namespaces), list(found.kinds.values()), self._beat):
+        for items in (listed[kind] for kind in found.kinds.values()):
             # One object can be served in two groups: it counts once, in the one that is wanted (listed first).
             fresh = {key: item for key, item in items.items() if item["metadata"]["uid"] not in seen}
             seen.update(item["metadata"]["uid"] for item in fresh.values())
             found.live |= fresh
         return found
+
+    def _list(self, kinds: list[Kind], parent: Parent | None) -> list[dict[Key, Object]]:
+        namespaces = {*self._namespaces, *(parent.namespaces if parent else ())} if self._namespaces else set()
+        return each(lambda kind: self.owned(kind, namespaces), kinds, self._beat)
 
     def owned(self, kind: Kind, namespaces: set[str]) -> dict[Key, Object]:
         """The owner's objects of one kind: one request."""

@@ -78,4 +78,4 @@ def test_a_tree_that_must_not_be_read_changes_nothing(
     before = runtime.cluster.requests.copy()
     with pytest.raises(Refused, match=message):
         converge(runtime, clusters, git, source)
-    assert runtime.cluster.requests == before
+    assert set(runtime.cluster.requests - before) <= {"GET"}
