@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.gitlab.http import Problem, Request, Row, forbidden, not_found
-from sandbox.gitlab.store import Store
+from sandbox.gitlab.http import Request
+from sandbox.gitlab.problems import Problem, forbidden, not_found, unauthorized
+from sandbox.gitlab.store import Row, Store
 
 GUEST, REPORTER, DEVELOPER, MAINTAINER, OWNER = 10, 20, 30, 40, 50
 LEVELS = (0, 5, 10, 15, 20, 30, 40, 50)
@@ -132,11 +133,6 @@ def somebody(request: Request) -> Row:
     if request.user is None:
         raise unauthorized()
     return request.user
-
-
-def unauthorized() -> Problem:
-    """No token, or an unknown one."""
-    return Problem(401, {"message": "401 Unauthorized"})
 
 
 def level_of(value: Any) -> int:

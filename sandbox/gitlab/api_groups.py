@@ -10,20 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox.gitlab import access, present
-from sandbox.gitlab.http import (
-    Problem,
-    Reply,
-    Request,
-    Router,
-    Row,
-    bad,
-    forbidden,
-    invalid,
-    no_keyset,
-    not_found,
-    truth,
-)
-from sandbox.gitlab.store import now
+from sandbox.gitlab.http import Reply, Request, Router
+from sandbox.gitlab.parameters import truth
+from sandbox.gitlab.problems import Problem, bad, forbidden, invalid, no_keyset, not_found
+from sandbox.gitlab.store import Row, now
 
 route = Router()
 PATH = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]*")

@@ -6,9 +6,11 @@ import json
 from urllib.parse import urlsplit
 
 from sandbox.gitlab import access, present
-from sandbox.gitlab.http import Problem, Reply, Request, Router, Row, not_found, truth
+from sandbox.gitlab.http import Reply, Request, Router
+from sandbox.gitlab.parameters import truth
+from sandbox.gitlab.problems import Problem, not_found
 from sandbox.gitlab.repo import ZERO, head
-from sandbox.gitlab.store import listed, now
+from sandbox.gitlab.store import Row, listed, now
 from sandbox.gitlab.webhooks import Update
 
 route = Router()

@@ -9,8 +9,10 @@ import re
 from datetime import UTC, datetime
 
 from sandbox.gitlab import access, present
-from sandbox.gitlab.http import Problem, Reply, Request, Router, Row, invalid, not_found, truth
-from sandbox.gitlab.store import now
+from sandbox.gitlab.http import Reply, Request, Router
+from sandbox.gitlab.parameters import truth
+from sandbox.gitlab.problems import Problem, invalid, not_found
+from sandbox.gitlab.store import Row, now
 
 route = Router()
 KIND = re.compile(r"(ssh-(rsa|ed25519)|ecdsa-sha2-nistp\d+)")

@@ -6,9 +6,11 @@ import sqlite3
 
 from sandbox.gitlab import access, present
 from sandbox.gitlab.api_groups import ACCEPTED, PATH, check_visibility
-from sandbox.gitlab.http import Problem, Reply, Request, Router, Row, bad, invalid, no_keyset, number, truth
+from sandbox.gitlab.http import Reply, Request, Router
+from sandbox.gitlab.parameters import number, truth
+from sandbox.gitlab.problems import Problem, bad, invalid, no_keyset
 from sandbox.gitlab.repo import ZERO, commit_actions
-from sandbox.gitlab.store import now
+from sandbox.gitlab.store import Row, now
 from sandbox.gitlab.webhooks import Update
 
 route = Router()

@@ -6,7 +6,10 @@ import sqlite3
 from typing import Any
 
 from sandbox.gitlab import access, present
-from sandbox.gitlab.http import Problem, Reply, Request, Router, Row, not_found, truth
+from sandbox.gitlab.http import Reply, Request, Router
+from sandbox.gitlab.parameters import truth
+from sandbox.gitlab.problems import Problem, not_found
+from sandbox.gitlab.store import Row
 
 route = Router()
 

@@ -10,7 +10,10 @@ import pygit2
 
 from sandbox.gitlab import access, present
 from sandbox.gitlab import repo as git
-from sandbox.gitlab.http import Problem, Reply, Request, Router, Row, bad, forbidden, not_found, truth
+from sandbox.gitlab.http import Reply, Request, Router
+from sandbox.gitlab.parameters import truth
+from sandbox.gitlab.problems import Problem, bad, forbidden, not_found
+from sandbox.gitlab.store import Row
 from sandbox.gitlab.webhooks import Update
 
 route = Router()

@@ -7,8 +7,10 @@ import pygit2
 from sandbox.gitlab import access, present
 from sandbox.gitlab import repo as git
 from sandbox.gitlab.api_repository import opened
-from sandbox.gitlab.http import Problem, Reply, Request, Router, Row, bad, not_found, truth
-from sandbox.gitlab.store import now
+from sandbox.gitlab.http import Reply, Request, Router
+from sandbox.gitlab.parameters import truth
+from sandbox.gitlab.problems import Problem, bad, not_found
+from sandbox.gitlab.store import Row, now
 
 route = Router()
 FINAL = ("success", "failed", "canceled", "skipped")

@@ -8,8 +8,9 @@ from typing import Any
 
 from sandbox.gitlab import access, present
 from sandbox.gitlab.api_users import issue
-from sandbox.gitlab.http import Problem, Reply, Request, Router, Row, bad, not_found
-from sandbox.gitlab.store import listed, now
+from sandbox.gitlab.http import Reply, Request, Router
+from sandbox.gitlab.problems import Problem, bad, not_found, unauthorized
+from sandbox.gitlab.store import Row, listed, now
 
 route = Router()
 LONGEST = 365  # days a token may live
@@ -91,7 +92,7 @@ def _readable(request: Request, id: str) -> Row:
     """The project, for who administers it; others are told that they are nobody."""
     found = access.project(request, id)
     if access.project_level(request.store, request.user, found) < access.MAINTAINER:
-        raise access.unauthorized()
+        raise unauthorized()
     return found
 
 

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sandbox.gitlab import access, present
-from sandbox.gitlab.http import Problem, Reply, Request, Router, Row, forbidden, not_found
-from sandbox.gitlab.store import digest, listed, now
+from sandbox.gitlab.http import Reply, Request, Router
+from sandbox.gitlab.problems import Problem, forbidden, not_found
+from sandbox.gitlab.store import Row, digest, listed, now
 
 route = Router()
 

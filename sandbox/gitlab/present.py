@@ -7,8 +7,8 @@ from typing import Any
 
 import pygit2
 
-from sandbox.gitlab.http import Request, Row
-from sandbox.gitlab.store import listed, now
+from sandbox.gitlab.http import Request
+from sandbox.gitlab.store import Row, listed, now
 
 HOOK_EVENTS = (
     "push_events",

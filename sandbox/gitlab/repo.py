@@ -16,7 +16,7 @@ from typing import Any
 
 import pygit2
 
-from sandbox.gitlab.http import bad, not_found
+from sandbox.gitlab.problems import bad, not_found
 
 ZERO = "0" * 40
 MOVED = "Could not update refs/heads/{}. Please refresh and try again.."

@@ -29,9 +29,11 @@ from sandbox.gitlab import (
     smart_http,
 )
 from sandbox.gitlab.faults import Faults
-from sandbox.gitlab.http import PREFIX, Problem, Reply, Request, Row, parameters
+from sandbox.gitlab.http import PREFIX, Reply, Request
+from sandbox.gitlab.parameters import parameters
+from sandbox.gitlab.problems import Problem, unauthorized
 from sandbox.gitlab.repo import Repositories, collect_garbage
-from sandbox.gitlab.store import Store, now
+from sandbox.gitlab.store import Row, Store, now
 from sandbox.gitlab.webhooks import Webhooks
 
 VERSION = "18.9.0"
@@ -177,7 +179,7 @@ class Server:
             if found:
                 handler, values = found
                 if request.user is None and method not in ("GET", "HEAD"):
-                    raise access.unauthorized()
+                    raise unauthorized()
                 result = handler(request, **values)
                 return result if isinstance(result, Reply) else Reply(result)
         return Reply({"message": f"not implemented by the stand-in: {method} {request.path}"}, 501)
@@ -192,7 +194,7 @@ class Server:
             return
         found = api_users.authenticate(self.store, text, api=True)
         if found is None:
-            raise access.unauthorized()
+            raise unauthorized()
         request.user, request.token = found
         api_users.require_scope(request.token, request.method, path)
 

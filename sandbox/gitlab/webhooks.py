@@ -23,9 +23,8 @@ import httpx
 import pygit2
 
 from sandbox.gitlab import present
-from sandbox.gitlab.http import Row
 from sandbox.gitlab.repo import ZERO
-from sandbox.gitlab.store import listed, now
+from sandbox.gitlab.store import Row, listed, now
 
 if TYPE_CHECKING:
     from sandbox.gitlab.server import Server
