@@ -9,9 +9,8 @@ from sandbox.gitlab import access, present
 from sandbox.gitlab.http import Reply, Request, Router
 from sandbox.gitlab.parameters import truth
 from sandbox.gitlab.problems import Problem, not_found
-from sandbox.gitlab.repo import ZERO, head
+from sandbox.gitlab.repo import ZERO, Update, head
 from sandbox.gitlab.store import Row, listed, now
-from sandbox.gitlab.webhooks import Update
 
 route = Router()
 
@@ -66,7 +65,7 @@ def test_hook(request: Request, id: str, hook_id: str, trigger: str) -> Reply:
     tip = head(request.server.repositories.open(found["id"]), found["default_branch"] or "main")
     if not tip:
         raise Problem(422, {"message": "Ensure the project has at least one commit."})
-    payload = request.server.webhooks._payload(
+    payload = request.server.webhooks.payload(
         found, access.somebody(request), Update(f"refs/heads/{found['default_branch']}", ZERO, tip), "push"
     )
     request.server.webhooks.deliver(row["id"], "push_events", payload)

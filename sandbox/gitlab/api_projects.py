@@ -9,9 +9,8 @@ from sandbox.gitlab.api_groups import ACCEPTED, PATH, check_visibility
 from sandbox.gitlab.http import Reply, Request, Router
 from sandbox.gitlab.parameters import number, truth
 from sandbox.gitlab.problems import Problem, bad, invalid, no_keyset
-from sandbox.gitlab.repo import ZERO, commit_actions
+from sandbox.gitlab.repo import ZERO, Update, commit_actions
 from sandbox.gitlab.store import Row, now
-from sandbox.gitlab.webhooks import Update
 
 route = Router()
 ORDERS = ("id", "name", "path", "created_at", "last_activity_at")

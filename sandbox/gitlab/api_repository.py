@@ -14,7 +14,6 @@ from sandbox.gitlab.http import Reply, Request, Router
 from sandbox.gitlab.parameters import truth
 from sandbox.gitlab.problems import Problem, bad, forbidden, not_found
 from sandbox.gitlab.store import Row
-from sandbox.gitlab.webhooks import Update
 
 route = Router()
 NOT_ALLOWED = "You are not allowed to push into this branch"
@@ -56,7 +55,7 @@ def create_branch(request: Request, id: str) -> Reply:
     if commit is None:
         raise bad(f"Failed to create branch '{branch}': invalid reference name '{ref}'")
     git.move(repository, f"refs/heads/{branch}", "", str(commit.id), branch)
-    _pushed(request, found, Update(f"refs/heads/{branch}", git.ZERO, str(commit.id)))
+    _pushed(request, found, git.Update(f"refs/heads/{branch}", git.ZERO, str(commit.id)))
     return Reply(_branch(request, found, repository, branch), 201)
 
 
@@ -70,7 +69,7 @@ def delete_branch(request: Request, id: str, branch: str) -> Reply:
     if branch == found["default_branch"] or request.server.protections(found, branch):
         raise forbidden()
     repository.references.delete(f"refs/heads/{branch}")
-    _pushed(request, found, Update(f"refs/heads/{branch}", tip, git.ZERO))
+    _pushed(request, found, git.Update(f"refs/heads/{branch}", tip, git.ZERO))
     return Reply(status=204)
 
 
@@ -101,7 +100,7 @@ def create_tag(request: Request, id: str) -> Reply:
     if commit is None:
         raise bad(f"Target {ref} is invalid")
     repository.references.create(f"refs/tags/{name}", commit.id)
-    _pushed(request, found, Update(f"refs/tags/{name}", git.ZERO, str(commit.id)))
+    _pushed(request, found, git.Update(f"refs/tags/{name}", git.ZERO, str(commit.id)))
     return Reply(_tag(repository, name), 201)
 
 
@@ -318,7 +317,7 @@ def _commit(request: Request, found: Row, branch: str, message: str, actions: li
         old = git.head(repository, branch)
         start = _start(request, found, repository, branch, old)
         new = git.commit_actions(repository, branch, start, actions, message, author, (user["name"], user["email"]))
-    _pushed(request, found, Update(f"refs/heads/{branch}", old or git.ZERO, new))
+    _pushed(request, found, git.Update(f"refs/heads/{branch}", old or git.ZERO, new))
     request.server.committed(found["id"])
     return repository[new].peel(pygit2.Commit)
 
@@ -343,5 +342,5 @@ def _start(request: Request, found: Row, repository: pygit2.Repository, branch: 
     return old
 
 
-def _pushed(request: Request, found: Row, update: Update) -> None:
+def _pushed(request: Request, found: Row, update: git.Update) -> None:
     request.server.webhooks.pushed(found, access.somebody(request), [update])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pygit2
 
 from sandbox.gitlab.http import Request
+from sandbox.gitlab.repo import stamp
 from sandbox.gitlab.store import Row, listed, now
 
 HOOK_EVENTS = (
@@ -261,11 +261,6 @@ def trailers(message: str) -> dict[str, str]:
         if separator and key.replace("-", "").isalnum():
             found[key] = value
     return found
-
-
-def stamp(signature: Any) -> str:
-    """A signature's time."""
-    return datetime.fromtimestamp(signature.time, UTC).strftime("%Y-%m-%dT%H:%M:%S.000+00:00")
 
 
 def comment(request: Request, row: Row) -> Row:

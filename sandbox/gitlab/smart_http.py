@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from sandbox.gitlab import access
-from sandbox.gitlab.repo import ZERO
+from sandbox.gitlab.repo import ZERO, Update
 from sandbox.gitlab.store import Row
-from sandbox.gitlab.webhooks import Update
 
 if TYPE_CHECKING:
     from sandbox.gitlab.server import Server

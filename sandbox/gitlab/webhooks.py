@@ -13,7 +13,6 @@ import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -22,8 +21,7 @@ from urllib.parse import urlsplit
 import httpx
 import pygit2
 
-from sandbox.gitlab import present
-from sandbox.gitlab.repo import ZERO
+from sandbox.gitlab.repo import ZERO, Update, stamp
 from sandbox.gitlab.store import Row, listed, now
 
 if TYPE_CHECKING:
@@ -34,20 +32,6 @@ BACK_OFF_FROM, DISABLE_AT = 4, 40  # failures in a row
 MANY_REFS = 3  # a push of more branches (or tags) than this fires no hooks at all
 NEWEST = 20  # commits in a payload
 BODY_KEPT = 8 << 10  # bytes of an answer that the log keeps
-
-
-@dataclass(frozen=True)
-class Update:
-    """One ref that moved."""
-
-    ref: str
-    before: str
-    after: str
-
-    @property
-    def tag(self) -> bool:
-        """Whether it is a tag."""
-        return self.ref.startswith("refs/tags/")
 
 
 class Webhooks:
@@ -68,7 +52,7 @@ class Webhooks:
             of_kind = [each for each in updates if each.tag == (kind == "tag")]
             if 0 < len(of_kind) <= MANY_REFS:
                 for update in of_kind:
-                    self._fire(project, trigger, partial(self._payload, project, user, update, event))
+                    self._fire(project, trigger, partial(self.payload, project, user, update, event))
 
     def set_mode(self, mode: str) -> None:
         """Change how deliveries are treated; going back to deliver sends what was paused."""
@@ -140,12 +124,12 @@ class Webhooks:
         if hook["token"]:
             headers["X-Gitlab-Token"] = hook["token"]
         if hook["signing_token"]:
-            stamp = str(int(time.time()))
+            sent_at = str(int(time.time()))
             secret = base64.b64decode(hook["signing_token"].removeprefix("whsec_"))
-            mac = hmac.new(secret, f"{key}.{stamp}.".encode() + body, hashlib.sha256).digest()
+            mac = hmac.new(secret, f"{key}.{sent_at}.".encode() + body, hashlib.sha256).digest()
             headers |= {
                 "webhook-id": key,
-                "webhook-timestamp": stamp,
+                "webhook-timestamp": sent_at,
                 "webhook-signature": f"v1,{base64.b64encode(mac).decode()}",
             }
         return headers
@@ -192,7 +176,8 @@ class Webhooks:
             store.insert("protected", project_id=project["id"], name=name, push_level=40, merge_level=40)
             repository.set_head(f"refs/heads/{name}")
 
-    def _payload(self, project: Row, user: Row, update: Update, event: str) -> Row:
+    def payload(self, project: Row, user: Row, update: Update, event: str) -> Row:
+        """What a hook is told of one ref that moved; `event` is push or tag_push."""
         repository = self._server.repositories.open(project["id"])
         base, path = self._server.external_url, project["full_path"]
         commits = [] if update.tag else _commits(repository, update)
@@ -278,7 +263,7 @@ def _shown(base: str, path: str, commit: pygit2.Commit) -> Row:
         "id": str(commit.id),
         "message": commit.message,
         "title": commit.message.split("\n", 1)[0],
-        "timestamp": present.stamp(commit.committer),
+        "timestamp": stamp(commit.committer),
         "url": f"{base}/{path}/-/commit/{commit.id}",
         "author": {"name": commit.author.name, "email": "[REDACTED]"},
         **files,
