@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.gitlab import access, present
+from sandbox.gitlab import access, permissions, present
 from sandbox.gitlab.http import Reply, Request, Router
 from sandbox.gitlab.parameters import truth
 from sandbox.gitlab.problems import Problem, bad, forbidden, invalid, no_keyset, not_found
@@ -76,7 +76,7 @@ def _listed(request: Request, row: Row) -> bool:
     """Whether a group is what the query asks for, and the caller may see it."""
     query, wanted = request.query, access.least(request)
     if truth(query.get("owned")):
-        wanted = access.OWNER
+        wanted = permissions.OWNER
     if query.get("all_available") == "false":
         wanted = wanted or 1
     if query.get("search", "").lower() not in f"{row['path']} {row['name']}".lower():
@@ -88,7 +88,7 @@ def _listed(request: Request, row: Row) -> bool:
     if not wanted:
         return _sees(request, row)
     user = {**request.user, "admin": 0} if request.user else None
-    return access.group_level(request.store, user, row["id"]) >= wanted
+    return permissions.group_level(request.store, user, row["id"]) >= wanted
 
 
 def _place(row: Row, order: str) -> str:
@@ -108,7 +108,7 @@ def _cursor(text: str) -> list[Any]:
 
 
 def _sees(request: Request, row: Row) -> bool:
-    return access.open_to(request.user, row) or access.group_level(request.store, request.user, row["id"]) > 0
+    return permissions.open_to(request.user, row) or permissions.group_level(request.store, request.user, row["id"]) > 0
 
 
 @route("POST", "/groups")
@@ -117,7 +117,7 @@ def create_group(request: Request) -> Reply:
     name, path = request.need("name", "path")
     parent: Row | None = None
     if request.body.get("parent_id"):
-        parent = access.group(request, str(request.body["parent_id"]), access.MAINTAINER)
+        parent = access.group(request, str(request.body["parent_id"]), permissions.MAINTAINER)
     elif not (user["can_create_group"] or user["admin"]):
         raise forbidden()
     check_path(path)
@@ -153,7 +153,7 @@ def one_group(request: Request, id: str) -> Row:
 
 @route("PUT", "/groups/:id")
 def update_group(request: Request, id: str) -> Row:
-    found = access.group(request, id, access.OWNER)
+    found = access.group(request, id, permissions.OWNER)
     changes = request.given("name", "description", "visibility")
     if "visibility" in changes:
         parent = request.store.one("select visibility from namespaces where id = ?", found["parent_id"])
@@ -164,7 +164,7 @@ def update_group(request: Request, id: str) -> Row:
 
 @route("DELETE", "/groups/:id")
 def delete_group(request: Request, id: str) -> Reply:
-    found = access.group(request, id, access.OWNER)
+    found = access.group(request, id, permissions.OWNER)
     if truth(request.body.get("permanently_remove")):
         _check_permanent(request, found)
         _remove(request, found)
@@ -209,7 +209,7 @@ def _remove(request: Request, found: Row) -> None:
 def group_projects(request: Request, id: str) -> Reply:
     found = access.group(request, id)
     rows = request.store.all("select * from projects where namespace_id = ? order by id desc", found["id"])
-    shown = [each for each in rows if access.visible(request.store, request.user, each)]
+    shown = [each for each in rows if permissions.visible(request.store, request.user, each)]
     search = request.query.get("search", "").lower()
     shown = [each for each in shown if search in f"{each['path']} {each['name']}".lower()]
     return request.page(shown, lambda row: present.project(request, row))
@@ -233,12 +233,12 @@ def _source(request: Request, kind: str, key: str, level: int = 0) -> Row:
 
 def _own_level(request: Request, kind: str, found: Row) -> int:
     if kind == "group":
-        return access.group_level(request.store, request.user, found["id"])
-    return access.project_level(request.store, request.user, found)
+        return permissions.group_level(request.store, request.user, found["id"])
+    return permissions.project_level(request.store, request.user, found)
 
 
 def _member_routes(kind: str, base: str) -> None:
-    manager = access.OWNER if kind == "group" else access.MAINTAINER
+    manager = permissions.OWNER if kind == "group" else permissions.MAINTAINER
 
     def direct(request: Request, found: Row) -> list[Row]:
         return list(request.store.all("select * from members where kind = ? and source_id = ?", kind, found["id"]))
@@ -317,7 +317,7 @@ def _member_routes(kind: str, base: str) -> None:
     def remove_member(request: Request, id: str, user_id: str) -> Reply:
         found = _source(request, kind, id, manager)
         row = of(direct(request, found), user_id)
-        owners = [each for each in direct(request, found) if each["access_level"] == access.OWNER]
+        owners = [each for each in direct(request, found) if each["access_level"] == permissions.OWNER]
         if kind == "group" and owners == [row]:
             raise forbidden()
         request.store.run("delete from members where id = ?", row["id"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from urllib.parse import urlsplit
 
-from sandbox.gitlab import access, present
+from sandbox.gitlab import access, permissions, present
 from sandbox.gitlab.http import Reply, Request, Router
 from sandbox.gitlab.parameters import truth
 from sandbox.gitlab.problems import Problem, not_found
@@ -20,14 +20,14 @@ route = Router()
 
 @route("GET", "/projects/:id/hooks")
 def hooks(request: Request, id: str) -> Reply:
-    found = access.project(request, id, access.MAINTAINER)
+    found = access.project(request, id, permissions.MAINTAINER)
     rows = request.store.all("select * from hooks where project_id = ? order by id", found["id"])
     return request.page(rows, present.hook)
 
 
 @route("POST", "/projects/:id/hooks")
 def create_hook(request: Request, id: str) -> Reply:
-    found = access.project(request, id, access.MAINTAINER)
+    found = access.project(request, id, permissions.MAINTAINER)
     (url,) = request.need("url")
     hook_id = request.store.insert(
         "hooks", project_id=found["id"], created_at=now(), **_hook_values(request, url, ["push_events"])
@@ -37,12 +37,12 @@ def create_hook(request: Request, id: str) -> Reply:
 
 @route("GET", "/projects/:id/hooks/:hook_id")
 def one_hook(request: Request, id: str, hook_id: str) -> Row:
-    return present.hook(_hook(request, access.project(request, id, access.MAINTAINER), hook_id))
+    return present.hook(_hook(request, access.project(request, id, permissions.MAINTAINER), hook_id))
 
 
 @route("PUT", "/projects/:id/hooks/:hook_id")
 def update_hook(request: Request, id: str, hook_id: str) -> Row:
-    found = access.project(request, id, access.MAINTAINER)
+    found = access.project(request, id, permissions.MAINTAINER)
     row = _hook(request, found, hook_id)
     (url,) = request.need("url")
     request.store.update("hooks", row["id"], **_hook_values(request, url, listed(row["events"])))
@@ -51,14 +51,14 @@ def update_hook(request: Request, id: str, hook_id: str) -> Row:
 
 @route("DELETE", "/projects/:id/hooks/:hook_id")
 def delete_hook(request: Request, id: str, hook_id: str) -> Reply:
-    row = _hook(request, access.project(request, id, access.MAINTAINER), hook_id)
+    row = _hook(request, access.project(request, id, permissions.MAINTAINER), hook_id)
     request.store.run("delete from hooks where id = ?", row["id"])
     return Reply(status=204)
 
 
 @route("POST", "/projects/:id/hooks/:hook_id/test/:trigger")
 def test_hook(request: Request, id: str, hook_id: str, trigger: str) -> Reply:
-    found = access.project(request, id, access.MAINTAINER)
+    found = access.project(request, id, permissions.MAINTAINER)
     row = _hook(request, found, hook_id)
     if trigger != "push_events":
         raise Problem(501, {"message": f"not implemented by the stand-in: test of {trigger}"})
@@ -74,14 +74,14 @@ def test_hook(request: Request, id: str, hook_id: str, trigger: str) -> Reply:
 
 @route("GET", "/projects/:id/hooks/:hook_id/events")
 def hook_events(request: Request, id: str, hook_id: str) -> Reply:
-    row = _hook(request, access.project(request, id, access.MAINTAINER), hook_id)
+    row = _hook(request, access.project(request, id, permissions.MAINTAINER), hook_id)
     rows = request.store.all("select * from deliveries where hook_id = ? order by id desc", row["id"])
     return request.page(rows, _delivery)
 
 
 @route("POST", "/projects/:id/hooks/:hook_id/events/:event_id/resend")
 def resend(request: Request, id: str, hook_id: str, event_id: str) -> Reply:
-    row = _hook(request, access.project(request, id, access.MAINTAINER), hook_id)
+    row = _hook(request, access.project(request, id, permissions.MAINTAINER), hook_id)
     event = request.store.one("select * from deliveries where id = ? and hook_id = ?", event_id, row["id"])
     if event is None:
         raise not_found()

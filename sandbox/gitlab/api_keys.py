@@ -8,7 +8,7 @@ import hashlib
 import re
 from datetime import UTC, datetime
 
-from sandbox.gitlab import access, present
+from sandbox.gitlab import access, permissions, present
 from sandbox.gitlab.http import Reply, Request, Router
 from sandbox.gitlab.parameters import truth
 from sandbox.gitlab.problems import Problem, invalid, not_found
@@ -20,13 +20,13 @@ KIND = re.compile(r"(ssh-(rsa|ed25519)|ecdsa-sha2-nistp\d+)")
 
 @route("GET", "/projects/:id/deploy_keys")
 def deploy_keys(request: Request, id: str) -> Reply:
-    found = access.project(request, id, access.MAINTAINER)
+    found = access.project(request, id, permissions.MAINTAINER)
     return request.page(_keys(request, found["id"]), present.deploy_key)
 
 
 @route("POST", "/projects/:id/deploy_keys")
 def create_key(request: Request, id: str) -> Reply:
-    found = access.project(request, id, access.MAINTAINER)
+    found = access.project(request, id, permissions.MAINTAINER)
     title, key = request.need("title", "key")
     text, fingerprint = _parts(str(key))
     known = request.store.one("select * from keys where fingerprint = ?", fingerprint)
@@ -68,12 +68,12 @@ def _end(request: Request) -> str | None:
 
 @route("GET", "/projects/:id/deploy_keys/:key_id")
 def one_key(request: Request, id: str, key_id: str) -> Row:
-    return present.deploy_key(_key(request, access.project(request, id, access.MAINTAINER), key_id))
+    return present.deploy_key(_key(request, access.project(request, id, permissions.MAINTAINER), key_id))
 
 
 @route("PUT", "/projects/:id/deploy_keys/:key_id")
 def update_key(request: Request, id: str, key_id: str) -> Row:
-    found = access.project(request, id, access.MAINTAINER)
+    found = access.project(request, id, permissions.MAINTAINER)
     row = _key(request, found, key_id)
     if not request.given("title", "can_push"):
         raise Problem(400, {"error": "title, can_push are missing, at least one parameter must be provided"})
@@ -91,7 +91,7 @@ def update_key(request: Request, id: str, key_id: str) -> Row:
 
 @route("POST", "/projects/:id/deploy_keys/:key_id/enable")
 def enable_key(request: Request, id: str, key_id: str) -> Reply:
-    found = access.project(request, id, access.MAINTAINER)
+    found = access.project(request, id, permissions.MAINTAINER)
     linked = request.store.all("select project_id from key_links where key_id = ?", key_id)
     if not linked or not _reaches(request, linked):
         raise not_found("Deploy key")
@@ -102,7 +102,7 @@ def enable_key(request: Request, id: str, key_id: str) -> Reply:
 
 @route("DELETE", "/projects/:id/deploy_keys/:key_id")
 def delete_key(request: Request, id: str, key_id: str) -> Reply:
-    found = access.project(request, id, access.MAINTAINER)
+    found = access.project(request, id, permissions.MAINTAINER)
     row = _key(request, found, key_id)
     request.store.run("delete from key_links where key_id = ? and project_id = ?", row["id"], found["id"])
     request.store.run("delete from keys where id not in (select key_id from key_links)")
@@ -125,7 +125,7 @@ def _reaches(request: Request, linked: list[Row]) -> bool:
     """Whether the caller is Maintainer where the key is in use already."""
     for each in linked:
         row = request.store.one("select * from projects where id = ?", each["project_id"])
-        if row and access.project_level(request.store, request.user, row) >= access.MAINTAINER:
+        if row and permissions.project_level(request.store, request.user, row) >= permissions.MAINTAINER:
             return True
     return False
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from sandbox.gitlab import access, present
+from sandbox.gitlab import access, permissions, present
 from sandbox.gitlab.api_groups import ACCEPTED, PATH, check_visibility
 from sandbox.gitlab.http import Reply, Request, Router
 from sandbox.gitlab.parameters import number, truth
@@ -19,10 +19,10 @@ ORDERS = ("id", "name", "path", "created_at", "last_activity_at")
 @route("GET", "/projects")
 def projects(request: Request) -> Reply:
     rows = request.store.all("select * from projects")
-    rows = [each for each in rows if access.visible(request.store, request.user, each)]
+    rows = [each for each in rows if permissions.visible(request.store, request.user, each)]
     least = access.least(request)
     if truth(request.query.get("membership")) or least:
-        rows = [each for each in rows if access.membership(request.store, request.user, each) >= max(least, 1)]
+        rows = [each for each in rows if permissions.membership(request.store, request.user, each) >= max(least, 1)]
     rows = [each for each in rows if _matches(request, each)]
     order, up = request.query.get("order_by", "created_at"), request.query.get("sort", "desc") == "asc"
     if order not in ORDERS:
@@ -66,7 +66,7 @@ def create_project(request: Request) -> Reply:
     if not request.body.get("namespace_id"):
         raise bad("the stand-in creates projects in groups only")
     namespace = request.store.one("select * from namespaces where id = ?", request.body["namespace_id"])
-    if namespace is None or access.group_level(request.store, user, namespace["id"]) < access.DEVELOPER:
+    if namespace is None or permissions.group_level(request.store, user, namespace["id"]) < permissions.DEVELOPER:
         raise invalid(namespace=["is not valid"])
     if not PATH.fullmatch(str(path)) or str(path).endswith((".git", ".atom", ".")):
         raise invalid(path=["can contain only letters, digits, '_', '-' and '.'"])
@@ -111,7 +111,7 @@ def one_project(request: Request, id: str) -> Row:
 
 @route("PUT", "/projects/:id")
 def update_project(request: Request, id: str) -> Row:
-    found = access.project(request, id, access.MAINTAINER)
+    found = access.project(request, id, permissions.MAINTAINER)
     changes = request.given("name", "description", "visibility", "default_branch")
     if "visibility" in changes:
         parent = request.store.one("select visibility from namespaces where id = ?", found["namespace_id"])
@@ -122,7 +122,7 @@ def update_project(request: Request, id: str) -> Row:
 
 @route("DELETE", "/projects/:id")
 def delete_project(request: Request, id: str) -> Reply:
-    found = access.project(request, id, access.OWNER)
+    found = access.project(request, id, permissions.OWNER)
     if truth(request.body.get("permanently_remove")):
         if request.body.get("full_path") != found["full_path"]:
             raise bad("`full_path` is incorrect. You must enter the complete path for the project.")
@@ -174,4 +174,4 @@ def _mine(request: Request, event: Row) -> bool:
     """`scope=all` is every project the caller is a member of; an administrator's mere power is not membership."""
     project = request.store.one("select * from projects where id = ?", event["project_id"])
     assert request.user is not None  # noqa: S101 - asked by the caller
-    return bool(project) and access.membership(request.store, request.user, project) > 0
+    return bool(project) and permissions.membership(request.store, request.user, project) > 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from sandbox.gitlab import access, present
+from sandbox.gitlab import access, permissions, present
 from sandbox.gitlab.http import Reply, Request, Router
 from sandbox.gitlab.parameters import truth
 from sandbox.gitlab.problems import Problem, not_found
@@ -16,7 +16,7 @@ route = Router()
 
 @route("GET", "/projects/:id/protected_branches")
 def protected_branches(request: Request, id: str) -> Reply:
-    found = access.project(request, id, access.MAINTAINER)
+    found = access.project(request, id, permissions.MAINTAINER)
     rows = request.store.all("select * from protected where project_id = ? order by id", found["id"])
     search = request.query.get("search", "")
     return request.page([each for each in rows if search in each["name"]], present.protected_branch)
@@ -24,7 +24,7 @@ def protected_branches(request: Request, id: str) -> Reply:
 
 @route("POST", "/projects/:id/protected_branches")
 def protect(request: Request, id: str) -> Reply:
-    found = access.project(request, id, access.MAINTAINER)
+    found = access.project(request, id, permissions.MAINTAINER)
     (name,) = request.need("name")
     _only(request, "name", "push_access_level", "merge_access_level", "allow_force_push")
     values = {
@@ -41,12 +41,12 @@ def protect(request: Request, id: str) -> Reply:
 
 @route("GET", "/projects/:id/protected_branches/:name")
 def one_protected(request: Request, id: str, name: str) -> Row:
-    return present.protected_branch(_protected(request, access.project(request, id, access.MAINTAINER), name))
+    return present.protected_branch(_protected(request, access.project(request, id, permissions.MAINTAINER), name))
 
 
 @route("PATCH", "/projects/:id/protected_branches/:name")
 def change_protection(request: Request, id: str, name: str) -> Row:
-    found = access.project(request, id, access.MAINTAINER)
+    found = access.project(request, id, permissions.MAINTAINER)
     row = _protected(request, found, name)
     _only(request, "allow_force_push", "allowed_to_push", "allowed_to_merge")
     changes = {}
@@ -65,7 +65,7 @@ def change_protection(request: Request, id: str, name: str) -> Row:
 
 @route("DELETE", "/projects/:id/protected_branches/:name")
 def unprotect(request: Request, id: str, name: str) -> Reply:
-    row = _protected(request, access.project(request, id, access.MAINTAINER), name)
+    row = _protected(request, access.project(request, id, permissions.MAINTAINER), name)
     request.store.run("delete from protected where id = ?", row["id"])
     return Reply(status=204)
 

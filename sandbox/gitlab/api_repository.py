@@ -8,7 +8,7 @@ from typing import Any
 
 import pygit2
 
-from sandbox.gitlab import access, present
+from sandbox.gitlab import access, permissions, present
 from sandbox.gitlab import repo as git
 from sandbox.gitlab.http import Reply, Request, Router
 from sandbox.gitlab.parameters import truth
@@ -46,7 +46,7 @@ def one_branch(request: Request, id: str, branch: str) -> Row:
 
 @route("POST", "/projects/:id/repository/branches")
 def create_branch(request: Request, id: str) -> Reply:
-    found = access.project(request, id, access.DEVELOPER)
+    found = access.project(request, id, permissions.DEVELOPER)
     branch, ref = request.need("branch", "ref")
     repository = opened(request, found)
     if git.head(repository, branch):
@@ -61,12 +61,12 @@ def create_branch(request: Request, id: str) -> Reply:
 
 @route("DELETE", "/projects/:id/repository/branches/:branch")
 def delete_branch(request: Request, id: str, branch: str) -> Reply:
-    found = access.project(request, id, access.DEVELOPER)
+    found = access.project(request, id, permissions.DEVELOPER)
     repository = opened(request, found)
     tip = git.head(repository, branch)
     if not tip:
         raise not_found("Branch")
-    if branch == found["default_branch"] or request.server.protections(found, branch):
+    if branch == found["default_branch"] or permissions.protections(request.store, found, branch):
         raise forbidden()
     repository.references.delete(f"refs/heads/{branch}")
     _pushed(request, found, git.Update(f"refs/heads/{branch}", tip, git.ZERO))
@@ -91,7 +91,7 @@ def one_tag(request: Request, id: str, name: str) -> Row:
 
 @route("POST", "/projects/:id/repository/tags")
 def create_tag(request: Request, id: str) -> Reply:
-    found = access.project(request, id, access.DEVELOPER)
+    found = access.project(request, id, permissions.DEVELOPER)
     name, ref = request.need("tag_name", "ref")
     repository = opened(request, found)
     if f"refs/tags/{name}" in repository.references:
@@ -105,15 +105,15 @@ def create_tag(request: Request, id: str) -> Reply:
 
 
 def _branch(request: Request, found: Row, repository: pygit2.Repository, name: str) -> Row:
-    protected = request.server.protections(found, name)
+    protected = permissions.protections(request.store, found, name)
     return {
         "name": name,
         "commit": present.commit(git.need(repository, f"refs/heads/{name}", "Branch")),
         "merged": False,
         "protected": bool(protected),
-        "developers_can_push": any(each["push_level"] == access.DEVELOPER for each in protected),
-        "developers_can_merge": any(each["merge_level"] == access.DEVELOPER for each in protected),
-        "can_push": request.server.may_push(found, request.user, name),
+        "developers_can_push": any(each["push_level"] == permissions.DEVELOPER for each in protected),
+        "developers_can_merge": any(each["merge_level"] == permissions.DEVELOPER for each in protected),
+        "can_push": permissions.may_push(request.store, request.user, found, name),
         "default": name == found["default_branch"],
         "web_url": f"{request.server.external_url}/{found['full_path']}/-/tree/{name}",
     }
@@ -216,9 +216,9 @@ def _single(request: Request, id: str, path: str, action: str) -> Row:
     branch, message = request.need("branch", "commit_message")
     if action != "delete":
         request.need("content")
-    found = access.project(request, id, access.DEVELOPER)
+    found = access.project(request, id, permissions.DEVELOPER)
     given = request.given("content", "encoding", "last_commit_id", "execute_filemode")
-    if not request.server.may_push(found, request.user, branch):
+    if not permissions.may_push(request.store, request.user, found, branch):
         raise bad(NOT_ALLOWED)
     _commit(request, found, branch, message, [{"action": action, "file_path": path, **given}])
     return {"file_path": path, "branch": branch}
@@ -296,14 +296,14 @@ def _patch(patch: Any) -> Row:
 
 @route("POST", "/projects/:id/repository/commits")
 def create_commit(request: Request, id: str) -> Reply:
-    found = access.project(request, id, access.DEVELOPER)
+    found = access.project(request, id, permissions.DEVELOPER)
     branch, message = request.need("branch", "commit_message")
     actions = request.body.get("actions") or []
     if not actions and not truth(request.body.get("allow_empty")):
         raise Problem(400, {"error": "actions is missing"})
     if request.body.get("start_sha") and request.body.get("start_branch"):
         raise bad("You can't pass both start_branch and start_sha")
-    if not request.server.may_push(found, request.user, branch):
+    if not permissions.may_push(request.store, request.user, found, branch):
         raise forbidden(NOT_ALLOWED)
     commit = _commit(request, found, branch, message, actions)
     return Reply(present.commit(commit) | {"stats": {"additions": 0, "deletions": 0, "total": 0}}, 201)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pygit2
 
-from sandbox.gitlab import access, present
+from sandbox.gitlab import access, permissions, present
 from sandbox.gitlab import repo as git
 from sandbox.gitlab.api_repository import opened
 from sandbox.gitlab.http import Reply, Request, Router
@@ -82,7 +82,7 @@ def statuses(request: Request, id: str, sha: str) -> Reply:
 
 @route("POST", "/projects/:id/statuses/:sha")
 def set_status(request: Request, id: str, sha: str) -> Reply:
-    found = access.project(request, id, access.DEVELOPER)
+    found = access.project(request, id, permissions.DEVELOPER)
     commit = git.resolve(opened(request, found), sha)
     if commit is None:
         raise not_found("Commit")

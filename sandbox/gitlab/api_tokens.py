@@ -6,11 +6,11 @@ import secrets
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sandbox.gitlab import access, present
-from sandbox.gitlab.api_users import issue
+from sandbox.gitlab import access, permissions, present
 from sandbox.gitlab.http import Reply, Request, Router
 from sandbox.gitlab.problems import Problem, bad, not_found, unauthorized
 from sandbox.gitlab.store import Row, listed, now
+from sandbox.gitlab.tokens import issue
 
 route = Router()
 LONGEST = 365  # days a token may live
@@ -40,11 +40,11 @@ def create(request: Request, id: str) -> Reply:
     name, scopes, expires_at = request.need("name", "scopes", "expires_at")
     if not set(scopes) <= SCOPES:
         raise Problem(400, {"error": "scopes does not have a valid value"})
-    level = access.level_of(request.body.get("access_level", access.MAINTAINER))
+    level = access.level_of(request.body.get("access_level", permissions.MAINTAINER))
     if level not in LEVELS:
         raise Problem(400, {"error": "access_level does not have a valid value"})
-    own = access.project_level(request.store, request.user, found)
-    if own < access.MAINTAINER:
+    own = permissions.project_level(request.store, request.user, found)
+    if own < permissions.MAINTAINER:
         raise bad(NOT_ALLOWED)
     if level > own:
         raise bad("400 Bad request - Access level of the token can't be greater the access level of the user")
@@ -91,7 +91,7 @@ def revoke(request: Request, id: str, token_id: str) -> Reply:
 def _readable(request: Request, id: str) -> Row:
     """The project, for who administers it; others are told that they are nobody."""
     found = access.project(request, id)
-    if access.project_level(request.store, request.user, found) < access.MAINTAINER:
+    if permissions.project_level(request.store, request.user, found) < permissions.MAINTAINER:
         raise unauthorized()
     return found
 

@@ -6,7 +6,6 @@ Run by `python -m sandbox.gitlab serve`. What it does not implement answers 501 
 from __future__ import annotations
 
 import asyncio
-import fnmatch
 import json
 import logging
 import threading
@@ -27,6 +26,7 @@ from sandbox.gitlab import (
     api_tokens,
     api_users,
     smart_http,
+    tokens,
 )
 from sandbox.gitlab.faults import Faults
 from sandbox.gitlab.http import PREFIX, Reply, Request
@@ -76,8 +76,8 @@ class Server:
         for username, name, token in (("root", "Administrator", root_token), ("nautes", "Nautes", platform_token)):
             user = self.store.one("select id from users where username = ?", username)
             user_id = user["id"] if user else self._seed_user(username, name)
-            if api_users.authenticate(self.store, token, api=False) is None:
-                api_users.keep(self.store, token, user_id, "seed", ["api"], "2099-01-01")
+            if tokens.authenticate(self.store, token, api=False) is None:
+                tokens.keep(self.store, token, user_id, "seed", ["api"], "2099-01-01")
 
     def _seed_user(self, username: str, name: str) -> int:
         email = f"{username}@example.invalid"
@@ -85,24 +85,7 @@ class Server:
 
     def authenticate(self, token: str) -> tuple[Row, Row] | None:
         """(user, token row) for git, None when it is no good."""
-        return api_users.authenticate(self.store, token, api=False)
-
-    def protections(self, project: Row, branch: str) -> list[Row]:
-        """What protects a branch, by its name and by patterns. Whatever one of them allows is allowed."""
-        rows = self.store.all("select * from protected where project_id = ?", project["id"])
-        return [
-            each
-            for each in rows
-            if each["name"] == branch or ("*" in each["name"] and fnmatch.fnmatchcase(branch, each["name"]))
-        ]
-
-    def may_push(self, project: Row, user: Row | None, branch: str) -> bool:
-        """Whether somebody may push to a branch."""
-        level = access.project_level(self.store, user, project)
-        levels = [each["push_level"] for each in self.protections(project, branch)]
-        if not levels:
-            return level >= access.DEVELOPER
-        return any(level >= each for each in levels if each)  # 0 is nobody, whoever asks
+        return tokens.authenticate(self.store, token, api=False)
 
     def remove_project(self, project_id: int) -> None:
         """Forget a project and everything that hangs on it."""
@@ -192,11 +175,11 @@ class Server:
             text = authorization[7:].strip()
         if not text:
             return
-        found = api_users.authenticate(self.store, text, api=True)
+        found = tokens.authenticate(self.store, text, api=True)
         if found is None:
             raise unauthorized()
         request.user, request.token = found
-        api_users.require_scope(request.token, request.method, path)
+        tokens.require_scope(request.token, request.method, path)
 
     def _sandbox(self, request: Request) -> Reply:
         """Switches and counters of the sandbox, outside GitLab's surface."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from sandbox.gitlab import access
+from sandbox.gitlab import permissions
 from sandbox.gitlab.repo import ZERO, Update
 from sandbox.gitlab.store import Row
 
@@ -83,19 +83,19 @@ class SmartHttp:
             return (401, DENIED), None, None
         store = self._server.store
         project = store.one("select * from projects where full_path = ?", path)
-        if project is None or not access.visible(store, user, project):
+        if project is None or not permissions.visible(store, user, project):
             return (
                 ((404, b"The project you were looking for could not be found.\n") if user else (401, DENIED)),
                 None,
                 None,
             )
-        level = access.project_level(store, user, project)
+        level = permissions.project_level(store, user, project)
         if service == "git-receive-pack":
             if user is None:
                 return (401, DENIED), None, None
-            if level < access.DEVELOPER:
+            if level < permissions.DEVELOPER:
                 return (403, b"You are not allowed to push code to this project.\n"), None, None
-        elif not access.open_to(user, project) and level < access.REPORTER:
+        elif not permissions.open_to(user, project) and level < permissions.REPORTER:
             return (403, b"You are not allowed to download code from this project.\n"), None, None
         return None, user, project
 
@@ -143,12 +143,12 @@ class SmartHttp:
             branch = update.ref.removeprefix("refs/heads/")
             if update.after == ZERO and branch == project["default_branch"]:
                 return DELETE_DEFAULT
-            protected = self._server.protections(project, branch)
+            protected = permissions.protections(self._server.store, project, branch)
             if not protected:
                 continue
             if update.after == ZERO:
                 return DELETE_PROTECTED
-            if not self._server.may_push(project, user, branch):
+            if not permissions.may_push(self._server.store, user, project, branch):
                 return PROTECTED
             forcible = any(each["allow_force"] for each in protected)
             if update.before != ZERO and not forcible and self._forced(project, update):

@@ -76,6 +76,13 @@ class Store:
             row = self._connection.execute(sql, values).fetchone()
             return dict(row) if row else None
 
+    def get(self, table: str, row_id: int) -> Row:
+        """The row of an id that something else in the database holds."""
+        row = self.one(f"select * from {table} where id = ?", row_id)  # noqa: S608 - names are ours
+        if row is None:
+            raise LookupError(f"{table} {row_id}")
+        return row
+
     def run(self, sql: str, *values: Any) -> int:
         """Change something; returns how many rows."""
         with self._lock:

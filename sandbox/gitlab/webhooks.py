@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import httpx
 import pygit2
 
+from sandbox.gitlab import permissions
 from sandbox.gitlab.repo import ZERO, Update, stamp
 from sandbox.gitlab.store import Row, listed, now
 
@@ -193,7 +194,7 @@ class Webhooks:
             "after": update.after,
             "ref": update.ref,
             "ref_protected": not update.tag
-            and bool(self._server.protections(project, update.ref.removeprefix("refs/heads/"))),
+            and bool(permissions.protections(self._server.store, project, update.ref.removeprefix("refs/heads/"))),
             "checkout_sha": None if update.after == ZERO else update.after,
             "message": None,
             "user_id": user["id"],
