@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import sqlite3
 from collections.abc import Callable
 from typing import Any
 
 from sandbox.gitlab import access, permissions, present
-from sandbox.gitlab.http import Reply, Request, Router
+from sandbox.gitlab.http import ACCEPTED, Reply, Request, Router
+from sandbox.gitlab.namespaces import check_visibility, is_path
 from sandbox.gitlab.parameters import truth
 from sandbox.gitlab.problems import Problem, bad, forbidden, invalid, no_keyset, not_found
 from sandbox.gitlab.store import Row, now
 
 route = Router()
-PATH = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]*")
 RESERVED = {
     "api",
     "admin",
@@ -30,25 +29,15 @@ RESERVED = {
     "search",
     "users",
 }
-VISIBILITY = ("private", "internal", "public")
-ACCEPTED = {"message": "202 Accepted"}
 
 
-def check_path(path: str) -> None:
+def _check_path(path: str) -> None:
     """Raise GitLab's refusal of a path."""
-    if not PATH.fullmatch(path) or path.endswith((".git", ".atom", ".")):
+    if not is_path(path):
         text = (
             "can contain only letters, digits, '_', '-' and '.'. Cannot start with '-', end in '.', '.git' or '.atom'"
         )
         raise bad(f'Failed to save group {{path: ["{text}"]}}')
-
-
-def check_visibility(value: str, parent: str | None) -> None:
-    """A child may not be more visible than its parent."""
-    if value not in VISIBILITY:
-        raise Problem(400, {"error": "visibility does not have a valid value"})
-    if parent and VISIBILITY.index(value) > VISIBILITY.index(parent):
-        raise invalid(visibility_level=[f"{value} is not allowed in a {parent} group."])
 
 
 @route("GET", "/groups")
@@ -120,7 +109,7 @@ def create_group(request: Request) -> Reply:
         parent = access.group(request, str(request.body["parent_id"]), permissions.MAINTAINER)
     elif not (user["can_create_group"] or user["admin"]):
         raise forbidden()
-    check_path(path)
+    _check_path(path)
     full = f"{parent['path']}/{path}" if parent else path
     if not parent and path.lower() in RESERVED:
         raise bad(f'Failed to save group {{path: ["{path} is a reserved name"]}}')

@@ -62,7 +62,7 @@ def test_hook(request: Request, id: str, hook_id: str, trigger: str) -> Reply:
     row = _hook(request, found, hook_id)
     if trigger != "push_events":
         raise Problem(501, {"message": f"not implemented by the stand-in: test of {trigger}"})
-    tip = head(request.server.repositories.open(found["id"]), found["default_branch"] or "main")
+    tip = head(request.repository(found), found["default_branch"] or "main")
     if not tip:
         raise Problem(422, {"message": "Ensure the project has at least one commit."})
     payload = request.server.webhooks.payload(

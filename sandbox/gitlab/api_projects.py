@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 
 from sandbox.gitlab import access, permissions, present
-from sandbox.gitlab.api_groups import ACCEPTED, PATH, check_visibility
-from sandbox.gitlab.http import Reply, Request, Router
+from sandbox.gitlab.http import ACCEPTED, Reply, Request, Router
+from sandbox.gitlab.namespaces import check_visibility, is_path
 from sandbox.gitlab.parameters import number, truth
 from sandbox.gitlab.problems import Problem, bad, invalid, no_keyset
 from sandbox.gitlab.repo import ZERO, Update, commit_actions
@@ -68,7 +68,7 @@ def create_project(request: Request) -> Reply:
     namespace = request.store.one("select * from namespaces where id = ?", request.body["namespace_id"])
     if namespace is None or permissions.group_level(request.store, user, namespace["id"]) < permissions.DEVELOPER:
         raise invalid(namespace=["is not valid"])
-    if not PATH.fullmatch(str(path)) or str(path).endswith((".git", ".atom", ".")):
+    if not is_path(str(path)):
         raise invalid(path=["can contain only letters, digits, '_', '-' and '.'"])
     visibility = request.body.get("visibility") or "private"
     check_visibility(visibility, namespace["visibility"])

@@ -19,18 +19,13 @@ route = Router()
 NOT_ALLOWED = "You are not allowed to push into this branch"
 
 
-def opened(request: Request, found: Row) -> pygit2.Repository:
-    """The bare repository of a project."""
-    return request.server.repositories.open(found["id"])
-
-
 # Branches and tags
 
 
 @route("GET", "/projects/:id/repository/branches")
 def branches(request: Request, id: str) -> Reply:
     found = access.code(request, id)
-    repository = opened(request, found)
+    repository = request.repository(found)
     names = sorted(each.removeprefix("refs/heads/") for each in repository.references if each.startswith("refs/heads/"))
     return request.page(names, lambda name: _branch(request, found, repository, name))
 
@@ -38,7 +33,7 @@ def branches(request: Request, id: str) -> Reply:
 @route("GET", "/projects/:id/repository/branches/:branch")
 def one_branch(request: Request, id: str, branch: str) -> Row:
     found = access.code(request, id)
-    repository = opened(request, found)
+    repository = request.repository(found)
     if not git.head(repository, branch):
         raise not_found("Branch")
     return _branch(request, found, repository, branch)
@@ -48,7 +43,7 @@ def one_branch(request: Request, id: str, branch: str) -> Row:
 def create_branch(request: Request, id: str) -> Reply:
     found = access.project(request, id, permissions.DEVELOPER)
     branch, ref = request.need("branch", "ref")
-    repository = opened(request, found)
+    repository = request.repository(found)
     if git.head(repository, branch):
         raise bad("Branch already exists")
     commit = git.resolve(repository, ref)
@@ -62,7 +57,7 @@ def create_branch(request: Request, id: str) -> Reply:
 @route("DELETE", "/projects/:id/repository/branches/:branch")
 def delete_branch(request: Request, id: str, branch: str) -> Reply:
     found = access.project(request, id, permissions.DEVELOPER)
-    repository = opened(request, found)
+    repository = request.repository(found)
     tip = git.head(repository, branch)
     if not tip:
         raise not_found("Branch")
@@ -76,14 +71,14 @@ def delete_branch(request: Request, id: str, branch: str) -> Reply:
 @route("GET", "/projects/:id/repository/tags")
 def tags(request: Request, id: str) -> Reply:
     found = access.code(request, id)
-    repository = opened(request, found)
+    repository = request.repository(found)
     names = sorted(each.removeprefix("refs/tags/") for each in repository.references if each.startswith("refs/tags/"))
     return request.page(names, lambda name: _tag(repository, name))
 
 
 @route("GET", "/projects/:id/repository/tags/:name")
 def one_tag(request: Request, id: str, name: str) -> Row:
-    repository = opened(request, access.code(request, id))
+    repository = request.repository(access.code(request, id))
     if f"refs/tags/{name}" not in repository.references:
         raise not_found("Tag")
     return _tag(repository, name)
@@ -93,7 +88,7 @@ def one_tag(request: Request, id: str, name: str) -> Row:
 def create_tag(request: Request, id: str) -> Reply:
     found = access.project(request, id, permissions.DEVELOPER)
     name, ref = request.need("tag_name", "ref")
-    repository = opened(request, found)
+    repository = request.repository(found)
     if f"refs/tags/{name}" in repository.references:
         raise bad(f"Tag {name} already exists")
     commit = git.resolve(repository, ref)
@@ -137,7 +132,7 @@ def _tag(repository: pygit2.Repository, name: str) -> Row:
 @route("GET", "/projects/:id/repository/tree")
 def tree(request: Request, id: str) -> Reply:
     found = access.code(request, id)
-    repository = opened(request, found)
+    repository = request.repository(found)
     commit = git.resolve(repository, request.query.get("ref") or found["default_branch"] or "main")
     path = request.query.get("path", "").strip("/")
     root = git.entry(commit, path) if commit else None
@@ -150,7 +145,7 @@ def tree(request: Request, id: str) -> Reply:
 
 @route("GET", "/projects/:id/repository/blobs/:sha/raw")
 def raw_blob(request: Request, id: str, sha: str) -> Reply:
-    blob = opened(request, access.code(request, id)).get(sha)
+    blob = request.repository(access.code(request, id)).get(sha)
     if not isinstance(blob, pygit2.Blob):
         raise not_found("Blob")
     return Reply(bytes(blob.data))
@@ -185,7 +180,7 @@ def raw_file(request: Request, id: str, file_path: str) -> Reply:
 
 def _file(request: Request, id: str, path: str) -> tuple[pygit2.Repository, pygit2.Commit, Any]:
     found = access.code(request, id)
-    repository = opened(request, found)
+    repository = request.repository(found)
     if "ref" not in request.query:
         raise Problem(400, {"error": "ref is missing"})
     ref = request.query["ref"]
@@ -230,7 +225,7 @@ def _single(request: Request, id: str, path: str, action: str) -> Row:
 @route("GET", "/projects/:id/repository/commits")
 def commits(request: Request, id: str) -> Reply:
     found = access.code(request, id)
-    repository = opened(request, found)
+    repository = request.repository(found)
     name = request.query.get("ref_name") or found["default_branch"] or "main"
     start = git.resolve(repository, name)
     if start is None:
@@ -252,19 +247,19 @@ def _touches(commit: pygit2.Commit, path: str) -> bool:
 
 @route("GET", "/projects/:id/repository/commits/:sha")
 def one_commit(request: Request, id: str, sha: str) -> Row:
-    repository = opened(request, access.code(request, id))
+    repository = request.repository(access.code(request, id))
     return present.commit(git.need(repository, sha)) | {"status": None}
 
 
 @route("GET", "/projects/:id/repository/commits/:sha/diff")
 def commit_diff(request: Request, id: str, sha: str) -> Reply:
-    repository = opened(request, access.code(request, id))
+    repository = request.repository(access.code(request, id))
     return request.page(git.diff(git.need(repository, sha)), _patch)
 
 
 @route("GET", "/projects/:id/repository/compare")
 def compare(request: Request, id: str) -> Row:
-    repository = opened(request, access.code(request, id))
+    repository = request.repository(access.code(request, id))
     if "from" not in request.query or "to" not in request.query:
         raise Problem(400, {"error": "from is missing, to is missing"})
     old, new = git.need(repository, request.query["from"]), git.need(repository, request.query["to"])
@@ -311,7 +306,7 @@ def create_commit(request: Request, id: str) -> Reply:
 
 def _commit(request: Request, found: Row, branch: str, message: str, actions: list[Row]) -> pygit2.Commit:
     user = access.somebody(request)
-    repository = opened(request, found)
+    repository = request.repository(found)
     author = (request.body.get("author_name") or user["name"], request.body.get("author_email") or user["email"])
     with request.server.repositories.lock(found["id"]):
         old = git.head(repository, branch)

@@ -6,7 +6,6 @@ import pygit2
 
 from sandbox.gitlab import access, permissions, present
 from sandbox.gitlab import repo as git
-from sandbox.gitlab.api_repository import opened
 from sandbox.gitlab.http import Reply, Request, Router
 from sandbox.gitlab.parameters import truth
 from sandbox.gitlab.problems import Problem, bad, not_found
@@ -28,7 +27,7 @@ ALLOWED = {
 @route("GET", "/projects/:id/repository/commits/:sha/comments")
 def comments(request: Request, id: str, sha: str) -> Reply:
     found = access.code(request, id)
-    commit = git.need(opened(request, found), sha)
+    commit = git.need(request.repository(found), sha)
     rows = request.store.all(
         "select * from comments where project_id = ? and sha = ? order by id", found["id"], str(commit.id)
     )
@@ -38,7 +37,7 @@ def comments(request: Request, id: str, sha: str) -> Reply:
 @route("POST", "/projects/:id/repository/commits/:sha/comments")
 def create_comment(request: Request, id: str, sha: str) -> Reply:
     found = access.code(request, id)
-    commit = git.need(opened(request, found), sha)
+    commit = git.need(request.repository(found), sha)
     (note,) = request.need("note")
     said = {"note": note, "author_id": access.somebody(request)["id"], **_place(request, commit)}
     row_id = request.store.insert("comments", project_id=found["id"], sha=str(commit.id), created_at=now(), **said)
@@ -71,7 +70,7 @@ def _lines(patch: pygit2.Patch) -> set[tuple[str, int]]:
 @route("GET", "/projects/:id/repository/commits/:sha/statuses")
 def statuses(request: Request, id: str, sha: str) -> Reply:
     found = access.code(request, id)
-    commit = git.need(opened(request, found), sha)
+    commit = git.need(request.repository(found), sha)
     rows = request.store.all(
         "select * from statuses where project_id = ? and sha = ? order by id", found["id"], str(commit.id)
     )
@@ -83,7 +82,7 @@ def statuses(request: Request, id: str, sha: str) -> Reply:
 @route("POST", "/projects/:id/statuses/:sha")
 def set_status(request: Request, id: str, sha: str) -> Reply:
     found = access.project(request, id, permissions.DEVELOPER)
-    commit = git.resolve(opened(request, found), sha)
+    commit = git.resolve(request.repository(found), sha)
     if commit is None:
         raise not_found("Commit")
     (state,) = request.need("state")

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlencode
 
+import pygit2
+
 from sandbox.gitlab.parameters import number
 from sandbox.gitlab.problems import Problem
 from sandbox.gitlab.store import Row
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 Handler = Callable[..., Any]
 PREFIX = "/api/v4"
+ACCEPTED = {"message": "202 Accepted"}  # of what is done later
 
 
 @dataclass
@@ -47,6 +50,10 @@ class Request:
     def store(self) -> Any:
         """The database."""
         return self.server.store
+
+    def repository(self, project: Row) -> pygit2.Repository:
+        """The bare repository of a project."""
+        return self.server.repositories.open(project["id"])
 
     def given(self, *names: str) -> dict[str, Any]:
         """Those of the parameters that were sent."""
