@@ -189,7 +189,7 @@ def _remove(request: Request, found: Row) -> None:
     for child in request.store.all("select * from namespaces where parent_id = ?", found["id"]):
         _remove(request, child)
     for project in request.store.all("select id from projects where namespace_id = ?", found["id"]):
-        request.server.remove_project(project["id"])
+        request.instance.remove_project(project["id"])
     request.store.run("delete from members where kind = 'group' and source_id = ?", found["id"])
     request.store.run("delete from namespaces where id = ?", found["id"])
 

@@ -65,10 +65,10 @@ def test_hook(request: Request, id: str, hook_id: str, trigger: str) -> Reply:
     tip = head(request.repository(found), found["default_branch"] or "main")
     if not tip:
         raise Problem(422, {"message": "Ensure the project has at least one commit."})
-    payload = request.server.webhooks.payload(
+    payload = request.instance.webhooks.payload(
         found, access.somebody(request), Update(f"refs/heads/{found['default_branch']}", ZERO, tip), "push"
     )
-    request.server.webhooks.deliver(row["id"], "push_events", payload)
+    request.instance.webhooks.deliver(row["id"], "push_events", payload)
     return Reply({"message": "201 Created"}, 201)
 
 
@@ -86,7 +86,7 @@ def resend(request: Request, id: str, hook_id: str, event_id: str) -> Reply:
     if event is None:
         raise not_found()
     key = json.loads(event["headers"])["Idempotency-Key"]
-    sent = request.server.webhooks.deliver(row["id"], event["trigger"], json.loads(event["body"]), key)
+    sent = request.instance.webhooks.deliver(row["id"], event["trigger"], json.loads(event["body"]), key)
     return Reply({"response_status": sent["status"] if sent else None}, 201)
 
 

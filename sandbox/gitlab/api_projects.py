@@ -89,19 +89,19 @@ def create_project(request: Request) -> Reply:
     except sqlite3.IntegrityError:
         taken = ["has already been taken"]
         raise Problem(400, {"message": {"project_namespace.name": taken, "name": taken, "path": taken}}) from None
-    request.server.repositories.create(project_id)
+    request.instance.repositories.create(project_id)
     if truth(request.body.get("initialize_with_readme")):
         _first_commit(request, user, project_id, str(name))
     return Reply(present.project(request, access.project(request, str(project_id))), 201)
 
 
 def _first_commit(request: Request, user: Row, project_id: int, name: str) -> None:
-    repository = request.server.repositories.open(project_id)
+    repository = request.instance.repositories.open(project_id)
     person = (user["name"], user["email"])
     action = {"action": "create", "file_path": "README.md", "content": f"# {name}\n"}
     commit = commit_actions(repository, "main", "", [action], "Initial commit", person, person)
     project = access.project(request, str(project_id))
-    request.server.webhooks.pushed(project, user, [Update("refs/heads/main", ZERO, commit)])
+    request.instance.webhooks.pushed(project, user, [Update("refs/heads/main", ZERO, commit)])
 
 
 @route("GET", "/projects/:id")
@@ -128,7 +128,7 @@ def delete_project(request: Request, id: str) -> Reply:
             raise bad("`full_path` is incorrect. You must enter the complete path for the project.")
         if found["marked"] is None:
             raise bad("Project must be marked for deletion first.")
-        request.server.remove_project(found["id"])
+        request.instance.remove_project(found["id"])
         return Reply(ACCEPTED, 202)
     if found["marked"]:
         raise bad("Project has been already marked for deletion")

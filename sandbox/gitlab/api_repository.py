@@ -110,7 +110,7 @@ def _branch(request: Request, found: Row, repository: pygit2.Repository, name: s
         "developers_can_merge": any(each["merge_level"] == permissions.DEVELOPER for each in protected),
         "can_push": permissions.may_push(request.store, request.user, found, name),
         "default": name == found["default_branch"],
-        "web_url": f"{request.server.external_url}/{found['full_path']}/-/tree/{name}",
+        "web_url": f"{request.instance.external_url}/{found['full_path']}/-/tree/{name}",
     }
 
 
@@ -308,12 +308,12 @@ def _commit(request: Request, found: Row, branch: str, message: str, actions: li
     user = access.somebody(request)
     repository = request.repository(found)
     author = (request.body.get("author_name") or user["name"], request.body.get("author_email") or user["email"])
-    with request.server.repositories.lock(found["id"]):
+    with request.instance.repositories.lock(found["id"]):
         old = git.head(repository, branch)
         start = _start(request, found, repository, branch, old)
         new = git.commit_actions(repository, branch, start, actions, message, author, (user["name"], user["email"]))
     _pushed(request, found, git.Update(f"refs/heads/{branch}", old or git.ZERO, new))
-    request.server.committed(found["id"])
+    request.instance.committed(found["id"])
     return repository[new].peel(pygit2.Commit)
 
 
@@ -338,4 +338,4 @@ def _start(request: Request, found: Row, repository: pygit2.Repository, branch: 
 
 
 def _pushed(request: Request, found: Row, update: git.Update) -> None:
-    request.server.webhooks.pushed(found, access.somebody(request), [update])
+    request.instance.webhooks.pushed(found, access.somebody(request), [update])

@@ -14,7 +14,7 @@ route = Router()
 @route("GET", "/version")
 def version(request: Request) -> Row:
     access.somebody(request)
-    return {"version": request.server.version, "revision": "stand-in"}
+    return {"version": request.instance.version, "revision": "stand-in"}
 
 
 @route("GET", "/user")

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote, urlencode
 
 import pygit2
 
+from sandbox.gitlab.instance import Instance
 from sandbox.gitlab.parameters import number
 from sandbox.gitlab.problems import Problem
 from sandbox.gitlab.store import Row
-
-if TYPE_CHECKING:
-    from sandbox.gitlab.server import Server
 
 Handler = Callable[..., Any]
 PREFIX = "/api/v4"
@@ -37,7 +35,7 @@ class Reply:
 class Request:
     """One API request as handlers see it. `user` None = anonymous."""
 
-    server: Server
+    instance: Instance
     method: str
     path: str
     query: dict[str, str]
@@ -49,11 +47,11 @@ class Request:
     @property
     def store(self) -> Any:
         """The database."""
-        return self.server.store
+        return self.instance.store
 
     def repository(self, project: Row) -> pygit2.Repository:
         """The bare repository of a project."""
-        return self.server.repositories.open(project["id"])
+        return self.instance.repositories.open(project["id"])
 
     def given(self, *names: str) -> dict[str, Any]:
         """Those of the parameters that were sent."""
@@ -84,7 +82,7 @@ class Request:
         links = {"first": 1, "last": pages}
         links |= {"next": at + 1} if at < pages else {}
         links |= {"prev": at - 1} if at > 1 else {}
-        base = f"{self.server.external_url}{self.path}"
+        base = f"{self.instance.external_url}{self.path}"
         headers["link"] = ", ".join(
             f'<{base}?{urlencode({**self.query, "page": page, "per_page": size})}>; rel="{rel}"'
             for rel, page in links.items()
@@ -102,7 +100,7 @@ class Request:
         query = urlencode({**self.query, **bound(page[-1])})
         return Reply(
             [show(each) for each in page],
-            headers={"link": f'<{self.server.external_url}{self.path}?{query}>; rel="next"'},
+            headers={"link": f'<{self.instance.external_url}{self.path}?{query}>; rel="next"'},
         )
 
     def _size(self) -> int:

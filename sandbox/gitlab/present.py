@@ -35,7 +35,7 @@ def user(request: Request, row: Row) -> Row:
         "state": row["state"],
         "locked": False,
         "avatar_url": None,
-        "web_url": f"{request.server.external_url}/{row['username']}",
+        "web_url": f"{request.instance.external_url}/{row['username']}",
     }
 
 
@@ -85,7 +85,7 @@ def group(request: Request, row: Row) -> Row:
     """A group."""
     return {
         "id": row["id"],
-        "web_url": f"{request.server.external_url}/groups/{row['path']}",
+        "web_url": f"{request.instance.external_url}/groups/{row['path']}",
         "name": row["name"],
         "path": row["path"].rpartition("/")[2],
         "description": row["description"] or "",
@@ -103,7 +103,7 @@ def group(request: Request, row: Row) -> Row:
 
 def project(request: Request, row: Row) -> Row:
     """A project."""
-    base = request.server.external_url
+    base = request.instance.external_url
     namespace = request.store.one("select * from namespaces where id = ?", row["namespace_id"])
     host = base.split("://")[1].split(":")[0]
     return {

@@ -15,18 +15,15 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pygit2
 
 from sandbox.gitlab import permissions
-from sandbox.gitlab.repo import ZERO, Update, stamp
-from sandbox.gitlab.store import Row, listed, now
-
-if TYPE_CHECKING:
-    from sandbox.gitlab.server import Server
+from sandbox.gitlab.repo import ZERO, Repositories, Update, stamp
+from sandbox.gitlab.store import Row, Store, listed, now
 
 TIMEOUT = 10.0  # seconds GitLab waits for an answer
 BACK_OFF_FROM, DISABLE_AT = 4, 40  # failures in a row
@@ -38,8 +35,9 @@ BODY_KEPT = 8 << 10  # bytes of an answer that the log keeps
 class Webhooks:
     """`mode` is deliver, pause (kept until it delivers again) or drop (lost, as a network loses them)."""
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    def __init__(self, store: Store, repositories: Repositories, external_url: str, version: str) -> None:
+        self._store, self._repositories = store, repositories
+        self._external_url, self._version = external_url, version
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="webhook")
         self._client = httpx.Client(timeout=TIMEOUT, follow_redirects=False)
         self._lock = threading.Lock()
@@ -64,7 +62,7 @@ class Webhooks:
             self._pool.submit(self.deliver, hook_id, trigger, payload)
 
     def _fire(self, project: Row, trigger: str, payload: Any) -> None:
-        for hook in self._server.store.all("select * from hooks where project_id = ?", project["id"]):
+        for hook in self._store.all("select * from hooks where project_id = ?", project["id"]):
             if trigger not in listed(hook["events"]) or not _executable(hook):
                 continue
             with self._lock:
@@ -79,7 +77,7 @@ class Webhooks:
 
         `key` is the Idempotency-Key of the delivery that is sent again; a new one gets a new key.
         """
-        store = self._server.store
+        store = self._store
         hook = store.one("select * from hooks where id = ?", hook_id)
         if hook is None:
             return None
@@ -115,11 +113,11 @@ class Webhooks:
     def _headers(self, hook: Row, trigger: str, body: bytes, key: str) -> dict[str, str]:
         headers = {
             "Content-Type": "application/json",
-            "User-Agent": f"GitLab/{self._server.version}",
+            "User-Agent": f"GitLab/{self._version}",
             "Idempotency-Key": key,
             "X-Gitlab-Event": {"push_events": "Push Hook", "tag_push_events": "Tag Push Hook"}[trigger],
             "X-Gitlab-Webhook-UUID": str(uuid.uuid4()),
-            "X-Gitlab-Instance": self._server.external_url,
+            "X-Gitlab-Instance": self._external_url,
             "X-Gitlab-Event-UUID": str(uuid.uuid4()),
         }
         if hook["token"]:
@@ -144,12 +142,12 @@ class Webhooks:
         if failures >= BACK_OFF_FROM:
             delay = min(timedelta(minutes=2 ** (failures - BACK_OFF_FROM)), timedelta(days=1))
             until = (datetime.now(UTC) + delay).strftime("%Y-%m-%dT%H:%M:%SZ")
-        self._server.store.update(
+        self._store.update(
             "hooks", hook["id"], failures=failures, disabled_until=until, disabled=int(failures >= DISABLE_AT)
         )
 
     def _record(self, project: Row, user: Row, updates: list[Update]) -> None:
-        store, repository = self._server.store, self._server.repositories.open(project["id"])
+        store, repository = self._store, self._repositories.open(project["id"])
         counted = len(updates) if len(updates) > MANY_REFS else 1
         for update in updates[:1] if counted > 1 else updates:
             title, commits = _summary(repository, update)
@@ -179,10 +177,10 @@ class Webhooks:
 
     def payload(self, project: Row, user: Row, update: Update, event: str) -> Row:
         """What a hook is told of one ref that moved; `event` is push or tag_push."""
-        repository = self._server.repositories.open(project["id"])
-        base, path = self._server.external_url, project["full_path"]
+        repository = self._repositories.open(project["id"])
+        base, path = self._external_url, project["full_path"]
         commits = [] if update.tag else _commits(repository, update)
-        namespace = self._server.store.one("select * from namespaces where id = ?", project["namespace_id"])
+        namespace = self._store.one("select * from namespaces where id = ?", project["namespace_id"])
         ssh = f"git@{urlsplit(base).hostname}:{path}.git"
         assert namespace is not None  # noqa: S101 - a project has one
         level = {"private": 0, "internal": 10, "public": 20}[project["visibility"]]
@@ -194,7 +192,7 @@ class Webhooks:
             "after": update.after,
             "ref": update.ref,
             "ref_protected": not update.tag
-            and bool(permissions.protections(self._server.store, project, update.ref.removeprefix("refs/heads/"))),
+            and bool(permissions.protections(self._store, project, update.ref.removeprefix("refs/heads/"))),
             "checkout_sha": None if update.after == ZERO else update.after,
             "message": None,
             "user_id": user["id"],
