@@ -24,7 +24,7 @@ def least(request: Request) -> int:
 def group(request: Request, key: str, level: int = 0) -> Row:
     """The group by id or full path; hidden is 404, too low a level is 403."""
     column = "id" if key.isdigit() else "path"
-    found: Row | None = request.store.one(f"select * from namespaces where {column} = ?", key)  # noqa: S608
+    found = request.store.one(f"select * from namespaces where {column} = ?", key)  # noqa: S608
     if found is None:
         raise not_found("Group")
     has = permissions.group_level(request.store, request.user, found["id"])

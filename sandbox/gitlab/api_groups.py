@@ -230,7 +230,7 @@ def _member_routes(kind: str, base: str) -> None:
     manager = permissions.OWNER if kind == "group" else permissions.MAINTAINER
 
     def direct(request: Request, found: Row) -> list[Row]:
-        return list(request.store.all("select * from members where kind = ? and source_id = ?", kind, found["id"]))
+        return request.store.all("select * from members where kind = ? and source_id = ?", kind, found["id"])
 
     def inherited(request: Request, found: Row) -> list[Row]:
         best: dict[int, Row] = {}
@@ -238,7 +238,7 @@ def _member_routes(kind: str, base: str) -> None:
         group_id = found["parent_id"] if kind == "group" else found["namespace_id"]
         while group_id:
             rows += request.store.all("select * from members where kind = 'group' and source_id = ?", group_id)
-            group_id = request.store.one("select parent_id from namespaces where id = ?", group_id)["parent_id"]
+            group_id = request.store.get("namespaces", group_id)["parent_id"]
         for row in rows:
             if row["access_level"] > best.get(row["user_id"], {"access_level": 0})["access_level"]:
                 best[row["user_id"]] = row

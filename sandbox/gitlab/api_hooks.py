@@ -105,7 +105,7 @@ def _delivery(row: Row) -> Row:
 
 
 def _hook(request: Request, found: Row, hook_id: str) -> Row:
-    row: Row | None = request.store.one("select * from hooks where id = ? and project_id = ?", hook_id, found["id"])
+    row = request.store.one("select * from hooks where id = ? and project_id = ?", hook_id, found["id"])
     if row is None:
         raise not_found()
     return row

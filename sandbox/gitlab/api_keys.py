@@ -48,7 +48,7 @@ def _join(request: Request, found: Row, known: Row, text: str) -> int:
 
 def _new(request: Request, title: str, text: str, fingerprint: str) -> int:
     row = {"title": title, "key": text, "fingerprint": fingerprint, "created_at": now(), "expires_at": _end(request)}
-    return int(request.store.insert("keys", creator_id=access.somebody(request)["id"], **row))
+    return request.store.insert("keys", creator_id=access.somebody(request)["id"], **row)
 
 
 def _end(request: Request) -> str | None:
@@ -111,7 +111,7 @@ def delete_key(request: Request, id: str, key_id: str) -> Reply:
 
 def _keys(request: Request, project_id: int) -> list[Row]:
     sql = "select k.*, l.can_push from keys k join key_links l on l.key_id = k.id where l.project_id = ? order by k.id"
-    return list(request.store.all(sql, project_id))
+    return request.store.all(sql, project_id)
 
 
 def _key(request: Request, found: Row, key_id: str) -> Row:

@@ -114,7 +114,7 @@ def update_project(request: Request, id: str) -> Row:
     found = access.project(request, id, permissions.MAINTAINER)
     changes = request.given("name", "description", "visibility", "default_branch")
     if "visibility" in changes:
-        parent = request.store.one("select visibility from namespaces where id = ?", found["namespace_id"])
+        parent = request.store.get("namespaces", found["namespace_id"])
         check_visibility(changes["visibility"], parent["visibility"])
     request.store.update("projects", found["id"], **changes)
     return present.project(request, access.project(request, str(found["id"])))
@@ -174,4 +174,4 @@ def _mine(request: Request, event: Row) -> bool:
     """`scope=all` is every project the caller is a member of; an administrator's mere power is not membership."""
     project = request.store.one("select * from projects where id = ?", event["project_id"])
     assert request.user is not None  # noqa: S101 - asked by the caller
-    return bool(project) and permissions.membership(request.store, request.user, project) > 0
+    return project is not None and permissions.membership(request.store, request.user, project) > 0

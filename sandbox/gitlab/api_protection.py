@@ -98,7 +98,7 @@ def _unable(request: Request, what: str) -> Problem:
 
 
 def _protected(request: Request, found: Row, name: str) -> Row:
-    row: Row | None = request.store.one("select * from protected where project_id = ? and name = ?", found["id"], name)
+    row = request.store.one("select * from protected where project_id = ? and name = ?", found["id"], name)
     if row is None:
         raise not_found()
     return row

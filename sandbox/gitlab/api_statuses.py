@@ -41,7 +41,7 @@ def create_comment(request: Request, id: str, sha: str) -> Reply:
     (note,) = request.need("note")
     said = {"note": note, "author_id": access.somebody(request)["id"], **_place(request, commit)}
     row_id = request.store.insert("comments", project_id=found["id"], sha=str(commit.id), created_at=now(), **said)
-    row = request.store.one("select * from comments where id = ?", row_id)
+    row = request.store.get("comments", row_id)
     return Reply(present.comment(request, row), 201)
 
 
@@ -96,7 +96,7 @@ def set_status(request: Request, id: str, sha: str) -> Reply:
         name,
     )
     row_id = _transition(request, found, row, str(commit.id), name, state)
-    return Reply(present.status(request, request.store.one("select * from statuses where id = ?", row_id)), 201)
+    return Reply(present.status(request, request.store.get("statuses", row_id)), 201)
 
 
 def _transition(request: Request, found: Row, row: Row | None, sha: str, name: str, state: str) -> int:
@@ -109,17 +109,15 @@ def _transition(request: Request, found: Row, row: Row | None, sha: str, name: s
     if row is None or row["state"] in FINAL:
         ref = request.body.get("ref") or found["default_branch"]
         user = access.somebody(request)
-        return int(
-            request.store.insert(
-                "statuses",
-                project_id=found["id"],
-                sha=sha,
-                name=name,
-                ref=ref,
-                author_id=user["id"],
-                created_at=stamp,
-                **values,
-            )
+        return request.store.insert(
+            "statuses",
+            project_id=found["id"],
+            sha=sha,
+            name=name,
+            ref=ref,
+            author_id=user["id"],
+            created_at=stamp,
+            **values,
         )
     if state not in ALLOWED[row["state"]]:
         event = EVENTS.get(state, state)

@@ -59,7 +59,7 @@ def _bot(request: Request, found: Row, name: str, level: int) -> int:
     username = f"project_{found['id']}_bot_{secrets.token_hex(16)}"
     email = f"{username}@noreply.localhost"
     person = {"username": username, "name": name, "email": email, "created_at": now()}
-    bot = int(request.store.insert("users", bot=1, can_create_group=0, **person))
+    bot = request.store.insert("users", bot=1, can_create_group=0, **person)
     place = {"kind": "project", "source_id": found["id"], "user_id": bot}
     request.store.insert("members", access_level=level, created_at=now(), **place)
     return bot
@@ -102,7 +102,7 @@ def _tokens(request: Request, found: Row) -> list[Row]:
         "select t.* from tokens t join members m on m.user_id = t.user_id and m.kind = 'project'"
         " and m.source_id = t.project_id where t.project_id = ? order by t.id"
     )
-    return list(request.store.all(sql, found["id"]))
+    return request.store.all(sql, found["id"])
 
 
 def _token(request: Request, found: Row, token_id: str) -> Row:

@@ -107,7 +107,7 @@ def revoke(request: Request, id: str) -> Reply:
 
 
 def _user(request: Request, key: str) -> Row:
-    found: Row | None = request.store.one("select * from users where id = ?", key)
+    found = request.store.one("select * from users where id = ?", key)
     if found is None:
         raise not_found("User")
     return found

@@ -15,7 +15,7 @@ import pygit2
 from sandbox.gitlab.instance import Instance
 from sandbox.gitlab.parameters import number
 from sandbox.gitlab.problems import Problem
-from sandbox.gitlab.store import Row
+from sandbox.gitlab.store import Row, Store
 
 Handler = Callable[..., Any]
 PREFIX = "/api/v4"
@@ -45,7 +45,7 @@ class Request:
     headers: dict[str, str] = field(default_factory=dict)
 
     @property
-    def store(self) -> Any:
+    def store(self) -> Store:
         """The database."""
         return self.instance.store
 

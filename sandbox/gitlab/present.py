@@ -104,7 +104,7 @@ def group(request: Request, row: Row) -> Row:
 def project(request: Request, row: Row) -> Row:
     """A project."""
     base = request.instance.external_url
-    namespace = request.store.one("select * from namespaces where id = ?", row["namespace_id"])
+    namespace = request.store.get("namespaces", row["namespace_id"])
     host = base.split("://")[1].split(":")[0]
     return {
         "id": row["id"],
@@ -173,7 +173,7 @@ def permissions(request: Request, row: Row) -> Row:
 
 def member(request: Request, row: Row) -> Row:
     """A membership, with its user."""
-    shown = user(request, request.store.one("select * from users where id = ?", row["user_id"]))
+    shown = user(request, request.store.get("users", row["user_id"]))
     return shown | {"access_level": row["access_level"], "created_at": row["created_at"], "expires_at": None}
 
 
@@ -265,14 +265,14 @@ def trailers(message: str) -> dict[str, str]:
 
 def comment(request: Request, row: Row) -> Row:
     """What somebody said about a commit, and at which line of its difference."""
-    author = request.store.one("select * from users where id = ?", row["author_id"])
+    author = request.store.get("users", row["author_id"])
     place = {name: row[name] for name in ("path", "line", "line_type")}
     return {"note": row["note"], **place, "author": user(request, author), "created_at": row["created_at"]}
 
 
 def status(request: Request, row: Row) -> Row:
     """A commit status."""
-    author = request.store.one("select * from users where id = ?", row["author_id"])
+    author = request.store.get("users", row["author_id"])
     return {
         "id": row["id"],
         "sha": row["sha"],
@@ -292,7 +292,7 @@ def status(request: Request, row: Row) -> Row:
 
 def event(request: Request, row: Row) -> Row:
     """A push event of the activity feed."""
-    author = request.store.one("select * from users where id = ?", row["author_id"])
+    author = request.store.get("users", row["author_id"])
     single = row["ref_count"] == 1
     return {
         "id": row["id"],

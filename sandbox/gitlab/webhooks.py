@@ -180,9 +180,8 @@ class Webhooks:
         repository = self._repositories.open(project["id"])
         base, path = self._external_url, project["full_path"]
         commits = [] if update.tag else _commits(repository, update)
-        namespace = self._store.one("select * from namespaces where id = ?", project["namespace_id"])
+        namespace = self._store.get("namespaces", project["namespace_id"])
         ssh = f"git@{urlsplit(base).hostname}:{path}.git"
-        assert namespace is not None  # noqa: S101 - a project has one
         level = {"private": 0, "internal": 10, "public": 20}[project["visibility"]]
         urls = {"homepage": f"{base}/{path}", "url": ssh, "git_ssh_url": ssh, "git_http_url": f"{base}/{path}.git"}
         return {
