@@ -11,7 +11,7 @@ VISIBILITY = ("private", "internal", "public")
 
 
 def is_path(text: str) -> bool:
-    """Whether a group or a project may have this path, the part of its own."""
+    """Whether a group or a project may have this as its own part of a path."""
     return bool(PATH.fullmatch(text)) and not text.endswith((".git", ".atom", "."))
 
 

@@ -1,4 +1,4 @@
-"""Webhooks: payloads, signatures, one delivery thread per hook in order, the log, and GitLab's automatic disabling.
+"""Webhooks: payloads, signatures, deliveries on a few threads in no sure order, the log, and GitLab's automatic disabling.
 
 GitLab does not retry a failed delivery; from the fourth failure in a row it backs off, at the fortieth it gives up.
 """
