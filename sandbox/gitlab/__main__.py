@@ -7,7 +7,8 @@ from pathlib import Path
 
 import uvicorn
 
-from sandbox.gitlab.server import Server
+from sandbox.gitlab.application import Application
+from sandbox.gitlab.instance import Instance
 
 
 def main() -> None:
@@ -21,9 +22,12 @@ def main() -> None:
     parser.add_argument("--root-token-file", type=Path, required=True)
     parser.add_argument("--platform-token-file", type=Path, required=True)
     given = parser.parse_args()
-    server = Server(given.data, given.external_url)
-    server.seed(given.root_token_file.read_text().strip(), given.platform_token_file.read_text().strip())
-    uvicorn.run(server, host=given.host, port=given.port, log_level="warning", access_log=False, timeout_keep_alive=60)
+    instance = Instance(given.data, given.external_url)
+    instance.seed(given.root_token_file.read_text().strip(), given.platform_token_file.read_text().strip())
+    application = Application(instance)
+    uvicorn.run(
+        application, host=given.host, port=given.port, log_level="warning", access_log=False, timeout_keep_alive=60
+    )
 
 
 if __name__ == "__main__":

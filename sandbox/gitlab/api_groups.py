@@ -4,29 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import sqlite3
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.gitlab import access, present
-from sandbox.gitlab.http import (
-    Problem,
-    Reply,
-    Request,
-    Router,
-    Row,
-    bad,
-    forbidden,
-    invalid,
-    no_keyset,
-    not_found,
-    truth,
-)
-from sandbox.gitlab.store import now
+from sandbox.gitlab import access, permissions, present
+from sandbox.gitlab.http import ACCEPTED, Reply, Request, Router
+from sandbox.gitlab.namespaces import check_visibility, is_path
+from sandbox.gitlab.parameters import truth
+from sandbox.gitlab.problems import Problem, bad, forbidden, invalid, no_keyset, not_found
+from sandbox.gitlab.store import Row, now
 
 route = Router()
-PATH = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]*")
 RESERVED = {
     "api",
     "admin",
@@ -40,25 +29,15 @@ RESERVED = {
     "search",
     "users",
 }
-VISIBILITY = ("private", "internal", "public")
-ACCEPTED = {"message": "202 Accepted"}
 
 
-def check_path(path: str) -> None:
+def _check_path(path: str) -> None:
     """Raise GitLab's refusal of a path."""
-    if not PATH.fullmatch(path) or path.endswith((".git", ".atom", ".")):
+    if not is_path(path):
         text = (
             "can contain only letters, digits, '_', '-' and '.'. Cannot start with '-', end in '.', '.git' or '.atom'"
         )
         raise bad(f'Failed to save group {{path: ["{text}"]}}')
-
-
-def check_visibility(value: str, parent: str | None) -> None:
-    """A child may not be more visible than its parent."""
-    if value not in VISIBILITY:
-        raise Problem(400, {"error": "visibility does not have a valid value"})
-    if parent and VISIBILITY.index(value) > VISIBILITY.index(parent):
-        raise invalid(visibility_level=[f"{value} is not allowed in a {parent} group."])
 
 
 @route("GET", "/groups")
@@ -86,7 +65,7 @@ def _listed(request: Request, row: Row) -> bool:
     """Whether a group is what the query asks for, and the caller may see it."""
     query, wanted = request.query, access.least(request)
     if truth(query.get("owned")):
-        wanted = access.OWNER
+        wanted = permissions.OWNER
     if query.get("all_available") == "false":
         wanted = wanted or 1
     if query.get("search", "").lower() not in f"{row['path']} {row['name']}".lower():
@@ -98,7 +77,7 @@ def _listed(request: Request, row: Row) -> bool:
     if not wanted:
         return _sees(request, row)
     user = {**request.user, "admin": 0} if request.user else None
-    return access.group_level(request.store, user, row["id"]) >= wanted
+    return permissions.group_level(request.store, user, row["id"]) >= wanted
 
 
 def _place(row: Row, order: str) -> str:
@@ -118,7 +97,7 @@ def _cursor(text: str) -> list[Any]:
 
 
 def _sees(request: Request, row: Row) -> bool:
-    return access.open_to(request.user, row) or access.group_level(request.store, request.user, row["id"]) > 0
+    return permissions.open_to(request.user, row) or permissions.group_level(request.store, request.user, row["id"]) > 0
 
 
 @route("POST", "/groups")
@@ -127,10 +106,10 @@ def create_group(request: Request) -> Reply:
     name, path = request.need("name", "path")
     parent: Row | None = None
     if request.body.get("parent_id"):
-        parent = access.group(request, str(request.body["parent_id"]), access.MAINTAINER)
+        parent = access.group(request, str(request.body["parent_id"]), permissions.MAINTAINER)
     elif not (user["can_create_group"] or user["admin"]):
         raise forbidden()
-    check_path(path)
+    _check_path(path)
     full = f"{parent['path']}/{path}" if parent else path
     if not parent and path.lower() in RESERVED:
         raise bad(f'Failed to save group {{path: ["{path} is a reserved name"]}}')
@@ -163,7 +142,7 @@ def one_group(request: Request, id: str) -> Row:
 
 @route("PUT", "/groups/:id")
 def update_group(request: Request, id: str) -> Row:
-    found = access.group(request, id, access.OWNER)
+    found = access.group(request, id, permissions.OWNER)
     changes = request.given("name", "description", "visibility")
     if "visibility" in changes:
         parent = request.store.one("select visibility from namespaces where id = ?", found["parent_id"])
@@ -174,7 +153,7 @@ def update_group(request: Request, id: str) -> Row:
 
 @route("DELETE", "/groups/:id")
 def delete_group(request: Request, id: str) -> Reply:
-    found = access.group(request, id, access.OWNER)
+    found = access.group(request, id, permissions.OWNER)
     if truth(request.body.get("permanently_remove")):
         _check_permanent(request, found)
         _remove(request, found)
@@ -210,7 +189,7 @@ def _remove(request: Request, found: Row) -> None:
     for child in request.store.all("select * from namespaces where parent_id = ?", found["id"]):
         _remove(request, child)
     for project in request.store.all("select id from projects where namespace_id = ?", found["id"]):
-        request.server.remove_project(project["id"])
+        request.instance.remove_project(project["id"])
     request.store.run("delete from members where kind = 'group' and source_id = ?", found["id"])
     request.store.run("delete from namespaces where id = ?", found["id"])
 
@@ -219,7 +198,7 @@ def _remove(request: Request, found: Row) -> None:
 def group_projects(request: Request, id: str) -> Reply:
     found = access.group(request, id)
     rows = request.store.all("select * from projects where namespace_id = ? order by id desc", found["id"])
-    shown = [each for each in rows if access.visible(request.store, request.user, each)]
+    shown = [each for each in rows if permissions.visible(request.store, request.user, each)]
     search = request.query.get("search", "").lower()
     shown = [each for each in shown if search in f"{each['path']} {each['name']}".lower()]
     return request.page(shown, lambda row: present.project(request, row))
@@ -243,15 +222,15 @@ def _source(request: Request, kind: str, key: str, level: int = 0) -> Row:
 
 def _own_level(request: Request, kind: str, found: Row) -> int:
     if kind == "group":
-        return access.group_level(request.store, request.user, found["id"])
-    return access.project_level(request.store, request.user, found)
+        return permissions.group_level(request.store, request.user, found["id"])
+    return permissions.project_level(request.store, request.user, found)
 
 
 def _member_routes(kind: str, base: str) -> None:
-    manager = access.OWNER if kind == "group" else access.MAINTAINER
+    manager = permissions.OWNER if kind == "group" else permissions.MAINTAINER
 
     def direct(request: Request, found: Row) -> list[Row]:
-        return list(request.store.all("select * from members where kind = ? and source_id = ?", kind, found["id"]))
+        return request.store.all("select * from members where kind = ? and source_id = ?", kind, found["id"])
 
     def inherited(request: Request, found: Row) -> list[Row]:
         best: dict[int, Row] = {}
@@ -259,7 +238,7 @@ def _member_routes(kind: str, base: str) -> None:
         group_id = found["parent_id"] if kind == "group" else found["namespace_id"]
         while group_id:
             rows += request.store.all("select * from members where kind = 'group' and source_id = ?", group_id)
-            group_id = request.store.one("select parent_id from namespaces where id = ?", group_id)["parent_id"]
+            group_id = request.store.get("namespaces", group_id)["parent_id"]
         for row in rows:
             if row["access_level"] > best.get(row["user_id"], {"access_level": 0})["access_level"]:
                 best[row["user_id"]] = row
@@ -327,7 +306,7 @@ def _member_routes(kind: str, base: str) -> None:
     def remove_member(request: Request, id: str, user_id: str) -> Reply:
         found = _source(request, kind, id, manager)
         row = of(direct(request, found), user_id)
-        owners = [each for each in direct(request, found) if each["access_level"] == access.OWNER]
+        owners = [each for each in direct(request, found) if each["access_level"] == permissions.OWNER]
         if kind == "group" and owners == [row]:
             raise forbidden()
         request.store.run("delete from members where id = ?", row["id"])

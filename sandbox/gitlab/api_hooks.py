@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from urllib.parse import urlsplit
 
-from sandbox.gitlab import access, present
-from sandbox.gitlab.http import Problem, Reply, Request, Router, Row, not_found, truth
-from sandbox.gitlab.repo import ZERO, head
-from sandbox.gitlab.store import listed, now
-from sandbox.gitlab.webhooks import Update
+from sandbox.gitlab import access, permissions, present
+from sandbox.gitlab.http import Reply, Request, Router
+from sandbox.gitlab.parameters import truth
+from sandbox.gitlab.problems import Problem, not_found
+from sandbox.gitlab.repo import ZERO, Update, head
+from sandbox.gitlab.store import Row, listed, now
 
 route = Router()
 
@@ -19,14 +20,14 @@ route = Router()
 
 @route("GET", "/projects/:id/hooks")
 def hooks(request: Request, id: str) -> Reply:
-    found = access.project(request, id, access.MAINTAINER)
+    found = access.project(request, id, permissions.MAINTAINER)
     rows = request.store.all("select * from hooks where project_id = ? order by id", found["id"])
     return request.page(rows, present.hook)
 
 
 @route("POST", "/projects/:id/hooks")
 def create_hook(request: Request, id: str) -> Reply:
-    found = access.project(request, id, access.MAINTAINER)
+    found = access.project(request, id, permissions.MAINTAINER)
     (url,) = request.need("url")
     hook_id = request.store.insert(
         "hooks", project_id=found["id"], created_at=now(), **_hook_values(request, url, ["push_events"])
@@ -36,12 +37,12 @@ def create_hook(request: Request, id: str) -> Reply:
 
 @route("GET", "/projects/:id/hooks/:hook_id")
 def one_hook(request: Request, id: str, hook_id: str) -> Row:
-    return present.hook(_hook(request, access.project(request, id, access.MAINTAINER), hook_id))
+    return present.hook(_hook(request, access.project(request, id, permissions.MAINTAINER), hook_id))
 
 
 @route("PUT", "/projects/:id/hooks/:hook_id")
 def update_hook(request: Request, id: str, hook_id: str) -> Row:
-    found = access.project(request, id, access.MAINTAINER)
+    found = access.project(request, id, permissions.MAINTAINER)
     row = _hook(request, found, hook_id)
     (url,) = request.need("url")
     request.store.update("hooks", row["id"], **_hook_values(request, url, listed(row["events"])))
@@ -50,42 +51,42 @@ def update_hook(request: Request, id: str, hook_id: str) -> Row:
 
 @route("DELETE", "/projects/:id/hooks/:hook_id")
 def delete_hook(request: Request, id: str, hook_id: str) -> Reply:
-    row = _hook(request, access.project(request, id, access.MAINTAINER), hook_id)
+    row = _hook(request, access.project(request, id, permissions.MAINTAINER), hook_id)
     request.store.run("delete from hooks where id = ?", row["id"])
     return Reply(status=204)
 
 
 @route("POST", "/projects/:id/hooks/:hook_id/test/:trigger")
 def test_hook(request: Request, id: str, hook_id: str, trigger: str) -> Reply:
-    found = access.project(request, id, access.MAINTAINER)
+    found = access.project(request, id, permissions.MAINTAINER)
     row = _hook(request, found, hook_id)
     if trigger != "push_events":
         raise Problem(501, {"message": f"not implemented by the stand-in: test of {trigger}"})
-    tip = head(request.server.repositories.open(found["id"]), found["default_branch"] or "main")
+    tip = head(request.repository(found), found["default_branch"] or "main")
     if not tip:
         raise Problem(422, {"message": "Ensure the project has at least one commit."})
-    payload = request.server.webhooks._payload(
+    payload = request.instance.webhooks.payload(
         found, access.somebody(request), Update(f"refs/heads/{found['default_branch']}", ZERO, tip), "push"
     )
-    request.server.webhooks.deliver(row["id"], "push_events", payload)
+    request.instance.webhooks.deliver(row["id"], "push_events", payload)
     return Reply({"message": "201 Created"}, 201)
 
 
 @route("GET", "/projects/:id/hooks/:hook_id/events")
 def hook_events(request: Request, id: str, hook_id: str) -> Reply:
-    row = _hook(request, access.project(request, id, access.MAINTAINER), hook_id)
+    row = _hook(request, access.project(request, id, permissions.MAINTAINER), hook_id)
     rows = request.store.all("select * from deliveries where hook_id = ? order by id desc", row["id"])
     return request.page(rows, _delivery)
 
 
 @route("POST", "/projects/:id/hooks/:hook_id/events/:event_id/resend")
 def resend(request: Request, id: str, hook_id: str, event_id: str) -> Reply:
-    row = _hook(request, access.project(request, id, access.MAINTAINER), hook_id)
+    row = _hook(request, access.project(request, id, permissions.MAINTAINER), hook_id)
     event = request.store.one("select * from deliveries where id = ? and hook_id = ?", event_id, row["id"])
     if event is None:
         raise not_found()
     key = json.loads(event["headers"])["Idempotency-Key"]
-    sent = request.server.webhooks.deliver(row["id"], event["trigger"], json.loads(event["body"]), key)
+    sent = request.instance.webhooks.deliver(row["id"], event["trigger"], json.loads(event["body"]), key)
     return Reply({"response_status": sent["status"] if sent else None}, 201)
 
 
@@ -104,7 +105,7 @@ def _delivery(row: Row) -> Row:
 
 
 def _hook(request: Request, found: Row, hook_id: str) -> Row:
-    row: Row | None = request.store.one("select * from hooks where id = ? and project_id = ?", hook_id, found["id"])
+    row = request.store.one("select * from hooks where id = ? and project_id = ?", hook_id, found["id"])
     if row is None:
         raise not_found()
     return row

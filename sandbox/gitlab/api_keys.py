@@ -8,9 +8,11 @@ import hashlib
 import re
 from datetime import UTC, datetime
 
-from sandbox.gitlab import access, present
-from sandbox.gitlab.http import Problem, Reply, Request, Router, Row, invalid, not_found, truth
-from sandbox.gitlab.store import now
+from sandbox.gitlab import access, permissions, present
+from sandbox.gitlab.http import Reply, Request, Router
+from sandbox.gitlab.parameters import truth
+from sandbox.gitlab.problems import Problem, invalid, not_found
+from sandbox.gitlab.store import Row, now
 
 route = Router()
 KIND = re.compile(r"(ssh-(rsa|ed25519)|ecdsa-sha2-nistp\d+)")
@@ -18,13 +20,13 @@ KIND = re.compile(r"(ssh-(rsa|ed25519)|ecdsa-sha2-nistp\d+)")
 
 @route("GET", "/projects/:id/deploy_keys")
 def deploy_keys(request: Request, id: str) -> Reply:
-    found = access.project(request, id, access.MAINTAINER)
+    found = access.project(request, id, permissions.MAINTAINER)
     return request.page(_keys(request, found["id"]), present.deploy_key)
 
 
 @route("POST", "/projects/:id/deploy_keys")
 def create_key(request: Request, id: str) -> Reply:
-    found = access.project(request, id, access.MAINTAINER)
+    found = access.project(request, id, permissions.MAINTAINER)
     title, key = request.need("title", "key")
     text, fingerprint = _parts(str(key))
     known = request.store.one("select * from keys where fingerprint = ?", fingerprint)
@@ -46,7 +48,7 @@ def _join(request: Request, found: Row, known: Row, text: str) -> int:
 
 def _new(request: Request, title: str, text: str, fingerprint: str) -> int:
     row = {"title": title, "key": text, "fingerprint": fingerprint, "created_at": now(), "expires_at": _end(request)}
-    return int(request.store.insert("keys", creator_id=access.somebody(request)["id"], **row))
+    return request.store.insert("keys", creator_id=access.somebody(request)["id"], **row)
 
 
 def _end(request: Request) -> str | None:
@@ -66,12 +68,12 @@ def _end(request: Request) -> str | None:
 
 @route("GET", "/projects/:id/deploy_keys/:key_id")
 def one_key(request: Request, id: str, key_id: str) -> Row:
-    return present.deploy_key(_key(request, access.project(request, id, access.MAINTAINER), key_id))
+    return present.deploy_key(_key(request, access.project(request, id, permissions.MAINTAINER), key_id))
 
 
 @route("PUT", "/projects/:id/deploy_keys/:key_id")
 def update_key(request: Request, id: str, key_id: str) -> Row:
-    found = access.project(request, id, access.MAINTAINER)
+    found = access.project(request, id, permissions.MAINTAINER)
     row = _key(request, found, key_id)
     if not request.given("title", "can_push"):
         raise Problem(400, {"error": "title, can_push are missing, at least one parameter must be provided"})
@@ -89,7 +91,7 @@ def update_key(request: Request, id: str, key_id: str) -> Row:
 
 @route("POST", "/projects/:id/deploy_keys/:key_id/enable")
 def enable_key(request: Request, id: str, key_id: str) -> Reply:
-    found = access.project(request, id, access.MAINTAINER)
+    found = access.project(request, id, permissions.MAINTAINER)
     linked = request.store.all("select project_id from key_links where key_id = ?", key_id)
     if not linked or not _reaches(request, linked):
         raise not_found("Deploy key")
@@ -100,7 +102,7 @@ def enable_key(request: Request, id: str, key_id: str) -> Reply:
 
 @route("DELETE", "/projects/:id/deploy_keys/:key_id")
 def delete_key(request: Request, id: str, key_id: str) -> Reply:
-    found = access.project(request, id, access.MAINTAINER)
+    found = access.project(request, id, permissions.MAINTAINER)
     row = _key(request, found, key_id)
     request.store.run("delete from key_links where key_id = ? and project_id = ?", row["id"], found["id"])
     request.store.run("delete from keys where id not in (select key_id from key_links)")
@@ -109,7 +111,7 @@ def delete_key(request: Request, id: str, key_id: str) -> Reply:
 
 def _keys(request: Request, project_id: int) -> list[Row]:
     sql = "select k.*, l.can_push from keys k join key_links l on l.key_id = k.id where l.project_id = ? order by k.id"
-    return list(request.store.all(sql, project_id))
+    return request.store.all(sql, project_id)
 
 
 def _key(request: Request, found: Row, key_id: str) -> Row:
@@ -123,7 +125,7 @@ def _reaches(request: Request, linked: list[Row]) -> bool:
     """Whether the caller is Maintainer where the key is in use already."""
     for each in linked:
         row = request.store.one("select * from projects where id = ?", each["project_id"])
-        if row and access.project_level(request.store, request.user, row) >= access.MAINTAINER:
+        if row and permissions.project_level(request.store, request.user, row) >= permissions.MAINTAINER:
             return True
     return False
 

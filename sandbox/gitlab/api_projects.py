@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 
-from sandbox.gitlab import access, present
-from sandbox.gitlab.api_groups import ACCEPTED, PATH, check_visibility
-from sandbox.gitlab.http import Problem, Reply, Request, Router, Row, bad, invalid, no_keyset, number, truth
-from sandbox.gitlab.repo import ZERO, commit_actions
-from sandbox.gitlab.store import now
-from sandbox.gitlab.webhooks import Update
+from sandbox.gitlab import access, permissions, present
+from sandbox.gitlab.http import ACCEPTED, Reply, Request, Router
+from sandbox.gitlab.namespaces import check_visibility, is_path
+from sandbox.gitlab.parameters import number, truth
+from sandbox.gitlab.problems import Problem, bad, invalid, no_keyset
+from sandbox.gitlab.repo import ZERO, Update, commit_actions
+from sandbox.gitlab.store import Row, now
 
 route = Router()
 ORDERS = ("id", "name", "path", "created_at", "last_activity_at")
@@ -18,10 +19,10 @@ ORDERS = ("id", "name", "path", "created_at", "last_activity_at")
 @route("GET", "/projects")
 def projects(request: Request) -> Reply:
     rows = request.store.all("select * from projects")
-    rows = [each for each in rows if access.visible(request.store, request.user, each)]
+    rows = [each for each in rows if permissions.visible(request.store, request.user, each)]
     least = access.least(request)
     if truth(request.query.get("membership")) or least:
-        rows = [each for each in rows if access.membership(request.store, request.user, each) >= max(least, 1)]
+        rows = [each for each in rows if permissions.membership(request.store, request.user, each) >= max(least, 1)]
     rows = [each for each in rows if _matches(request, each)]
     order, up = request.query.get("order_by", "created_at"), request.query.get("sort", "desc") == "asc"
     if order not in ORDERS:
@@ -65,9 +66,9 @@ def create_project(request: Request) -> Reply:
     if not request.body.get("namespace_id"):
         raise bad("the stand-in creates projects in groups only")
     namespace = request.store.one("select * from namespaces where id = ?", request.body["namespace_id"])
-    if namespace is None or access.group_level(request.store, user, namespace["id"]) < access.DEVELOPER:
+    if namespace is None or permissions.group_level(request.store, user, namespace["id"]) < permissions.DEVELOPER:
         raise invalid(namespace=["is not valid"])
-    if not PATH.fullmatch(str(path)) or str(path).endswith((".git", ".atom", ".")):
+    if not is_path(str(path)):
         raise invalid(path=["can contain only letters, digits, '_', '-' and '.'"])
     visibility = request.body.get("visibility") or "private"
     check_visibility(visibility, namespace["visibility"])
@@ -88,19 +89,19 @@ def create_project(request: Request) -> Reply:
     except sqlite3.IntegrityError:
         taken = ["has already been taken"]
         raise Problem(400, {"message": {"project_namespace.name": taken, "name": taken, "path": taken}}) from None
-    request.server.repositories.create(project_id)
+    request.instance.repositories.create(project_id)
     if truth(request.body.get("initialize_with_readme")):
         _first_commit(request, user, project_id, str(name))
     return Reply(present.project(request, access.project(request, str(project_id))), 201)
 
 
 def _first_commit(request: Request, user: Row, project_id: int, name: str) -> None:
-    repository = request.server.repositories.open(project_id)
+    repository = request.instance.repositories.open(project_id)
     person = (user["name"], user["email"])
     action = {"action": "create", "file_path": "README.md", "content": f"# {name}\n"}
     commit = commit_actions(repository, "main", "", [action], "Initial commit", person, person)
     project = access.project(request, str(project_id))
-    request.server.webhooks.pushed(project, user, [Update("refs/heads/main", ZERO, commit)])
+    request.instance.webhooks.pushed(project, user, [Update("refs/heads/main", ZERO, commit)])
 
 
 @route("GET", "/projects/:id")
@@ -110,10 +111,10 @@ def one_project(request: Request, id: str) -> Row:
 
 @route("PUT", "/projects/:id")
 def update_project(request: Request, id: str) -> Row:
-    found = access.project(request, id, access.MAINTAINER)
+    found = access.project(request, id, permissions.MAINTAINER)
     changes = request.given("name", "description", "visibility", "default_branch")
     if "visibility" in changes:
-        parent = request.store.one("select visibility from namespaces where id = ?", found["namespace_id"])
+        parent = request.store.get("namespaces", found["namespace_id"])
         check_visibility(changes["visibility"], parent["visibility"])
     request.store.update("projects", found["id"], **changes)
     return present.project(request, access.project(request, str(found["id"])))
@@ -121,13 +122,13 @@ def update_project(request: Request, id: str) -> Row:
 
 @route("DELETE", "/projects/:id")
 def delete_project(request: Request, id: str) -> Reply:
-    found = access.project(request, id, access.OWNER)
+    found = access.project(request, id, permissions.OWNER)
     if truth(request.body.get("permanently_remove")):
         if request.body.get("full_path") != found["full_path"]:
             raise bad("`full_path` is incorrect. You must enter the complete path for the project.")
         if found["marked"] is None:
             raise bad("Project must be marked for deletion first.")
-        request.server.remove_project(found["id"])
+        request.instance.remove_project(found["id"])
         return Reply(ACCEPTED, 202)
     if found["marked"]:
         raise bad("Project has been already marked for deletion")
@@ -173,4 +174,4 @@ def _mine(request: Request, event: Row) -> bool:
     """`scope=all` is every project the caller is a member of; an administrator's mere power is not membership."""
     project = request.store.one("select * from projects where id = ?", event["project_id"])
     assert request.user is not None  # noqa: S101 - asked by the caller
-    return bool(project) and access.membership(request.store, request.user, project) > 0
+    return project is not None and permissions.membership(request.store, request.user, project) > 0

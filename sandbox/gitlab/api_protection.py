@@ -5,15 +5,18 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from sandbox.gitlab import access, present
-from sandbox.gitlab.http import Problem, Reply, Request, Router, Row, not_found, truth
+from sandbox.gitlab import access, permissions, present
+from sandbox.gitlab.http import Reply, Request, Router
+from sandbox.gitlab.parameters import truth
+from sandbox.gitlab.problems import Problem, not_found
+from sandbox.gitlab.store import Row
 
 route = Router()
 
 
 @route("GET", "/projects/:id/protected_branches")
 def protected_branches(request: Request, id: str) -> Reply:
-    found = access.project(request, id, access.MAINTAINER)
+    found = access.project(request, id, permissions.MAINTAINER)
     rows = request.store.all("select * from protected where project_id = ? order by id", found["id"])
     search = request.query.get("search", "")
     return request.page([each for each in rows if search in each["name"]], present.protected_branch)
@@ -21,7 +24,7 @@ def protected_branches(request: Request, id: str) -> Reply:
 
 @route("POST", "/projects/:id/protected_branches")
 def protect(request: Request, id: str) -> Reply:
-    found = access.project(request, id, access.MAINTAINER)
+    found = access.project(request, id, permissions.MAINTAINER)
     (name,) = request.need("name")
     _only(request, "name", "push_access_level", "merge_access_level", "allow_force_push")
     values = {
@@ -38,12 +41,12 @@ def protect(request: Request, id: str) -> Reply:
 
 @route("GET", "/projects/:id/protected_branches/:name")
 def one_protected(request: Request, id: str, name: str) -> Row:
-    return present.protected_branch(_protected(request, access.project(request, id, access.MAINTAINER), name))
+    return present.protected_branch(_protected(request, access.project(request, id, permissions.MAINTAINER), name))
 
 
 @route("PATCH", "/projects/:id/protected_branches/:name")
 def change_protection(request: Request, id: str, name: str) -> Row:
-    found = access.project(request, id, access.MAINTAINER)
+    found = access.project(request, id, permissions.MAINTAINER)
     row = _protected(request, found, name)
     _only(request, "allow_force_push", "allowed_to_push", "allowed_to_merge")
     changes = {}
@@ -62,7 +65,7 @@ def change_protection(request: Request, id: str, name: str) -> Row:
 
 @route("DELETE", "/projects/:id/protected_branches/:name")
 def unprotect(request: Request, id: str, name: str) -> Reply:
-    row = _protected(request, access.project(request, id, access.MAINTAINER), name)
+    row = _protected(request, access.project(request, id, permissions.MAINTAINER), name)
     request.store.run("delete from protected where id = ?", row["id"])
     return Reply(status=204)
 
@@ -95,7 +98,7 @@ def _unable(request: Request, what: str) -> Problem:
 
 
 def _protected(request: Request, found: Row, name: str) -> Row:
-    row: Row | None = request.store.one("select * from protected where project_id = ? and name = ?", found["id"], name)
+    row = request.store.one("select * from protected where project_id = ? and name = ?", found["id"], name)
     if row is None:
         raise not_found()
     return row

@@ -8,18 +8,15 @@ from typing import Any
 
 import pygit2
 
-from sandbox.gitlab import access, present
+from sandbox.gitlab import access, permissions, present
 from sandbox.gitlab import repo as git
-from sandbox.gitlab.http import Problem, Reply, Request, Router, Row, bad, forbidden, not_found, truth
-from sandbox.gitlab.webhooks import Update
+from sandbox.gitlab.http import Reply, Request, Router
+from sandbox.gitlab.parameters import truth
+from sandbox.gitlab.problems import Problem, bad, forbidden, not_found
+from sandbox.gitlab.store import Row
 
 route = Router()
 NOT_ALLOWED = "You are not allowed to push into this branch"
-
-
-def opened(request: Request, found: Row) -> pygit2.Repository:
-    """The bare repository of a project."""
-    return request.server.repositories.open(found["id"])
 
 
 # Branches and tags
@@ -28,7 +25,7 @@ def opened(request: Request, found: Row) -> pygit2.Repository:
 @route("GET", "/projects/:id/repository/branches")
 def branches(request: Request, id: str) -> Reply:
     found = access.code(request, id)
-    repository = opened(request, found)
+    repository = request.repository(found)
     names = sorted(each.removeprefix("refs/heads/") for each in repository.references if each.startswith("refs/heads/"))
     return request.page(names, lambda name: _branch(request, found, repository, name))
 
@@ -36,7 +33,7 @@ def branches(request: Request, id: str) -> Reply:
 @route("GET", "/projects/:id/repository/branches/:branch")
 def one_branch(request: Request, id: str, branch: str) -> Row:
     found = access.code(request, id)
-    repository = opened(request, found)
+    repository = request.repository(found)
     if not git.head(repository, branch):
         raise not_found("Branch")
     return _branch(request, found, repository, branch)
@@ -44,44 +41,44 @@ def one_branch(request: Request, id: str, branch: str) -> Row:
 
 @route("POST", "/projects/:id/repository/branches")
 def create_branch(request: Request, id: str) -> Reply:
-    found = access.project(request, id, access.DEVELOPER)
+    found = access.project(request, id, permissions.DEVELOPER)
     branch, ref = request.need("branch", "ref")
-    repository = opened(request, found)
+    repository = request.repository(found)
     if git.head(repository, branch):
         raise bad("Branch already exists")
     commit = git.resolve(repository, ref)
     if commit is None:
         raise bad(f"Failed to create branch '{branch}': invalid reference name '{ref}'")
     git.move(repository, f"refs/heads/{branch}", "", str(commit.id), branch)
-    _pushed(request, found, Update(f"refs/heads/{branch}", git.ZERO, str(commit.id)))
+    _pushed(request, found, git.Update(f"refs/heads/{branch}", git.ZERO, str(commit.id)))
     return Reply(_branch(request, found, repository, branch), 201)
 
 
 @route("DELETE", "/projects/:id/repository/branches/:branch")
 def delete_branch(request: Request, id: str, branch: str) -> Reply:
-    found = access.project(request, id, access.DEVELOPER)
-    repository = opened(request, found)
+    found = access.project(request, id, permissions.DEVELOPER)
+    repository = request.repository(found)
     tip = git.head(repository, branch)
     if not tip:
         raise not_found("Branch")
-    if branch == found["default_branch"] or request.server.protections(found, branch):
+    if branch == found["default_branch"] or permissions.protections(request.store, found, branch):
         raise forbidden()
     repository.references.delete(f"refs/heads/{branch}")
-    _pushed(request, found, Update(f"refs/heads/{branch}", tip, git.ZERO))
+    _pushed(request, found, git.Update(f"refs/heads/{branch}", tip, git.ZERO))
     return Reply(status=204)
 
 
 @route("GET", "/projects/:id/repository/tags")
 def tags(request: Request, id: str) -> Reply:
     found = access.code(request, id)
-    repository = opened(request, found)
+    repository = request.repository(found)
     names = sorted(each.removeprefix("refs/tags/") for each in repository.references if each.startswith("refs/tags/"))
     return request.page(names, lambda name: _tag(repository, name))
 
 
 @route("GET", "/projects/:id/repository/tags/:name")
 def one_tag(request: Request, id: str, name: str) -> Row:
-    repository = opened(request, access.code(request, id))
+    repository = request.repository(access.code(request, id))
     if f"refs/tags/{name}" not in repository.references:
         raise not_found("Tag")
     return _tag(repository, name)
@@ -89,31 +86,31 @@ def one_tag(request: Request, id: str, name: str) -> Row:
 
 @route("POST", "/projects/:id/repository/tags")
 def create_tag(request: Request, id: str) -> Reply:
-    found = access.project(request, id, access.DEVELOPER)
+    found = access.project(request, id, permissions.DEVELOPER)
     name, ref = request.need("tag_name", "ref")
-    repository = opened(request, found)
+    repository = request.repository(found)
     if f"refs/tags/{name}" in repository.references:
         raise bad(f"Tag {name} already exists")
     commit = git.resolve(repository, ref)
     if commit is None:
         raise bad(f"Target {ref} is invalid")
     repository.references.create(f"refs/tags/{name}", commit.id)
-    _pushed(request, found, Update(f"refs/tags/{name}", git.ZERO, str(commit.id)))
+    _pushed(request, found, git.Update(f"refs/tags/{name}", git.ZERO, str(commit.id)))
     return Reply(_tag(repository, name), 201)
 
 
 def _branch(request: Request, found: Row, repository: pygit2.Repository, name: str) -> Row:
-    protected = request.server.protections(found, name)
+    protected = permissions.protections(request.store, found, name)
     return {
         "name": name,
         "commit": present.commit(git.need(repository, f"refs/heads/{name}", "Branch")),
         "merged": False,
         "protected": bool(protected),
-        "developers_can_push": any(each["push_level"] == access.DEVELOPER for each in protected),
-        "developers_can_merge": any(each["merge_level"] == access.DEVELOPER for each in protected),
-        "can_push": request.server.may_push(found, request.user, name),
+        "developers_can_push": any(each["push_level"] == permissions.DEVELOPER for each in protected),
+        "developers_can_merge": any(each["merge_level"] == permissions.DEVELOPER for each in protected),
+        "can_push": permissions.may_push(request.store, request.user, found, name),
         "default": name == found["default_branch"],
-        "web_url": f"{request.server.external_url}/{found['full_path']}/-/tree/{name}",
+        "web_url": f"{request.instance.external_url}/{found['full_path']}/-/tree/{name}",
     }
 
 
@@ -135,7 +132,7 @@ def _tag(repository: pygit2.Repository, name: str) -> Row:
 @route("GET", "/projects/:id/repository/tree")
 def tree(request: Request, id: str) -> Reply:
     found = access.code(request, id)
-    repository = opened(request, found)
+    repository = request.repository(found)
     commit = git.resolve(repository, request.query.get("ref") or found["default_branch"] or "main")
     path = request.query.get("path", "").strip("/")
     root = git.entry(commit, path) if commit else None
@@ -148,7 +145,7 @@ def tree(request: Request, id: str) -> Reply:
 
 @route("GET", "/projects/:id/repository/blobs/:sha/raw")
 def raw_blob(request: Request, id: str, sha: str) -> Reply:
-    blob = opened(request, access.code(request, id)).get(sha)
+    blob = request.repository(access.code(request, id)).get(sha)
     if not isinstance(blob, pygit2.Blob):
         raise not_found("Blob")
     return Reply(bytes(blob.data))
@@ -183,7 +180,7 @@ def raw_file(request: Request, id: str, file_path: str) -> Reply:
 
 def _file(request: Request, id: str, path: str) -> tuple[pygit2.Repository, pygit2.Commit, Any]:
     found = access.code(request, id)
-    repository = opened(request, found)
+    repository = request.repository(found)
     if "ref" not in request.query:
         raise Problem(400, {"error": "ref is missing"})
     ref = request.query["ref"]
@@ -214,9 +211,9 @@ def _single(request: Request, id: str, path: str, action: str) -> Row:
     branch, message = request.need("branch", "commit_message")
     if action != "delete":
         request.need("content")
-    found = access.project(request, id, access.DEVELOPER)
+    found = access.project(request, id, permissions.DEVELOPER)
     given = request.given("content", "encoding", "last_commit_id", "execute_filemode")
-    if not request.server.may_push(found, request.user, branch):
+    if not permissions.may_push(request.store, request.user, found, branch):
         raise bad(NOT_ALLOWED)
     _commit(request, found, branch, message, [{"action": action, "file_path": path, **given}])
     return {"file_path": path, "branch": branch}
@@ -228,7 +225,7 @@ def _single(request: Request, id: str, path: str, action: str) -> Row:
 @route("GET", "/projects/:id/repository/commits")
 def commits(request: Request, id: str) -> Reply:
     found = access.code(request, id)
-    repository = opened(request, found)
+    repository = request.repository(found)
     name = request.query.get("ref_name") or found["default_branch"] or "main"
     start = git.resolve(repository, name)
     if start is None:
@@ -250,19 +247,19 @@ def _touches(commit: pygit2.Commit, path: str) -> bool:
 
 @route("GET", "/projects/:id/repository/commits/:sha")
 def one_commit(request: Request, id: str, sha: str) -> Row:
-    repository = opened(request, access.code(request, id))
+    repository = request.repository(access.code(request, id))
     return present.commit(git.need(repository, sha)) | {"status": None}
 
 
 @route("GET", "/projects/:id/repository/commits/:sha/diff")
 def commit_diff(request: Request, id: str, sha: str) -> Reply:
-    repository = opened(request, access.code(request, id))
+    repository = request.repository(access.code(request, id))
     return request.page(git.diff(git.need(repository, sha)), _patch)
 
 
 @route("GET", "/projects/:id/repository/compare")
 def compare(request: Request, id: str) -> Row:
-    repository = opened(request, access.code(request, id))
+    repository = request.repository(access.code(request, id))
     if "from" not in request.query or "to" not in request.query:
         raise Problem(400, {"error": "from is missing, to is missing"})
     old, new = git.need(repository, request.query["from"]), git.need(repository, request.query["to"])
@@ -294,14 +291,14 @@ def _patch(patch: Any) -> Row:
 
 @route("POST", "/projects/:id/repository/commits")
 def create_commit(request: Request, id: str) -> Reply:
-    found = access.project(request, id, access.DEVELOPER)
+    found = access.project(request, id, permissions.DEVELOPER)
     branch, message = request.need("branch", "commit_message")
     actions = request.body.get("actions") or []
     if not actions and not truth(request.body.get("allow_empty")):
         raise Problem(400, {"error": "actions is missing"})
     if request.body.get("start_sha") and request.body.get("start_branch"):
         raise bad("You can't pass both start_branch and start_sha")
-    if not request.server.may_push(found, request.user, branch):
+    if not permissions.may_push(request.store, request.user, found, branch):
         raise forbidden(NOT_ALLOWED)
     commit = _commit(request, found, branch, message, actions)
     return Reply(present.commit(commit) | {"stats": {"additions": 0, "deletions": 0, "total": 0}}, 201)
@@ -309,14 +306,14 @@ def create_commit(request: Request, id: str) -> Reply:
 
 def _commit(request: Request, found: Row, branch: str, message: str, actions: list[Row]) -> pygit2.Commit:
     user = access.somebody(request)
-    repository = opened(request, found)
+    repository = request.repository(found)
     author = (request.body.get("author_name") or user["name"], request.body.get("author_email") or user["email"])
-    with request.server.repositories.lock(found["id"]):
+    with request.instance.repositories.lock(found["id"]):
         old = git.head(repository, branch)
         start = _start(request, found, repository, branch, old)
         new = git.commit_actions(repository, branch, start, actions, message, author, (user["name"], user["email"]))
-    _pushed(request, found, Update(f"refs/heads/{branch}", old or git.ZERO, new))
-    request.server.committed(found["id"])
+    _pushed(request, found, git.Update(f"refs/heads/{branch}", old or git.ZERO, new))
+    request.instance.committed(found["id"])
     return repository[new].peel(pygit2.Commit)
 
 
@@ -340,5 +337,5 @@ def _start(request: Request, found: Row, repository: pygit2.Repository, branch: 
     return old
 
 
-def _pushed(request: Request, found: Row, update: Update) -> None:
-    request.server.webhooks.pushed(found, access.somebody(request), [update])
+def _pushed(request: Request, found: Row, update: git.Update) -> None:
+    request.instance.webhooks.pushed(found, access.somebody(request), [update])

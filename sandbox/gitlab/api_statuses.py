@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pygit2
 
-from sandbox.gitlab import access, present
+from sandbox.gitlab import access, permissions, present
 from sandbox.gitlab import repo as git
-from sandbox.gitlab.api_repository import opened
-from sandbox.gitlab.http import Problem, Reply, Request, Router, Row, bad, not_found, truth
-from sandbox.gitlab.store import now
+from sandbox.gitlab.http import Reply, Request, Router
+from sandbox.gitlab.parameters import truth
+from sandbox.gitlab.problems import Problem, bad, not_found
+from sandbox.gitlab.store import Row, now
 
 route = Router()
 FINAL = ("success", "failed", "canceled", "skipped")
@@ -26,7 +27,7 @@ ALLOWED = {
 @route("GET", "/projects/:id/repository/commits/:sha/comments")
 def comments(request: Request, id: str, sha: str) -> Reply:
     found = access.code(request, id)
-    commit = git.need(opened(request, found), sha)
+    commit = git.need(request.repository(found), sha)
     rows = request.store.all(
         "select * from comments where project_id = ? and sha = ? order by id", found["id"], str(commit.id)
     )
@@ -36,11 +37,11 @@ def comments(request: Request, id: str, sha: str) -> Reply:
 @route("POST", "/projects/:id/repository/commits/:sha/comments")
 def create_comment(request: Request, id: str, sha: str) -> Reply:
     found = access.code(request, id)
-    commit = git.need(opened(request, found), sha)
+    commit = git.need(request.repository(found), sha)
     (note,) = request.need("note")
     said = {"note": note, "author_id": access.somebody(request)["id"], **_place(request, commit)}
     row_id = request.store.insert("comments", project_id=found["id"], sha=str(commit.id), created_at=now(), **said)
-    row = request.store.one("select * from comments where id = ?", row_id)
+    row = request.store.get("comments", row_id)
     return Reply(present.comment(request, row), 201)
 
 
@@ -69,7 +70,7 @@ def _lines(patch: pygit2.Patch) -> set[tuple[str, int]]:
 @route("GET", "/projects/:id/repository/commits/:sha/statuses")
 def statuses(request: Request, id: str, sha: str) -> Reply:
     found = access.code(request, id)
-    commit = git.need(opened(request, found), sha)
+    commit = git.need(request.repository(found), sha)
     rows = request.store.all(
         "select * from statuses where project_id = ? and sha = ? order by id", found["id"], str(commit.id)
     )
@@ -80,8 +81,8 @@ def statuses(request: Request, id: str, sha: str) -> Reply:
 
 @route("POST", "/projects/:id/statuses/:sha")
 def set_status(request: Request, id: str, sha: str) -> Reply:
-    found = access.project(request, id, access.DEVELOPER)
-    commit = git.resolve(opened(request, found), sha)
+    found = access.project(request, id, permissions.DEVELOPER)
+    commit = git.resolve(request.repository(found), sha)
     if commit is None:
         raise not_found("Commit")
     (state,) = request.need("state")
@@ -95,7 +96,7 @@ def set_status(request: Request, id: str, sha: str) -> Reply:
         name,
     )
     row_id = _transition(request, found, row, str(commit.id), name, state)
-    return Reply(present.status(request, request.store.one("select * from statuses where id = ?", row_id)), 201)
+    return Reply(present.status(request, request.store.get("statuses", row_id)), 201)
 
 
 def _transition(request: Request, found: Row, row: Row | None, sha: str, name: str, state: str) -> int:
@@ -108,17 +109,15 @@ def _transition(request: Request, found: Row, row: Row | None, sha: str, name: s
     if row is None or row["state"] in FINAL:
         ref = request.body.get("ref") or found["default_branch"]
         user = access.somebody(request)
-        return int(
-            request.store.insert(
-                "statuses",
-                project_id=found["id"],
-                sha=sha,
-                name=name,
-                ref=ref,
-                author_id=user["id"],
-                created_at=stamp,
-                **values,
-            )
+        return request.store.insert(
+            "statuses",
+            project_id=found["id"],
+            sha=sha,
+            name=name,
+            ref=ref,
+            author_id=user["id"],
+            created_at=stamp,
+            **values,
         )
     if state not in ALLOWED[row["state"]]:
         event = EVENTS.get(state, state)

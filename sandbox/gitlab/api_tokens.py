@@ -6,10 +6,11 @@ import secrets
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sandbox.gitlab import access, present
-from sandbox.gitlab.api_users import issue
-from sandbox.gitlab.http import Problem, Reply, Request, Router, Row, bad, not_found
-from sandbox.gitlab.store import listed, now
+from sandbox.gitlab import access, permissions, present
+from sandbox.gitlab.http import Reply, Request, Router
+from sandbox.gitlab.problems import Problem, bad, not_found, unauthorized
+from sandbox.gitlab.store import Row, listed, now
+from sandbox.gitlab.tokens import issue
 
 route = Router()
 LONGEST = 365  # days a token may live
@@ -39,11 +40,11 @@ def create(request: Request, id: str) -> Reply:
     name, scopes, expires_at = request.need("name", "scopes", "expires_at")
     if not set(scopes) <= SCOPES:
         raise Problem(400, {"error": "scopes does not have a valid value"})
-    level = access.level_of(request.body.get("access_level", access.MAINTAINER))
+    level = access.level_of(request.body.get("access_level", permissions.MAINTAINER))
     if level not in LEVELS:
         raise Problem(400, {"error": "access_level does not have a valid value"})
-    own = access.project_level(request.store, request.user, found)
-    if own < access.MAINTAINER:
+    own = permissions.project_level(request.store, request.user, found)
+    if own < permissions.MAINTAINER:
         raise bad(NOT_ALLOWED)
     if level > own:
         raise bad("400 Bad request - Access level of the token can't be greater the access level of the user")
@@ -58,7 +59,7 @@ def _bot(request: Request, found: Row, name: str, level: int) -> int:
     username = f"project_{found['id']}_bot_{secrets.token_hex(16)}"
     email = f"{username}@noreply.localhost"
     person = {"username": username, "name": name, "email": email, "created_at": now()}
-    bot = int(request.store.insert("users", bot=1, can_create_group=0, **person))
+    bot = request.store.insert("users", bot=1, can_create_group=0, **person)
     place = {"kind": "project", "source_id": found["id"], "user_id": bot}
     request.store.insert("members", access_level=level, created_at=now(), **place)
     return bot
@@ -90,8 +91,8 @@ def revoke(request: Request, id: str, token_id: str) -> Reply:
 def _readable(request: Request, id: str) -> Row:
     """The project, for who administers it; others are told that they are nobody."""
     found = access.project(request, id)
-    if access.project_level(request.store, request.user, found) < access.MAINTAINER:
-        raise access.unauthorized()
+    if permissions.project_level(request.store, request.user, found) < permissions.MAINTAINER:
+        raise unauthorized()
     return found
 
 
@@ -101,7 +102,7 @@ def _tokens(request: Request, found: Row) -> list[Row]:
         "select t.* from tokens t join members m on m.user_id = t.user_id and m.kind = 'project'"
         " and m.source_id = t.project_id where t.project_id = ? order by t.id"
     )
-    return list(request.store.all(sql, found["id"]))
+    return request.store.all(sql, found["id"])
 
 
 def _token(request: Request, found: Row, token_id: str) -> Row:

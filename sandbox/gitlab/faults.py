@@ -16,7 +16,9 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.gitlab.http import Problem, Row, truth
+from sandbox.gitlab.parameters import truth
+from sandbox.gitlab.problems import Problem
+from sandbox.gitlab.store import Row
 
 TEXTS = {429: "Retry later", 500: "500 Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable"}
 BEFORE_RAILS = (429, 502)  # what stands before GitLab answers these, in plain text

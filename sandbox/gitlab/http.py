@@ -1,55 +1,25 @@
-"""The wire of the stand-in: routing on the raw path, parameters, errors and pages as GitLab's. Used by every api_* module.
+"""The wire of the stand-in: requests, pages as GitLab's, and routing on the raw path. Used by every api_* module.
 
 Routed on raw_path because `group%2Fproject` is one path part, which a decoded path cannot tell from two.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote, urlencode
+from typing import Any
+from urllib.parse import unquote, urlencode
 
-if TYPE_CHECKING:
-    from sandbox.gitlab.server import Server
+import pygit2
 
-Row = dict[str, Any]
+from sandbox.gitlab.instance import Instance
+from sandbox.gitlab.parameters import number
+from sandbox.gitlab.problems import Problem
+from sandbox.gitlab.store import Row, Store
+
 Handler = Callable[..., Any]
 PREFIX = "/api/v4"
-
-
-class Problem(Exception):
-    """An answer that is not a success, with GitLab's body."""
-
-    def __init__(self, status: int, body: Any, headers: Mapping[str, str] | None = None) -> None:
-        self.status, self.body, self.headers = status, body, dict(headers or {})
-        super().__init__(f"{status} {body}")
-
-
-def not_found(what: str = "") -> Problem:
-    """404 as GitLab words it: `404 Project Not Found`, or `404 Not found` for a child looked up by id."""
-    return Problem(404, {"message": f"404 {what} Not Found" if what else "404 Not found"})
-
-
-def forbidden(reason: str = "") -> Problem:
-    """403, with a reason where GitLab gives one."""
-    return Problem(403, {"message": f"403 Forbidden{f' - {reason}' if reason else ''}"})
-
-
-def invalid(**attributes: list[str]) -> Problem:
-    """400 of a model: what is wrong per attribute."""
-    return Problem(400, {"message": attributes})
-
-
-def no_keyset() -> Problem:
-    """405 for an order that cannot be paged by key."""
-    return Problem(405, {"error": "Keyset pagination is not yet available for this type of request"})
-
-
-def bad(message: str) -> Problem:
-    """400 with a plain message."""
-    return Problem(400, {"message": message})
+ACCEPTED = {"message": "202 Accepted"}  # of what is done later
 
 
 @dataclass
@@ -65,7 +35,7 @@ class Reply:
 class Request:
     """One API request as handlers see it. `user` None = anonymous."""
 
-    server: Server
+    instance: Instance
     method: str
     path: str
     query: dict[str, str]
@@ -75,9 +45,13 @@ class Request:
     headers: dict[str, str] = field(default_factory=dict)
 
     @property
-    def store(self) -> Any:
+    def store(self) -> Store:
         """The database."""
-        return self.server.store
+        return self.instance.store
+
+    def repository(self, project: Row) -> pygit2.Repository:
+        """The bare repository of a project."""
+        return self.instance.repositories.open(project["id"])
 
     def given(self, *names: str) -> dict[str, Any]:
         """Those of the parameters that were sent."""
@@ -108,7 +82,7 @@ class Request:
         links = {"first": 1, "last": pages}
         links |= {"next": at + 1} if at < pages else {}
         links |= {"prev": at - 1} if at > 1 else {}
-        base = f"{self.server.external_url}{self.path}"
+        base = f"{self.instance.external_url}{self.path}"
         headers["link"] = ", ".join(
             f'<{base}?{urlencode({**self.query, "page": page, "per_page": size})}>; rel="{rel}"'
             for rel, page in links.items()
@@ -126,7 +100,7 @@ class Request:
         query = urlencode({**self.query, **bound(page[-1])})
         return Reply(
             [show(each) for each in page],
-            headers={"link": f'<{self.server.external_url}{self.path}?{query}>; rel="next"'},
+            headers={"link": f'<{self.instance.external_url}{self.path}?{query}>; rel="next"'},
         )
 
     def _size(self) -> int:
@@ -166,32 +140,3 @@ def _match(pattern: list[str], parts: list[str]) -> dict[str, str] | None:
         elif expected != part:
             return None
     return values
-
-
-def number(text: str | None, default: int) -> int:
-    """A whole number of a query, or the default."""
-    return int(text) if text and text.isdigit() else default
-
-
-def parameters(content_type: str, body: bytes, query: str) -> tuple[dict[str, str], dict[str, Any]]:
-    """Query and body parameters; GitLab takes either for either, the body wins."""
-    pairs = dict(parse_qsl(query, keep_blank_values=True))
-    sent: dict[str, Any] = dict(pairs)
-    if body and "json" in content_type:
-        try:
-            decoded = json.loads(body)
-        except ValueError:
-            raise Problem(400, {"error": "The request body is not valid JSON"}) from None
-        sent |= decoded if isinstance(decoded, dict) else {}
-    elif body and "form" in content_type:
-        for key, value in parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True):
-            if key.endswith("[]"):
-                sent.setdefault(key[:-2], []).append(value)
-            else:
-                sent[key] = value
-    return pairs, sent
-
-
-def truth(value: Any) -> bool:
-    """A boolean parameter."""
-    return value in (True, 1, "1", "true", "True", "yes")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pygit2
 
-from sandbox.gitlab.http import Request, Row
-from sandbox.gitlab.store import listed, now
+from sandbox.gitlab.http import Request
+from sandbox.gitlab.repo import stamp
+from sandbox.gitlab.store import Row, listed, now
 
 HOOK_EVENTS = (
     "push_events",
@@ -35,7 +35,7 @@ def user(request: Request, row: Row) -> Row:
         "state": row["state"],
         "locked": False,
         "avatar_url": None,
-        "web_url": f"{request.server.external_url}/{row['username']}",
+        "web_url": f"{request.instance.external_url}/{row['username']}",
     }
 
 
@@ -85,7 +85,7 @@ def group(request: Request, row: Row) -> Row:
     """A group."""
     return {
         "id": row["id"],
-        "web_url": f"{request.server.external_url}/groups/{row['path']}",
+        "web_url": f"{request.instance.external_url}/groups/{row['path']}",
         "name": row["name"],
         "path": row["path"].rpartition("/")[2],
         "description": row["description"] or "",
@@ -103,8 +103,8 @@ def group(request: Request, row: Row) -> Row:
 
 def project(request: Request, row: Row) -> Row:
     """A project."""
-    base = request.server.external_url
-    namespace = request.store.one("select * from namespaces where id = ?", row["namespace_id"])
+    base = request.instance.external_url
+    namespace = request.store.get("namespaces", row["namespace_id"])
     host = base.split("://")[1].split(":")[0]
     return {
         "id": row["id"],
@@ -173,7 +173,7 @@ def permissions(request: Request, row: Row) -> Row:
 
 def member(request: Request, row: Row) -> Row:
     """A membership, with its user."""
-    shown = user(request, request.store.one("select * from users where id = ?", row["user_id"]))
+    shown = user(request, request.store.get("users", row["user_id"]))
     return shown | {"access_level": row["access_level"], "created_at": row["created_at"], "expires_at": None}
 
 
@@ -263,21 +263,16 @@ def trailers(message: str) -> dict[str, str]:
     return found
 
 
-def stamp(signature: Any) -> str:
-    """A signature's time."""
-    return datetime.fromtimestamp(signature.time, UTC).strftime("%Y-%m-%dT%H:%M:%S.000+00:00")
-
-
 def comment(request: Request, row: Row) -> Row:
     """What somebody said about a commit, and at which line of its difference."""
-    author = request.store.one("select * from users where id = ?", row["author_id"])
+    author = request.store.get("users", row["author_id"])
     place = {name: row[name] for name in ("path", "line", "line_type")}
     return {"note": row["note"], **place, "author": user(request, author), "created_at": row["created_at"]}
 
 
 def status(request: Request, row: Row) -> Row:
     """A commit status."""
-    author = request.store.one("select * from users where id = ?", row["author_id"])
+    author = request.store.get("users", row["author_id"])
     return {
         "id": row["id"],
         "sha": row["sha"],
@@ -297,7 +292,7 @@ def status(request: Request, row: Row) -> Row:
 
 def event(request: Request, row: Row) -> Row:
     """A push event of the activity feed."""
-    author = request.store.one("select * from users where id = ?", row["author_id"])
+    author = request.store.get("users", row["author_id"])
     single = row["ref_count"] == 1
     return {
         "id": row["id"],

@@ -11,16 +11,31 @@ import shutil
 import subprocess
 import threading
 from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pygit2
 
-from sandbox.gitlab.http import bad, not_found
+from sandbox.gitlab.problems import bad, not_found
 
 ZERO = "0" * 40
 MOVED = "Could not update refs/heads/{}. Please refresh and try again.."
-MODES = {pygit2.enums.FileMode.BLOB: "100644", pygit2.enums.FileMode.BLOB_EXECUTABLE: "100755"}
+
+
+@dataclass(frozen=True)
+class Update:
+    """One ref that moved."""
+
+    ref: str
+    before: str
+    after: str
+
+    @property
+    def tag(self) -> bool:
+        """Whether it is a tag."""
+        return self.ref.startswith("refs/tags/")
 
 
 class Repositories:
@@ -90,6 +105,11 @@ def last_commit(repository: pygit2.Repository, start: pygit2.Commit, path: str) 
         if not before or all(each != wanted for each in before):
             break
     return found
+
+
+def stamp(signature: Any) -> str:
+    """A signature's time as GitLab writes it."""
+    return datetime.fromtimestamp(signature.time, UTC).strftime("%Y-%m-%dT%H:%M:%S.000+00:00")
 
 
 def diff(commit: pygit2.Commit) -> list[Any]:

@@ -13,16 +13,13 @@ import gzip
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote
 
-from sandbox.gitlab import access
-from sandbox.gitlab.http import Row
-from sandbox.gitlab.repo import ZERO
-from sandbox.gitlab.webhooks import Update
-
-if TYPE_CHECKING:
-    from sandbox.gitlab.server import Server
+from sandbox.gitlab import permissions, tokens
+from sandbox.gitlab.instance import Instance
+from sandbox.gitlab.repo import ZERO, Update
+from sandbox.gitlab.store import Row
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -41,8 +38,8 @@ DELETE_DEFAULT = "The default branch of a project cannot be deleted."
 class SmartHttp:
     """Serves `/<group>/<project>.git/...`."""
 
-    def __init__(self, server: Server, hooks: Path) -> None:
-        self._server = server
+    def __init__(self, instance: Instance, hooks: Path) -> None:
+        self._instance = instance
         self._hooks = hooks
         hooks.mkdir(parents=True, exist_ok=True)
         hook = hooks / "pre-receive"
@@ -65,7 +62,7 @@ class SmartHttp:
         if refusal or project is None:
             await _plain(send, *(refusal or (404, b"Not found\n")))
             return
-        self._server.count(f"git {'writes' if service == 'git-receive-pack' else 'reads'}")
+        self._instance.count(f"git {'writes' if service == 'git-receive-pack' else 'reads'}")
         body = _body(receive)
         environment = self._environment(scope, headers, project, tail, query, user)
         updates: list[Update] = []
@@ -82,21 +79,21 @@ class SmartHttp:
         user = self._who(headers.get("authorization", ""))
         if user is False:
             return (401, DENIED), None, None
-        store = self._server.store
+        store = self._instance.store
         project = store.one("select * from projects where full_path = ?", path)
-        if project is None or not access.visible(store, user, project):
+        if project is None or not permissions.visible(store, user, project):
             return (
                 ((404, b"The project you were looking for could not be found.\n") if user else (401, DENIED)),
                 None,
                 None,
             )
-        level = access.project_level(store, user, project)
+        level = permissions.project_level(store, user, project)
         if service == "git-receive-pack":
             if user is None:
                 return (401, DENIED), None, None
-            if level < access.DEVELOPER:
+            if level < permissions.DEVELOPER:
                 return (403, b"You are not allowed to push code to this project.\n"), None, None
-        elif not access.open_to(user, project) and level < access.REPORTER:
+        elif not permissions.open_to(user, project) and level < permissions.REPORTER:
             return (403, b"You are not allowed to download code from this project.\n"), None, None
         return None, user, project
 
@@ -108,7 +105,7 @@ class SmartHttp:
             _, _, password = base64.b64decode(authorization[6:]).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             return False
-        found = self._server.authenticate(password)
+        found = tokens.authenticate(self._instance.store, password, api=False)
         return found[0] if found else False
 
     def _environment(
@@ -116,7 +113,7 @@ class SmartHttp:
     ) -> dict[str, str]:
         environment = {
             "PATH": os.environ.get("PATH", ""),
-            "GIT_PROJECT_ROOT": str(self._server.repositories.path(project["id"]).parent),
+            "GIT_PROJECT_ROOT": str(self._instance.repositories.path(project["id"]).parent),
             "GIT_HTTP_EXPORT_ALL": "1",
             "PATH_INFO": f"/{project['id']}.git/{tail}",
             "QUERY_STRING": query,
@@ -144,12 +141,12 @@ class SmartHttp:
             branch = update.ref.removeprefix("refs/heads/")
             if update.after == ZERO and branch == project["default_branch"]:
                 return DELETE_DEFAULT
-            protected = self._server.protections(project, branch)
+            protected = permissions.protections(self._instance.store, project, branch)
             if not protected:
                 continue
             if update.after == ZERO:
                 return DELETE_PROTECTED
-            if not self._server.may_push(project, user, branch):
+            if not permissions.may_push(self._instance.store, user, project, branch):
                 return PROTECTED
             forcible = any(each["allow_force"] for each in protected)
             if update.before != ZERO and not forcible and self._forced(project, update):
@@ -158,13 +155,13 @@ class SmartHttp:
 
     def _forced(self, project: Row, update: Update) -> bool:
         """A new value that is already known here and does not descend from the old one."""
-        repository = self._server.repositories.open(project["id"])
+        repository = self._instance.repositories.open(project["id"])
         if update.after not in repository:
             return False
         return not repository.descendant_of(update.after, update.before)
 
     def _done(self, project: Row, user: Row, updates: list[Update]) -> None:
-        repository = self._server.repositories.open(project["id"])
+        repository = self._instance.repositories.open(project["id"])
         done = []
         for update in updates:
             reference = repository.references.get(update.ref)
@@ -172,8 +169,8 @@ class SmartHttp:
             if value == update.after != update.before:
                 done.append(update)
         if done:
-            fresh = self._server.store.one("select * from projects where id = ?", project["id"])
-            self._server.webhooks.pushed(fresh or project, user, done)
+            fresh = self._instance.store.one("select * from projects where id = ?", project["id"])
+            self._instance.webhooks.pushed(fresh or project, user, done)
 
 
 async def _body(receive: Receive) -> AsyncIterator[bytes]:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+Row = dict[str, Any]
 SCHEMA = """
 create table if not exists users (id integer primary key, username text unique collate nocase, name text, email text unique
   collate nocase, admin integer default 0, can_create_group integer default 1, state text default 'active', bot integer default 0,
@@ -64,16 +65,23 @@ class Store:
             for name in columns.keys() - known:
                 self._connection.execute(f"alter table {table} add column {name} {columns[name]}")
 
-    def all(self, sql: str, *values: Any) -> list[dict[str, Any]]:
+    def all(self, sql: str, *values: Any) -> list[Row]:
         """Every row."""
         with self._lock:
             return [dict(row) for row in self._connection.execute(sql, values).fetchall()]
 
-    def one(self, sql: str, *values: Any) -> dict[str, Any] | None:
+    def one(self, sql: str, *values: Any) -> Row | None:
         """The first row, or None."""
         with self._lock:
             row = self._connection.execute(sql, values).fetchone()
             return dict(row) if row else None
+
+    def get(self, table: str, row_id: int) -> Row:
+        """The row of an id that something else in the database holds."""
+        row = self.one(f"select * from {table} where id = ?", row_id)  # noqa: S608 - names are ours
+        if row is None:
+            raise LookupError(f"{table} {row_id}")
+        return row
 
     def run(self, sql: str, *values: Any) -> int:
         """Change something; returns how many rows."""

@@ -1,4 +1,4 @@
-"""Webhooks: payloads, signatures, one delivery thread per hook in order, the log, and GitLab's automatic disabling.
+"""Webhooks: payloads, signatures, deliveries on a few threads in no sure order, the log, and GitLab's automatic disabling.
 
 GitLab does not retry a failed delivery; from the fourth failure in a row it backs off, at the fortieth it gives up.
 """
@@ -13,22 +13,17 @@ import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pygit2
 
-from sandbox.gitlab import present
-from sandbox.gitlab.http import Row
-from sandbox.gitlab.repo import ZERO
-from sandbox.gitlab.store import listed, now
-
-if TYPE_CHECKING:
-    from sandbox.gitlab.server import Server
+from sandbox.gitlab import permissions
+from sandbox.gitlab.repo import ZERO, Repositories, Update, stamp
+from sandbox.gitlab.store import Row, Store, listed, now
 
 TIMEOUT = 10.0  # seconds GitLab waits for an answer
 BACK_OFF_FROM, DISABLE_AT = 4, 40  # failures in a row
@@ -37,25 +32,12 @@ NEWEST = 20  # commits in a payload
 BODY_KEPT = 8 << 10  # bytes of an answer that the log keeps
 
 
-@dataclass(frozen=True)
-class Update:
-    """One ref that moved."""
-
-    ref: str
-    before: str
-    after: str
-
-    @property
-    def tag(self) -> bool:
-        """Whether it is a tag."""
-        return self.ref.startswith("refs/tags/")
-
-
 class Webhooks:
     """`mode` is deliver, pause (kept until it delivers again) or drop (lost, as a network loses them)."""
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    def __init__(self, store: Store, repositories: Repositories, external_url: str, version: str) -> None:
+        self._store, self._repositories = store, repositories
+        self._external_url, self._version = external_url, version
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="webhook")
         self._client = httpx.Client(timeout=TIMEOUT, follow_redirects=False)
         self._lock = threading.Lock()
@@ -69,7 +51,7 @@ class Webhooks:
             of_kind = [each for each in updates if each.tag == (kind == "tag")]
             if 0 < len(of_kind) <= MANY_REFS:
                 for update in of_kind:
-                    self._fire(project, trigger, partial(self._payload, project, user, update, event))
+                    self._fire(project, trigger, partial(self.payload, project, user, update, event))
 
     def set_mode(self, mode: str) -> None:
         """Change how deliveries are treated; going back to deliver sends what was paused."""
@@ -80,7 +62,7 @@ class Webhooks:
             self._pool.submit(self.deliver, hook_id, trigger, payload)
 
     def _fire(self, project: Row, trigger: str, payload: Any) -> None:
-        for hook in self._server.store.all("select * from hooks where project_id = ?", project["id"]):
+        for hook in self._store.all("select * from hooks where project_id = ?", project["id"]):
             if trigger not in listed(hook["events"]) or not _executable(hook):
                 continue
             with self._lock:
@@ -95,7 +77,7 @@ class Webhooks:
 
         `key` is the Idempotency-Key of the delivery that is sent again; a new one gets a new key.
         """
-        store = self._server.store
+        store = self._store
         hook = store.one("select * from hooks where id = ?", hook_id)
         if hook is None:
             return None
@@ -131,22 +113,22 @@ class Webhooks:
     def _headers(self, hook: Row, trigger: str, body: bytes, key: str) -> dict[str, str]:
         headers = {
             "Content-Type": "application/json",
-            "User-Agent": f"GitLab/{self._server.version}",
+            "User-Agent": f"GitLab/{self._version}",
             "Idempotency-Key": key,
             "X-Gitlab-Event": {"push_events": "Push Hook", "tag_push_events": "Tag Push Hook"}[trigger],
             "X-Gitlab-Webhook-UUID": str(uuid.uuid4()),
-            "X-Gitlab-Instance": self._server.external_url,
+            "X-Gitlab-Instance": self._external_url,
             "X-Gitlab-Event-UUID": str(uuid.uuid4()),
         }
         if hook["token"]:
             headers["X-Gitlab-Token"] = hook["token"]
         if hook["signing_token"]:
-            stamp = str(int(time.time()))
+            sent_at = str(int(time.time()))
             secret = base64.b64decode(hook["signing_token"].removeprefix("whsec_"))
-            mac = hmac.new(secret, f"{key}.{stamp}.".encode() + body, hashlib.sha256).digest()
+            mac = hmac.new(secret, f"{key}.{sent_at}.".encode() + body, hashlib.sha256).digest()
             headers |= {
                 "webhook-id": key,
-                "webhook-timestamp": stamp,
+                "webhook-timestamp": sent_at,
                 "webhook-signature": f"v1,{base64.b64encode(mac).decode()}",
             }
         return headers
@@ -160,12 +142,12 @@ class Webhooks:
         if failures >= BACK_OFF_FROM:
             delay = min(timedelta(minutes=2 ** (failures - BACK_OFF_FROM)), timedelta(days=1))
             until = (datetime.now(UTC) + delay).strftime("%Y-%m-%dT%H:%M:%SZ")
-        self._server.store.update(
+        self._store.update(
             "hooks", hook["id"], failures=failures, disabled_until=until, disabled=int(failures >= DISABLE_AT)
         )
 
     def _record(self, project: Row, user: Row, updates: list[Update]) -> None:
-        store, repository = self._server.store, self._server.repositories.open(project["id"])
+        store, repository = self._store, self._repositories.open(project["id"])
         counted = len(updates) if len(updates) > MANY_REFS else 1
         for update in updates[:1] if counted > 1 else updates:
             title, commits = _summary(repository, update)
@@ -193,13 +175,13 @@ class Webhooks:
             store.insert("protected", project_id=project["id"], name=name, push_level=40, merge_level=40)
             repository.set_head(f"refs/heads/{name}")
 
-    def _payload(self, project: Row, user: Row, update: Update, event: str) -> Row:
-        repository = self._server.repositories.open(project["id"])
-        base, path = self._server.external_url, project["full_path"]
+    def payload(self, project: Row, user: Row, update: Update, event: str) -> Row:
+        """What a hook is told of one ref that moved; `event` is push or tag_push."""
+        repository = self._repositories.open(project["id"])
+        base, path = self._external_url, project["full_path"]
         commits = [] if update.tag else _commits(repository, update)
-        namespace = self._server.store.one("select * from namespaces where id = ?", project["namespace_id"])
+        namespace = self._store.get("namespaces", project["namespace_id"])
         ssh = f"git@{urlsplit(base).hostname}:{path}.git"
-        assert namespace is not None  # noqa: S101 - a project has one
         level = {"private": 0, "internal": 10, "public": 20}[project["visibility"]]
         urls = {"homepage": f"{base}/{path}", "url": ssh, "git_ssh_url": ssh, "git_http_url": f"{base}/{path}.git"}
         return {
@@ -209,7 +191,7 @@ class Webhooks:
             "after": update.after,
             "ref": update.ref,
             "ref_protected": not update.tag
-            and bool(self._server.protections(project, update.ref.removeprefix("refs/heads/"))),
+            and bool(permissions.protections(self._store, project, update.ref.removeprefix("refs/heads/"))),
             "checkout_sha": None if update.after == ZERO else update.after,
             "message": None,
             "user_id": user["id"],
@@ -279,7 +261,7 @@ def _shown(base: str, path: str, commit: pygit2.Commit) -> Row:
         "id": str(commit.id),
         "message": commit.message,
         "title": commit.message.split("\n", 1)[0],
-        "timestamp": present.stamp(commit.committer),
+        "timestamp": stamp(commit.committer),
         "url": f"{base}/{path}/-/commit/{commit.id}",
         "author": {"name": commit.author.name, "email": "[REDACTED]"},
         **files,

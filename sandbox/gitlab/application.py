@@ -1,4 +1,4 @@
-"""The stand-in as one ASGI application: authentication, dispatch to the api_* modules, git, and the sandbox's own routes.
+"""One stand-in as an ASGI application: authentication, dispatch to the api_* modules, git, and the sandbox's own routes.
 
 Run by `python -m sandbox.gitlab serve`. What it does not implement answers 501 and says so.
 """
@@ -6,13 +6,9 @@ Run by `python -m sandbox.gitlab serve`. What it does not implement answers 501 
 from __future__ import annotations
 
 import asyncio
-import fnmatch
 import json
 import logging
-import threading
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 from sandbox.gitlab import (
@@ -26,15 +22,15 @@ from sandbox.gitlab import (
     api_statuses,
     api_tokens,
     api_users,
-    smart_http,
+    tokens,
 )
 from sandbox.gitlab.faults import Faults
-from sandbox.gitlab.http import PREFIX, Problem, Reply, Request, Row, parameters
-from sandbox.gitlab.repo import Repositories, collect_garbage
-from sandbox.gitlab.store import Store, now
-from sandbox.gitlab.webhooks import Webhooks
+from sandbox.gitlab.http import PREFIX, Reply, Request
+from sandbox.gitlab.instance import Instance
+from sandbox.gitlab.parameters import parameters
+from sandbox.gitlab.problems import Problem, unauthorized
+from sandbox.gitlab.smart_http import SmartHttp
 
-VERSION = "18.9.0"
 BODY_LIMIT = 32 << 20  # bytes of an API request
 ROUTERS = (
     api_users.route,
@@ -47,80 +43,17 @@ ROUTERS = (
     api_repository.route,
     api_statuses.route,
 )
-GARBAGE_EVERY = 200  # API commits between two packings of a repository
 THREADS = 8
 
 
-class Server:
-    """Everything of one stand-in: database, repositories, hooks, counters."""
+class Application:
+    """Takes every request of one stand-in: the API's, git's, and the sandbox's own."""
 
-    version = VERSION
-
-    def __init__(self, data: Path, external_url: str) -> None:
-        data.mkdir(parents=True, exist_ok=True)
-        self.external_url = external_url.rstrip("/")
-        self.store = Store(data / "gitlab.db")
-        self.repositories = Repositories(data / "repositories")
-        self.webhooks = Webhooks(self)
-        self.calls: Counter[str] = Counter()
-        self.faults = Faults()
-        self._git = smart_http.SmartHttp(self, data / "hooks")
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+        self._faults = Faults()
+        self._git = SmartHttp(instance, instance.data / "hooks")
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="api")
-        self._commits: Counter[int] = Counter()
-        self._lock = threading.Lock()
-
-    def seed(self, root_token: str, platform_token: str) -> None:
-        """The administrator and the platform's account, with their tokens. Idempotent."""
-        for username, name, token in (("root", "Administrator", root_token), ("nautes", "Nautes", platform_token)):
-            user = self.store.one("select id from users where username = ?", username)
-            user_id = user["id"] if user else self._seed_user(username, name)
-            if api_users.authenticate(self.store, token, api=False) is None:
-                api_users.keep(self.store, token, user_id, "seed", ["api"], "2099-01-01")
-
-    def _seed_user(self, username: str, name: str) -> int:
-        email = f"{username}@example.invalid"
-        return self.store.insert("users", username=username, name=name, email=email, admin=1, created_at=now())
-
-    def authenticate(self, token: str) -> tuple[Row, Row] | None:
-        """(user, token row) for git, None when it is no good."""
-        return api_users.authenticate(self.store, token, api=False)
-
-    def protections(self, project: Row, branch: str) -> list[Row]:
-        """What protects a branch, by its name and by patterns. Whatever one of them allows is allowed."""
-        rows = self.store.all("select * from protected where project_id = ?", project["id"])
-        return [
-            each
-            for each in rows
-            if each["name"] == branch or ("*" in each["name"] and fnmatch.fnmatchcase(branch, each["name"]))
-        ]
-
-    def may_push(self, project: Row, user: Row | None, branch: str) -> bool:
-        """Whether somebody may push to a branch."""
-        level = access.project_level(self.store, user, project)
-        levels = [each["push_level"] for each in self.protections(project, branch)]
-        if not levels:
-            return level >= access.DEVELOPER
-        return any(level >= each for each in levels if each)  # 0 is nobody, whoever asks
-
-    def remove_project(self, project_id: int) -> None:
-        """Forget a project and everything that hangs on it."""
-        for table in ("hooks", "key_links", "protected", "statuses", "comments", "events", "tokens"):
-            self.store.run(f"delete from {table} where project_id = ?", project_id)  # noqa: S608 - ours
-        self.store.run("delete from members where kind = 'project' and source_id = ?", project_id)
-        self.store.run("delete from keys where id not in (select key_id from key_links)")
-        self.store.run("delete from projects where id = ?", project_id)
-        self.repositories.delete(project_id)
-
-    def committed(self, project_id: int) -> None:
-        """Count an API commit; loose objects are packed now and then."""
-        self._commits[project_id] += 1
-        if self._commits[project_id] % GARBAGE_EVERY == 0:
-            collect_garbage(self.repositories.path(project_id))
-
-    def count(self, kind: str) -> None:
-        """Count a call: reads, writes, git reads, git writes."""
-        with self._lock:
-            self.calls[kind] += 1
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         """ASGI."""
@@ -153,15 +86,15 @@ class Server:
 
     def _handle(self, method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> Reply:
         pairs, sent = parameters(headers.get("content-type", ""), body, query)
-        request = Request(self, method, path, pairs, sent, headers=headers)
+        request = Request(self._instance, method, path, pairs, sent, headers=headers)
         if path.startswith("/-/sandbox/"):
             return self._sandbox(request)
         if not path.startswith(PREFIX):
             return Reply({"error": "404 Not Found"}, 404)
-        self.count("reads" if method in ("GET", "HEAD") else "writes")
+        self._instance.count("reads" if method in ("GET", "HEAD") else "writes")
         below = path[len(PREFIX) :]
         self._identify(request, below)
-        fault = self.faults.next(request.user)
+        fault = self._faults.next(request.user)
         if fault and not fault.after:
             raise fault.problem
         try:
@@ -177,7 +110,7 @@ class Server:
             if found:
                 handler, values = found
                 if request.user is None and method not in ("GET", "HEAD"):
-                    raise access.unauthorized()
+                    raise unauthorized()
                 result = handler(request, **values)
                 return result if isinstance(result, Reply) else Reply(result)
         return Reply({"message": f"not implemented by the stand-in: {method} {request.path}"}, 501)
@@ -190,11 +123,11 @@ class Server:
             text = authorization[7:].strip()
         if not text:
             return
-        found = api_users.authenticate(self.store, text, api=True)
+        found = tokens.authenticate(self._instance.store, text, api=True)
         if found is None:
-            raise access.unauthorized()
+            raise unauthorized()
         request.user, request.token = found
-        api_users.require_scope(request.token, request.method, path)
+        tokens.require_scope(request.token, request.method, path)
 
     def _sandbox(self, request: Request) -> Reply:
         """Switches and counters of the sandbox, outside GitLab's surface."""
@@ -203,16 +136,16 @@ class Server:
         if request.path.endswith("/faults") and request.method == "POST":
             return self._set_faults(request.body)
         if request.path.endswith("/calls"):
-            return Reply({kind: self.calls[kind] for kind in ("reads", "writes", "git reads", "git writes")})
+            return Reply({kind: self._instance.calls[kind] for kind in ("reads", "writes", "git reads", "git writes")})
         return Reply({"error": "404 Not Found"}, 404)
 
     def _set_faults(self, wanted: dict[str, Any]) -> Reply:
         if "calls" in wanted or "every" in wanted:
-            return Reply(self.faults.set(dict(wanted.get("calls", wanted))))
+            return Reply(self._faults.set(dict(wanted.get("calls", wanted))))
         mode = wanted.get("webhooks", "deliver")
         if mode not in ("deliver", "pause", "drop"):
             raise Problem(400, {"error": "webhooks is deliver, pause or drop"})
-        self.webhooks.set_mode(mode)
+        self._instance.webhooks.set_mode(mode)
         return Reply({"webhooks": mode})
 
 
