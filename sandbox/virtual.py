@@ -95,7 +95,9 @@ class Player:
 
     def _end(self, name: str) -> None:
         prefix = f"{self._host}-virtual-{name}"
-        own = [f"{prefix}-{part}" for part in ("tekton", "node", "controller-manager", "apiserver", "etcd")]
+        own = [
+            f"{prefix}-{part}" for part in ("tekton", "node", "controllers", "controller-manager", "apiserver", "etcd")
+        ]
         for each in own:
             self._supervisor.stop(each)
         shutil.rmtree(self._directory / name, ignore_errors=True)

@@ -1,6 +1,6 @@
 """List-and-watch for the sandbox's players: calls a function for every object as it is now, and again when it changes.
 
-Used by sandbox/node.py and sandbox/tekton.py. Waits for events, never polls; a kind that is not served yet is asked for
+Used by sandbox/node.py, controllers.py and tekton.py. Waits for events, never polls; a kind that is not served yet is asked for
 again after a while.
 """
 

@@ -28,7 +28,7 @@ STAND_IN = "Kubernetes is played by a stand-in"
 
 @dataclass(frozen=True)
 class Assets:
-    """Paths of the binaries; without a controller manager no default accounts appear and nothing is cascaded."""
+    """Paths of the binaries; what clients rely on of a controller manager is played where there is none."""
 
     apiserver: Path
     etcd: Path

@@ -1,4 +1,4 @@
-"""A real cluster without nodes: etcd, kube-apiserver and, where there is one, kube-controller-manager."""
+"""A real cluster without nodes: etcd, kube-apiserver, and kube-controller-manager or, where there is none, its player."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import yaml
 
+from sandbox import controllers
 from sandbox.kubernetes import Cluster, certificates
 from sandbox.kubernetes.assets import Assets
 from sandbox.process import Service, is_listening
@@ -33,6 +34,8 @@ def cluster(name: str, directory: Path, ports: list[int], assets: Assets) -> Clu
     services = [_etcd(name, directory, ports, assets), _apiserver(name, directory, ports, assets, kubeconfig)]
     if assets.controller_manager:
         services.append(_manager(name, directory, ports, assets.controller_manager, kubeconfig))
+    else:
+        services.append(controllers.service(name, kubeconfig))
     return Cluster(name, "real", services, kubeconfig, server)
 
 
