@@ -1,7 +1,8 @@
-"""The binaries of a real control plane: from KUBEBUILDER_ASSETS, or a pinned bundle that is downloaded once.
+"""The binaries of a real control plane: from KUBEBUILDER_ASSETS, or the pinned envtest bundle, downloaded once when asked for.
 
-Address and checksum of the bundle are settings; without a checksum nothing is downloaded. Where neither can be had, the
-sandbox plays the cluster with a stand-in and says so.
+Address and checksum of the bundle are settings; what controller-tools publishes is their default. Nothing is fetched from
+elsewhere unless somebody says so (docs/decisions/0016). Where neither can be had, the sandbox plays the cluster with a stand-in
+and says so.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import platform
 import shutil
 import sys
 import tarfile
@@ -24,6 +26,21 @@ BINARIES = ("kube-apiserver", "kube-controller-manager", "etcd", "kubectl")
 LIMIT = 500 << 20  # bytes of a bundle
 CONNECT = 3.0  # seconds
 STAND_IN = "Kubernetes is played by a stand-in"
+SWITCH, ADDRESS, CHECKSUM = (
+    "NAUTES_SANDBOX_ENVTEST",
+    "NAUTES_SANDBOX_ENVTEST_URL",
+    "NAUTES_SANDBOX_ENVTEST_SHA512",
+)
+DOWNLOAD = "download"  # the value of the switch
+PUBLISHED = "v1.30.0"  # in envtest-releases.yaml of kubernetes-sigs/controller-tools, as the sums below
+RELEASES = "https://github.com/kubernetes-sigs/controller-tools/releases/download"
+SUMS = {  # SHA-512 by machine, of Linux
+    "amd64": "d53870e1a6c9b3b50366489a9387f4e254c664955e932e3e25e2088bb437b270"
+    "bfab75d241b50849233f9a34bb1f08b41567ebb81ea29352104ae0f5b1cb9e88",
+    "arm64": "140748efaa394598f50175e809cd53896881ed046d93ebdfbd5442100f68b3d8"
+    "d51fd22f8cf1ae06a6e43473897b789df0db6e0ae6c45c8320b000d5ee900005",
+}
+MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
 
 @dataclass(frozen=True)
@@ -46,10 +63,13 @@ def find(
         if found is None:
             say(f"KUBEBUILDER_ASSETS={directory} has no kube-apiserver, or there is no etcd: {STAND_IN}")
         return found
-    url = given.get("NAUTES_SANDBOX_ENVTEST_URL", "")
-    checksum = given.get("NAUTES_SANDBOX_ENVTEST_SHA256", "")
+    if given.get(SWITCH) != DOWNLOAD:
+        say(f"no KUBEBUILDER_ASSETS: {STAND_IN}; {SWITCH}={DOWNLOAD} fetches a real API server ({PUBLISHED}) once")
+        return None
+    known = published()
+    url, checksum = given.get(ADDRESS, known[0]), given.get(CHECKSUM, known[1])
     if not url or not checksum:
-        say(f"no KUBEBUILDER_ASSETS and no NAUTES_SANDBOX_ENVTEST_URL with its _SHA256: {STAND_IN}")
+        say(f"nothing is published for this machine: set {ADDRESS} and {CHECKSUM}; {STAND_IN}")
         return None
     try:
         found = in_directory(download(url, checksum, cache or Path.home() / ".cache" / "nautes"))
@@ -59,6 +79,14 @@ def find(
     if found is None:
         say(f"the envtest bundle has no kube-apiserver, or there is no etcd: {STAND_IN}")
     return found
+
+
+def published(system: str = "", machine: str = "") -> tuple[str, str]:
+    """(address, SHA-512) of the bundle for a machine, this one if none is named; empty where there is none."""
+    name = MACHINES.get(machine or platform.machine(), "")
+    if (system or platform.system()) != "Linux" or not name:
+        return "", ""
+    return f"{RELEASES}/envtest-{PUBLISHED}/envtest-{PUBLISHED}-linux-{name}.tar.gz", SUMS[name]
 
 
 def in_directory(directory: Path) -> Assets | None:
@@ -81,7 +109,7 @@ def _wheel_etcd() -> Path | None:
 
 
 def download(url: str, checksum: str, cache: Path) -> Path:
-    """The bundle, unpacked below `cache`; a good one is kept. Raises `ValueError` for a wrong checksum."""
+    """The bundle, unpacked below `cache`; a good one is kept. `checksum` is SHA-512; a wrong one raises `ValueError`."""
     target = cache / f"envtest-{checksum[:16]}"
     if (target / "kube-apiserver").exists():  # it got its name when all of it was there
         return target
@@ -97,7 +125,7 @@ def download(url: str, checksum: str, cache: Path) -> Path:
 
 
 def _fetch(url: str, checksum: str, archive: Path) -> None:
-    digest, size = hashlib.sha256(), 0
+    digest, size = hashlib.sha512(), 0
     with httpx.stream("GET", url, timeout=httpx.Timeout(60, connect=CONNECT), follow_redirects=True) as answer:
         answer.raise_for_status()
         with archive.open("wb") as file:

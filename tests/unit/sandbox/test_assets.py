@@ -60,14 +60,14 @@ def bundle(directory: Path, *members: Any) -> str:
     with tarfile.open(path, "w:gz") as archive:
         for info, data in members:
             archive.addfile(info, data)
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha512(path.read_bytes()).hexdigest()
 
 
 GOOD = [f"controller-tools/envtest/{name}" for name in ("kube-apiserver", "etcd", "kubectl")]
 
 
 def environment(url: str, checksum: str) -> dict[str, str]:
-    return {"NAUTES_SANDBOX_ENVTEST_URL": url, "NAUTES_SANDBOX_ENVTEST_SHA256": checksum}
+    return {assets.SWITCH: assets.DOWNLOAD, assets.ADDRESS: url, assets.CHECKSUM: checksum}
 
 
 def everything(directory: Path) -> list[str]:
@@ -91,12 +91,12 @@ def test_a_bundle_with_another_checksum_is_not_unpacked(served: tuple[Path, str]
     directory, url = served
     bundle(directory, *(member(name) for name in GOOD))
     said: list[str] = []
-    assert assets.find(environment(url, "0" * 64), tmp_path / "cache", said.append) is None
+    assert assets.find(environment(url, "0" * 128), tmp_path / "cache", said.append) is None
     assert len(said) == 1
     assert "checksum" in said[0] and "stand-in" in said[0]
     assert everything(tmp_path / "cache") == []
     with pytest.raises(ValueError, match="checksum"):
-        assets.download(url, "0" * 64, tmp_path / "cache")
+        assets.download(url, "0" * 128, tmp_path / "cache")
 
 
 def test_nothing_in_an_archive_chooses_where_it_goes(served: tuple[Path, str], tmp_path: Path) -> None:
@@ -124,14 +124,53 @@ def test_nothing_in_an_archive_chooses_where_it_goes(served: tuple[Path, str], t
 def test_what_cannot_be_had_is_said(served: tuple[Path, str], tmp_path: Path) -> None:
     directory, url = served
     (directory / "bundle.tar.gz").write_bytes(b"no archive")
-    checksum = hashlib.sha256(b"no archive").hexdigest()
+    checksum = hashlib.sha512(b"no archive").hexdigest()
     missing = environment(url.replace("bundle", "none"), checksum)
     for given in (environment(url, checksum), missing, {}, environment(url, ""), environment("", checksum)):
         said: list[str] = []
         assert assets.find(given, tmp_path / "cache", said.append) is None
         assert len(said) == 1 and "stand-in" in said[0]
     with pytest.raises(httpx.HTTPStatusError):
-        assets.download(missing["NAUTES_SANDBOX_ENVTEST_URL"], checksum, tmp_path / "cache")
+        assets.download(missing[assets.ADDRESS], checksum, tmp_path / "cache")
+
+
+def test_nothing_is_downloaded_unless_somebody_says_so(served: tuple[Path, str], tmp_path: Path) -> None:
+    checksum = bundle(served[0], *(member(name) for name in GOOD))
+    said: list[str] = []
+    for switch in ({}, {assets.SWITCH: ""}, {assets.SWITCH: "no"}):
+        given = {**environment(served[1], checksum), assets.SWITCH: "", **switch}
+        assert assets.find(given, tmp_path / "cache", said.append) is None
+    assert Quiet.requests == 0
+    assert all("NAUTES_SANDBOX_ENVTEST=download" in each and "stand-in" in each for each in said)
+
+
+def test_what_is_published_is_the_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def download(url: str, checksum: str, cache: Path) -> Path:
+        asked.append((url, checksum))
+        raise httpx.ConnectError("no network")
+
+    monkeypatch.setattr(assets, "download", download)
+    monkeypatch.setattr(assets, "published", lambda: ("https://published.example/a.tar.gz", "abc"))
+    only = {assets.SWITCH: assets.DOWNLOAD}
+    assert assets.find(only, tmp_path) is None
+    assert assets.find({**only, assets.ADDRESS: "https://own.example/b.tar.gz"}, tmp_path) is None
+    assert asked == [("https://published.example/a.tar.gz", "abc"), ("https://own.example/b.tar.gz", "abc")]
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "name"), [("Linux", "x86_64", "linux-amd64"), ("Linux", "aarch64", "linux-arm64")]
+)
+def test_each_machine_has_its_bundle(system: str, machine: str, name: str) -> None:
+    url, checksum = assets.published(system, machine)
+    assert url.startswith("https://") and url.endswith(f"-{name}.tar.gz")
+    assert len(bytes.fromhex(checksum)) == 64
+
+
+@pytest.mark.parametrize(("system", "machine"), [("Darwin", "arm64"), ("Linux", "riscv64"), ("Windows", "AMD64")])
+def test_a_machine_without_a_bundle_gets_none(system: str, machine: str) -> None:
+    assert assets.published(system, machine) == ("", "")
 
 
 def test_without_a_checksum_nothing_is_downloaded(served: tuple[Path, str], tmp_path: Path) -> None:
