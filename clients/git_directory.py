@@ -65,13 +65,16 @@ class GitDirectory:
         self.clean()
 
     def clean(self) -> int:
-        """Remove repositories, the longest unused first, until all fit into the limit; how many went."""
+        """Remove repositories, the longest unused first, until all fit into the limit; how many went.
+
+        One that is just fetched or read stays: nobody waits for it here.
+        """
         found = sorted((_used(each), _size(each), each) for each in self._root.glob("*.git"))
         total, removed = sum(size for _, size, _ in found), 0
         for _, size, path in found:
             if total <= self._limit:
                 break
-            with self.writing(path):
+            with suppress(BlockingIOError), self._lock(path, "lock", fcntl.LOCK_EX | fcntl.LOCK_NB):
                 if self.remove(path):
                     total, removed = total - size, removed + 1
         return removed

@@ -18,7 +18,7 @@ from clients.kubernetes import Cluster, Kind
 from contracts.errors import Conflict, NautesError, NotFound
 from convergence.objects import Object
 from sandbox.process import Service
-from sandbox.watching import client, follow
+from sandbox.watching import client, follow_all
 
 NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
 ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts", namespaced=True)
@@ -124,12 +124,7 @@ def main() -> None:
     given = parser.parse_args()
     cluster = client(given.kubeconfig)
     played = Controllers(cluster, given.kubeconfig.with_name("ca.crt").read_bytes())
-    plays = ((NAMESPACE, played.namespace), (SECRET, played.secret))
-    threads = [threading.Thread(target=follow, args=(cluster, kind, play)) for kind, play in plays]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    follow_all(cluster, [(NAMESPACE, played.namespace), (SECRET, played.secret)])
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 from clients.kubernetes import Cluster, Kind
 from convergence.objects import Object
 from sandbox.process import Service
-from sandbox.watching import client, follow
+from sandbox.watching import client, follow_all
 
 POD = Kind("v1", "Pod", "pods", namespaced=True)
 DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments", namespaced=True)
@@ -192,11 +191,7 @@ def main() -> None:
     if given.controllers:
         plays += [(DEPLOYMENT, node.deployment), (STATEFUL_SET, node.stateful_set), (DAEMON_SET, node.daemon_set)]
         plays += [(REPLICA_SET, node.replica_set), (JOB, node.job), (CLAIM, node.claim)]
-    threads = [threading.Thread(target=follow, args=(cluster, kind, play)) for kind, play in plays]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    follow_all(cluster, plays)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ again after a while.
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from clients.kubeconfig import check_kubeconfig
@@ -40,6 +41,15 @@ def follow(cluster: Cluster, kind: Kind, seen: Callable[[Object], None]) -> None
         except NautesError as error:
             logging.debug("%s: %s", kind.kind, error)
             time.sleep(PAUSE)
+
+
+def follow_all(cluster: Cluster, plays: Iterable[tuple[Kind, Callable[[Object], None]]]) -> None:
+    """`follow` several kinds, each on a thread of its own, for ever."""
+    threads = [threading.Thread(target=follow, args=(cluster, kind, seen)) for kind, seen in plays]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def _safely(seen: Callable[[Object], None], item: Object) -> None:

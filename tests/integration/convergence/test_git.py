@@ -233,13 +233,15 @@ def test_the_cache_cleans_itself_once_an_hour(git_server: GitServer, tmp_path: P
     assert not list((tmp_path / "small").glob("*.git"))
 
 
-def test_what_is_being_read_stays(git: GitCache, source: Source, tmp_path: Path) -> None:
+def test_what_is_being_read_or_fetched_stays(git: GitCache, source: Source, tmp_path: Path) -> None:
     git.fetch(source.repository, source.commit({"a.yaml": "1"}))
     directory = GitDirectory(tmp_path / "git", 0)
     (path,) = (tmp_path / "git").glob("*.git")
     with directory.reading(path), directory.reading(path):
         assert directory.clean() == 0
         assert path.exists()
+    with directory.writing(path):
+        assert directory.clean() == 0
     assert directory.clean() == 1
 
 
