@@ -26,7 +26,7 @@ SECRET = Kind("v1", "Secret", "secrets", namespaced=True)
 TOKEN_TYPE = "kubernetes.io/service-account-token"
 OF_ACCOUNT = "kubernetes.io/service-account.name"
 LIFETIME = 10 * 365 * 86400  # seconds: such tokens do not end
-PAUSE = 0.2  # seconds from one look at what is left in a namespace to the next
+PAUSE, LONGEST = 0.1, 5.0  # seconds from one look at what is left in a namespace to the next: longer each time
 
 
 def service(name: str, kubeconfig: Path) -> Service:
@@ -59,9 +59,11 @@ class Controllers:
         threading.Thread(target=self._end, args=(name,), daemon=True).start()
 
     def _end(self, name: str) -> None:
+        pause = PAUSE
         try:
             while not self._ended(name):
-                time.sleep(PAUSE)
+                time.sleep(pause)
+                pause = min(2 * pause, LONGEST)
         finally:
             with self._lock:
                 self._ending.discard(name)
