@@ -14,7 +14,7 @@ from typing import Any
 
 from convergence.documents import read
 
-LIMIT = 64 << 20  # bytes of the files; what is made of them takes several times as much
+LIMIT = 16 << 20  # bytes of the files, some 15,000 objects; what is made of them takes several times as much
 
 
 class KnownFiles:
