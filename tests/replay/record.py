@@ -21,7 +21,7 @@ from contracts.errors import NotFound, Refused, Unavailable
 from contracts.gitlab import PushPage
 from contracts.products import ProductInput, Watch
 from contracts.runtimes import DeploymentInput, PipelineInput
-from contracts.status import DeploymentStatus, PipelineStatus, ProductStatus, TenantStatus
+from contracts.status import ClusterStatus, DeploymentStatus, PipelineStatus, ProductStatus, TenantStatus
 from contracts.tenant import TenantInput
 from resources.findings import Finding
 from tests.replay.scrub import clean
@@ -65,6 +65,7 @@ async def guest(platform: Platform) -> dict[str, str]:
         if operation == "refused":
             await handle.result()
             handle = await platform.start("Cluster", "cluster/virt", ClusterInput(name="virt"))
+    await _is_ready(platform, "virt")
     await handle.execute_update("reserve", wished)
     await handle.execute_update("uses", Uses(product="shop", environments=["test"]))
     fakes.answers["clusters.standing"] = ClusterStanding(complete=True, declared=True)
@@ -85,6 +86,7 @@ async def cluster(platform: Platform) -> dict[str, str]:
         await handle.execute_update("submit", answers.registration("edge", action, operation=operation))
         await platform.result(f"registration/edge/{operation}")
         platform.fakes.fail("components.install", Refused("component-refused", "no such kind"))
+    await _is_ready(platform, "edge")
     claim = answers.claim(DEPLOYMENT, "web")
     await handle.execute_update("claim", claim)
     await handle.execute_update("release", claim)
@@ -240,6 +242,11 @@ LIVES: tuple[Callable[[Platform], Awaitable[dict[str, str]]], ...] = (
     pipeline,
     sweeps,
 )
+
+
+async def _is_ready(platform: Platform, cluster: str) -> None:
+    """The registration has ended before its cluster hears of it; until then the cluster takes no claims."""
+    await _shows(platform, f"cluster/{cluster}", ClusterStatus, lambda found: found.phase == "Ready")
 
 
 async def _shows(platform: Platform, key: str, kind: type, look: Callable[[Any], bool]) -> None:
