@@ -6,9 +6,11 @@ Every activity is idempotent: messages are level-triggered, claims are keyed by 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 from temporalio import activity
 from temporalio.client import (
@@ -52,6 +54,9 @@ SWEEPS = {  # kind -> (id of its schedule, workflow)
     "credentials": (ids.CREDENTIAL_SWEEP, "CredentialSweep"),
     "drift": (ids.drift_sweep(""), "DriftSweep"),
 }
+ANSWER_WITHIN = timedelta(seconds=20)  # to an update
+AT_ONCE = 4  # updates of one workflow; Temporal takes 10 by default, of all workers and the API together
+TURN_WITHIN = 10.0  # seconds; whoever waits longer gives its place to others and asks again
 LOOK_EVERY = 2.0  # seconds between heartbeats while waiting for a workflow's end
 
 
@@ -63,6 +68,7 @@ class ControlActivities:
         self._tenant = tenant
         self._every = every
         self._renew_before = renew_before
+        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()  # by workflow id
 
     @activity.defn(name="control.claim")
     async def claim(self, order: ClaimOrder) -> Grant:
@@ -121,9 +127,10 @@ class ControlActivities:
     async def _ask(self, cluster: str, update: str, argument: Payload, answer: type[Answer]) -> Answer:
         handle: WorkflowHandle[Any, Any] = self._client.get_workflow_handle(ids.cluster(cluster))
         try:
-            found: Answer = await handle.execute_update(
-                update, argument, result_type=answer, rpc_timeout=timedelta(seconds=20)
-            )
+            async with self._turn(handle.id):
+                found: Answer = await handle.execute_update(
+                    update, argument, result_type=answer, rpc_timeout=ANSWER_WITHIN
+                )
         except WorkflowUpdateFailedError as error:
             raise _refusal(error) from error
         except RPCError as error:
@@ -132,12 +139,27 @@ class ControlActivities:
             raise errors.Unavailable("temporal-unavailable", error.message) from error
         return found
 
+    @asynccontextmanager
+    async def _turn(self, workflow_id: str) -> AsyncIterator[None]:
+        """Ask one workflow few things at a time: beyond its limit the server drops updates that are under way as well."""
+        turns = self._turns.setdefault(workflow_id, asyncio.Semaphore(AT_ONCE))
+        try:
+            async with asyncio.timeout(TURN_WITHIN):
+                await turns.acquire()
+        except TimeoutError:
+            raise errors.Unavailable("workflow-busy", f"many are asking {workflow_id} just now") from None
+        try:
+            yield
+        finally:
+            turns.release()
+
     @activity.defn(name="control.borrow")
     async def borrow(self, order: Borrow) -> Told:
         """Ask the owner of repositories whether they are open to us. Idempotent: the last word counts. Raises Refused."""
         handle: WorkflowHandle[Any, Any] = self._client.get_workflow_handle(ids.product(order.owner))
         try:
-            await handle.execute_update("lend", order, rpc_timeout=timedelta(seconds=20))
+            async with self._turn(handle.id):
+                await handle.execute_update("lend", order, rpc_timeout=ANSWER_WITHIN)
         except WorkflowUpdateFailedError as error:
             raise _refusal(error) from error
         except RPCError as error:

@@ -12,7 +12,9 @@ import os
 import re
 import signal
 import subprocess
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +67,8 @@ class GitCache:
         self._directory = GitDirectory(directory, self._limits.cache)
         self._base = base_url.rstrip("/") + "/"
         self._credentials = credentials
+        self._due: dict[tuple[str, str], Future[str]] = {}  # fetches that have yet to begin, by repository and source
+        self._guard = threading.Lock()
 
     def head(self, repository: str, ref: str) -> str | None:
         """The commit `ref` (branch, tag or full ref) points to on the server; None when there is no such ref.
@@ -134,9 +138,34 @@ class GitCache:
         return commit if self._has(path, commit) else self._fetch(repository, commit)
 
     def _fetch(self, repository: str, source: str) -> str:
-        """`source` is a full ref or a commit."""
+        """`source` is a full ref or a commit.
+
+        All who ask for the same while somebody waits for the repository share the one fetch that begins after they asked.
+        """
+        key, mine = (repository, source), Future[str]()
+        with self._guard:
+            due = self._due.setdefault(key, mine)
+        if due is not mine:
+            return due.result()
+        try:
+            mine.set_result(self._fetch_in_turn(repository, source, lambda: self._begin(key, mine)))
+        except BaseException as error:
+            mine.set_exception(error)
+            raise
+        finally:
+            self._begin(key, mine)
+        return mine.result()
+
+    def _begin(self, key: tuple[str, str], mine: Future[str]) -> None:
+        """Who asks from now on may mean something newer."""
+        with self._guard:
+            if self._due.get(key) is mine:
+                del self._due[key]
+
+    def _fetch_in_turn(self, repository: str, source: str, begin: Callable[[], None]) -> str:
         path = self._path(repository)
         with self._directory.writing(path):
+            begin()
             if self._has(path, source):  # a commit that somebody else brought meanwhile
                 return source
             commit = self._bring(repository, path, source)

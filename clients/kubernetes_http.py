@@ -24,6 +24,7 @@ from contracts.errors import Conflict, Forbidden, NautesError, NotFound, Refused
 from convergence.objects import Object, group_of
 
 Parameters = Mapping[str, str]
+KEPT = 64  # connections to one cluster: several convergences share them
 CONNECTIONS = 16  # requests in flight to one cluster; more do not help on a near one (reference/kubernetes.md)
 
 
@@ -114,7 +115,7 @@ def _connect(config: Kubeconfig) -> RESTClientObject:
         host=config.server,
         verify_ssl=config.verify,
         ca_cert_data=config.ca.decode() if config.ca else None,
-        connection_pool_maxsize=2 * CONNECTIONS,
+        connection_pool_maxsize=KEPT,
         tls_server_name=config.tls_server_name or None,
     )
     rest = RESTClientObject(settings)

@@ -6,6 +6,9 @@ to `default.project` by plain Git is a change like any other and is read here.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, ChildWorkflowError
 
@@ -26,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
 
 PUSHED = "pushed"  # signal of everything that wants to hear of pushes
 FROM_GIT = "git-"  # begins the operations that a push asked for
+TOLD_AT_ONCE = 200  # signals under way; Temporal takes 2,000 of one workflow
 UNCLAIMED_KEPT = 200  # pushes kept until it is known who watches their repository
 
 
@@ -70,9 +74,7 @@ class ProductWorkflow:
             self._look = self._look or push.after != self._state.commit
         if self._look or self._reading or self._running:  # who watches may be about to change: told then as well
             self._unclaimed = [*self._unclaimed, push][-UNCLAIMED_KEPT:]
-        for watch in self._state.watches:
-            if watch.project_id == push.project_id:
-                await self._pass_on(watch.workflow, push)
+        await self._pass_on(self._state.watches, [push])
 
     @workflow.signal
     def renew(self) -> None:
@@ -106,7 +108,13 @@ class ProductWorkflow:
         known = self._state.known.model_copy(update={"agreements": [*others, *borrow.wanted]})
         self._state = self._state.model_copy(update={"known": known})
 
-    async def _pass_on(self, workflow_id: str, push: Push) -> None:
+    async def _pass_on(self, watches: Sequence[Watch], pushes: Sequence[Push]) -> None:
+        """Tell whoever follows the repositories of these pushes, many at a time."""
+        due = [(each.workflow, push) for push in pushes for each in watches if each.project_id == push.project_id]
+        for first in range(0, len(due), TOLD_AT_ONCE):
+            await asyncio.gather(*(self._tell(*each) for each in due[first : first + TOLD_AT_ONCE]))
+
+    async def _tell(self, workflow_id: str, push: Push) -> None:
         try:
             await workflow.get_external_workflow_handle(workflow_id).signal(PUSHED, push)
         except ApplicationError:
@@ -237,10 +245,7 @@ class ProductWorkflow:
 
     async def _catch_up(self, pushes: list[Push], watches: list[Watch]) -> None:
         """Pass on to new watchers what came before they were known; whoever has heard it already drops it."""
-        for push in pushes:
-            for watch in watches:
-                if watch.project_id == push.project_id:
-                    await self._pass_on(watch.workflow, push)
+        await self._pass_on(watches, pushes)
 
     def _carried(self) -> ProductState:
         return self._state.model_copy(

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities.control import ControlActivities
+from activities.control import AT_ONCE, ControlActivities
 from contracts import search
-from contracts.clusters import ClaimOrder, Reserve, ReserveOrder, Uses, UsesOrder
+from contracts.clusters import ClaimOrder, Grant, Reserve, ReserveOrder, Uses, UsesOrder
 from contracts.control import WakeOrder
 from contracts.declarations import Known
 from contracts.errors import Conflict, NotFound, Refused, Unavailable
 from contracts.products import ProductInput
 from contracts.tenant import TenantInput
-from tests.workflow.answers import HEAD, claim, synced, unique
+from tests.workflow.answers import HEAD, KUBECONFIG, claim, synced, unique
 from tests.workflow.clusters import host, ready, shown, started, wish, withdrawn
 from tests.workflow.platform import Platform, until
 
@@ -89,6 +91,47 @@ async def test_products_whose_keys_run_out_soon_are_woken_and_no_others(
     await ActivityEnvironment().run(control.renew_due, 0)
     await until(lambda: _looks(platform, soon) > looks[soon], "a look at the product that is due")
     assert _looks(platform, later) == looks[later]
+
+
+async def test_many_ask_one_cluster_and_all_get_an_answer(platform: Platform, control: ControlActivities) -> None:
+    await started(platform, cluster := unique("edge"), ready(cluster))
+    orders = [ClaimOrder(cluster=cluster, claim=claim(f"deployment/shop/{each}", f"web-{each}")) for each in range(60)]
+    granted = await asyncio.gather(*(control.claim(each) for each in orders))
+    assert {each.cluster for each in granted} == {cluster}
+
+
+class Slow:
+    """A client of one workflow that answers when it is told to, and knows how many are asking."""
+
+    def __init__(self) -> None:
+        self.asking, self.most, self.open = 0, 0, asyncio.Event()
+
+    def get_workflow_handle(self, key: str) -> Slow:
+        self.id = key
+        return self
+
+    async def execute_update(self, *_: Any, **__: Any) -> Grant:
+        self.asking += 1
+        self.most = max(self.most, self.asking)
+        await self.open.wait()
+        self.asking -= 1
+        return Grant(cluster="edge", kubeconfig=KUBECONFIG)
+
+
+async def test_few_ask_at_a_time_and_who_waits_too_long_asks_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("activities.control.TURN_WITHIN", 0.05)
+    slow = Slow()
+    start = TenantInput(tenant="nautes", hooks_url="https://nautes.example.com/hooks")
+    control = ControlActivities(slow, start, every={}, renew_before=30)  # type: ignore[arg-type]
+    order = ClaimOrder(cluster="edge", claim=claim(WEB, "web"))
+    asked = [asyncio.ensure_future(control.claim(order)) for _ in range(AT_ONCE + 3)]
+    done, _ = await asyncio.wait(asked, return_when=asyncio.FIRST_EXCEPTION)
+    refusals = [each.exception() for each in done]
+    assert refusals and all(isinstance(each, Unavailable) and each.code == "workflow-busy" for each in refusals)
+    slow.open.set()
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert sum(isinstance(each, Grant) for each in answers) == slow.most == AT_ONCE
+    assert (await control.claim(order)).cluster == "edge", "turns are given back"
 
 
 def _looks(platform: Platform, product: str) -> int:

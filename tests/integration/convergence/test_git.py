@@ -13,6 +13,7 @@ from clients.git import GitCache, Limits
 from clients.git_directory import CLEANED, PAUSE, GitDirectory
 from contracts.errors import Forbidden, NotFound, Refused, Unavailable
 from tests.integration.convergence.git_server import PASSWORD, USER, GitServer, Source
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -195,6 +196,37 @@ def test_many_fetch_one_repository_at_once(git_server: GitServer, source: Source
     with ThreadPoolExecutor(6) as pool:
         found = pool.map(lambda job: job[0].files(source.repository, job[1]), [(c, x) for x in commits for c in caches])
     assert [each[0].content for each in found] == [str(number).encode() for number in range(6) for _ in caches]
+
+
+def test_who_asks_while_somebody_waits_shares_the_fetch_that_begins_afterwards(
+    git: GitCache, git_server: GitServer, source: Source, tmp_path: Path
+) -> None:
+    git.fetch(source.repository, source.commit({"a.yaml": "1"}))
+    (path,) = (tmp_path / "git").glob("*.git")
+    before = len(git_server.requests)
+    git.fetch(source.repository, "main")
+    once = len(git_server.requests) - before
+    newest = source.commit({"a.yaml": "2"})
+    with ThreadPoolExecutor(20) as pool:
+        with GitDirectory(tmp_path / "git", 1 << 30).writing(path):  # somebody else has the repository
+            asked = [pool.submit(git.fetch, source.repository, "main") for _ in range(20)]
+            until(lambda: pool._work_queue.empty() and not any(each.done() for each in asked), "all of them wait")
+            before = len(git_server.requests)
+        assert {each.result() for each in asked} == {newest}
+    assert len(git_server.requests) - before <= 2 * once, "one fetch, and one for who came when it had begun"
+    newer = source.commit({"a.yaml": "3"})
+    assert git.fetch(source.repository, "main") == newer
+
+
+def test_a_fetch_that_fails_fails_for_all_who_share_it_and_is_tried_anew(
+    git: GitCache, git_server: GitServer, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = source.commit({"a.yaml": "1"})
+    with monkeypatch.context() as broken, ThreadPoolExecutor(8) as pool:
+        broken.setattr(git_server, "status", 503)
+        asked = [pool.submit(git.fetch, source.repository, "main") for _ in range(8)]
+        assert all(isinstance(each.exception(), Unavailable) for each in asked)
+    assert git.fetch(source.repository, "main") == commit
 
 
 def test_a_lost_cache_is_made_anew(git: GitCache, source: Source, tmp_path: Path) -> None:
