@@ -45,6 +45,9 @@ bench: setup ## measure; needs KUBEBUILDER_ASSETS
 	$(BIN)/python bench/converge.py
 	$(BIN)/python bench/push.py
 	$(BIN)/python bench/lists.py
+	$(BIN)/python bench/webhooks.py
+	$(BIN)/python bench/initialize.py
+	$(BIN)/python bench/many.py
 
 lock: setup ## pin all dependencies anew
 	$(BIN)/python -m pip install --quiet uv
