@@ -6,8 +6,9 @@ First a tenth of the runtimes is declared and left alone for a minute, then all 
 object; then all are left alone for a minute.
 
 A runtime counts as converged when its workflow says so of the pushed commit: one count by search attributes per look, which lags
-behind the truth and never runs ahead of it. Sweeps run every five seconds, so that a minute holds twelve of each; while the push
-is measured they are paused, so that only webhooks tell of it and nothing is looked at twice. The last line is JSON.
+behind the truth and never runs ahead of it. Sweeps run every five seconds, so that a minute holds twelve of each; while runtimes
+are declared and while the push is measured they are paused, so that only webhooks tell of it and nothing is looked at twice. The
+last line is JSON.
 """
 
 from __future__ import annotations
@@ -136,11 +137,14 @@ def _objects(version: str) -> dict[str, dict[str, Any]]:
 
 
 def idle(hands: Many) -> dict[str, int]:
-    """Calls of a minute in which nothing happens."""
+    """Calls of a minute in which only the sweeps run."""
+    hands.sweep(paused=False)
     hands.settled()
     before = hands.world.calls()
     time.sleep(MINUTE)
-    return calls_since(hands.world, before)
+    found = calls_since(hands.world, before)
+    hands.sweep(paused=True)
+    return found
 
 
 def prepare(hands: Many) -> None:
@@ -190,21 +194,19 @@ def observed(hands: Many, total: int) -> Figures:
     few = max(1, total // 10)
     first = hands.change(total, "first")
     hands.publish()
+    hands.sweep(paused=True)
     hands.declare(0, few)
     hands.converged(first, few)
     quiet = {few: idle(hands)}
     began = time.monotonic()
     hands.declare(few, total)
     ready = hands.converged(first, total)["all"] - began
-    hands.settled()
-    hands.sweep(paused=True)
     second = hands.change(total, "second")
     before, returned = hands.world.calls(), hands.publish()
     push = {name: round(at - returned, 2) for name, at in hands.converged(second, total).items()}
     spent = calls_since(hands.world, before)
     if spent["Kubernetes writes"] < OBJECTS * total:
         raise StepFailedError(f"{OBJECTS * total} objects changed, but {spent['Kubernetes writes']} writes were made")
-    hands.sweep(paused=False)
     return Figures(round(ready, 1), push, spent, {**quiet, total: idle(hands)})
 
 
