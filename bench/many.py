@@ -5,6 +5,10 @@ which. One product, one manifest repository, one directory of four objects for e
 First a tenth of the runtimes is declared and left alone for a minute, then all of them are declared; one push changes every
 object; then all are left alone for a minute.
 
+Every runtime claims its namespace by an update of its cluster's workflow. Temporal's own limit of such updates at once refuses
+more, and what it refuses takes the others with it: from some hundred runtimes on they get nowhere unless `--in-flight-updates 0`
+lifts it.
+
 A runtime counts as converged when its workflow says so of the pushed commit: one count by search attributes per look, which lags
 behind the truth and never runs ahead of it. Sweeps run every five seconds, so that a minute holds twelve of each; while runtimes
 are declared and while the push is measured they are paused, so that only webhooks tell of it and nothing is looked at twice. The
@@ -25,6 +29,7 @@ from temporalio.client import Client
 
 from bench.prepared import apply, calls_since, flavour, platform, register, script, verdict
 from contracts import ids, search
+from sandbox import temporal
 from sandbox.journey import Journey, StepFailedError
 
 RATE_BAR = 20.0  # runtimes per second
@@ -214,7 +219,13 @@ def main() -> int:
     """Print a table and, last, one line of JSON; 1 when a bar is not held."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runtimes", type=int, default=100)
-    total = parser.parse_args().runtimes
+    parser.add_argument(
+        "--in-flight-updates", type=int, help="of one workflow; the server's default is 10, 0 is no limit"
+    )
+    given = parser.parse_args()
+    total = given.runtimes
+    if given.in_flight_updates is not None:
+        temporal.DYNAMIC["history.maxInFlightUpdates"] = str(given.in_flight_updates)
 
     def measure() -> tuple[dict[str, Any], bool]:
         kind = flavour()
