@@ -5,8 +5,9 @@ apply through the public API until the change is done. The script is what a team
 is looked up, nothing can be resumed or undone. Both make a group with its owner, `default.project`, the repositories, two deploy
 keys, an access token and a webhook for each, all secrets and their policies in Vault, and one commit that declares it all.
 
-With `--one-project` the repositories belong to one project: then each of them is opened by both keys of all others, too.
-Sweeps are switched off. The last line is JSON.
+With `--one-project` the repositories belong to one project: then each of them is opened by both keys of all others, too. With
+`--away` GitLab is that many milliseconds away from both sides, as it is where it does not run on the same machine. Sweeps are
+switched off. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import base64
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -29,6 +31,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from bench.prepared import apply, calls_since, platform, register, script, spread, verdict
+from bench.slow import away
 from blueprints import vault as names
 from blueprints.keys import PERMISSIONS
 from resources.manifest import resource_of
@@ -80,7 +83,7 @@ class Script:
         vault.auth.approle.login(role_id=given["NAUTES_VAULT_ROLE_ID"], secret_id=secret_id)
         token = Path(given["NAUTES_GITLAB_TOKEN_FILE"]).read_text().strip()
         # Somewhere that answers and does nothing: the platform must not take the script's product for one of its own.
-        return cls(gitlab.Gitlab(world.gitlab_url, private_token=token), vault, f"{world.api_url}/healthz")
+        return cls(gitlab.Gitlab(given["NAUTES_GITLAB_URL"], private_token=token), vault, f"{world.api_url}/healthz")
 
     def run(self, product: str, owner: int, documents: list[dict[str, Any]]) -> None:
         """Everything, from the group to the commit."""
@@ -150,47 +153,70 @@ def timed(world: World, run: Callable[[], object]) -> tuple[float, dict[str, int
     return took, {name: count for name, count in calls_since(world, before).items() if count}
 
 
+@contextmanager
+def distance(world: World, milliseconds: float) -> Iterator[None]:
+    """GitLab that far away from the platform, and from whoever asks the world where the platform finds it."""
+    if not milliseconds:
+        yield
+        return
+    with away(world.gitlab_url, milliseconds / 1000) as url:
+        world.extra["NAUTES_GITLAB_URL"] = url
+        for each in ("worker", "api"):
+            world.restart(each)
+        yield
+
+
+def rounds(
+    hands: Journey, count: int, repositories: int, project: str
+) -> tuple[dict[str, list[float]], dict[str, Any]]:
+    """Seconds of each round and calls of the last one, by side; they take turns in who begins."""
+    peer, owner = Script.of(hands.world), hands.people["team"].id
+
+    def ours(product: str) -> object:
+        return apply(hands, "team", manifests(product, repositories, project))
+
+    def theirs(product: str) -> None:
+        peer.run(product, owner, manifests(product, repositories, project))
+
+    sides = (("ours", ours), ("script", theirs))
+    seconds: dict[str, list[float]] = {side: [] for side, _ in sides}
+    calls: dict[str, Any] = {}
+    for number in range(count):
+        for side, run in sides[:: -1 if number % 2 else 1]:
+            took, calls[side] = timed(hands.world, partial(run, f"{side}-{number}"))
+            seconds[side].append(took)
+    return seconds, calls
+
+
 def main() -> int:
     """Print a table and, last, one line of JSON; 1 when the bar is not held."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repositories", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--one-project", action="store_true", help="repositories open each other")
+    parser.add_argument("--away", type=float, default=0, help="milliseconds added to each request to GitLab")
     given = parser.parse_args()
 
     def measure() -> tuple[dict[str, Any], bool]:
-        project = "web" if given.one_project else ""
-        seconds: dict[str, list[float]] = {"ours": [], "script": []}
-        calls: dict[str, dict[str, int]] = {}
         with platform(Journey, clusters=(CLUSTER,)) as hands:
             register(hands, CLUSTER)
-            peer, owner = Script.of(hands.world), hands.people["team"].id
-
-            def ours(product: str) -> object:
-                return apply(hands, "team", manifests(product, given.repositories, project))
-
-            def theirs(product: str) -> None:
-                peer.run(product, owner, manifests(product, given.repositories, project))
-
-            sides = (("ours", ours), ("script", theirs))
-            for number in range(given.rounds):
-                for side, run in sides[:: -1 if number % 2 else 1]:
-                    took, calls[side] = timed(hands.world, partial(run, f"{side}-{number}"))
-                    seconds[side].append(took)
+            with distance(hands.world, given.away):
+                project = "web" if given.one_project else ""
+                seconds, calls = rounds(hands, given.rounds, given.repositories, project)
         found = {side: spread(values, digits=3) for side, values in seconds.items()}
         ratios = spread([ours / theirs for ours, theirs in zip(*seconds.values(), strict=True)], digits=2)
         print(
-            f"\na product with {given.repositories} repositories, {given.rounds} rounds; s:  median     min     max   calls"
+            f"\na product with {given.repositories} repositories, {given.rounds} rounds, GitLab {given.away:g} ms away"
         )
+        print(f"  {'s':20} median     min     max   calls")
         for side, each in found.items():
             made = ", ".join(f"{count} {name}" for name, count in calls[side].items())
-            print(f"  {side:38} {each['median']:10.2f} {each['min']:7.2f} {each['max']:7.2f}   {made}")
+            print(f"  {side:18} {each['median']:8.2f} {each['min']:7.2f} {each['max']:7.2f}   {made}")
         ratio = found["ours"]["median"] / found["script"]["median"]
-        print(f"  ratio of one round{ratios['median']:31.2f} {ratios['min']:7.2f} {ratios['max']:7.2f}")
+        print(f"  {'ratio of one round':18} {ratios['median']:8.2f} {ratios['min']:7.2f} {ratios['max']:7.2f}")
         held = verdict("ours, of the script (medians)", ratio, BAR)
         figures = {"seconds": found, "ratio": round(ratio, 3), "ratios": ratios, "calls": calls}
-        settings = {"repositories": given.repositories, "rounds": given.rounds, "one_project": given.one_project}
-        return {"bench": "initialize", **settings, **figures}, held
+        return {"bench": "initialize", **vars(given), **figures}, held
 
     return script(measure)
 
