@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate --no-emit-index-url
+BENCHES := converge push lists webhooks initialize many
 PYTEST := $(BIN)/python -m pytest
 
 .PHONY: help setup demo up down test check fault bench lock clean
@@ -41,10 +42,8 @@ check: setup ## lint, format, types, import rules
 fault: setup ## fail every call of the main process: before, after, and with the worker killed (under 30 minutes)
 	NAUTES_FAULTS=all $(PYTEST) tests/fault -s
 
-bench: setup ## measure; needs KUBEBUILDER_ASSETS
-	$(BIN)/python bench/converge.py
-	$(BIN)/python bench/push.py
-	$(BIN)/python bench/lists.py
+bench: setup ## measure everything, whatever is not held; needs KUBEBUILDER_ASSETS
+	@ended=0; for each in $(BENCHES); do $(BIN)/python bench/$$each.py || ended=1; done; exit $$ended
 
 lock: setup ## pin all dependencies anew
 	$(BIN)/python -m pip install --quiet uv

@@ -8,25 +8,19 @@ The last line is JSON.
 from __future__ import annotations
 
 import argparse
-import json
-import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-import httpx
-
+from bench.prepared import apply, platform, script
 from resources.names import Names
 from resources.product import Environment, Project
 from resources.runtime import DeploymentDestination, DeploymentRuntime, ManifestSource
 from resources.stored import store
 from sandbox.hands import quoted
-from sandbox.journey import Journey, StepFailedError
-from sandbox.world import World
+from sandbox.journey import Journey
 
 ENVIRONMENTS, PROJECTS, RUNTIMES = 2_000, 500, 500
 PAGE = 100
@@ -35,22 +29,15 @@ COUNTED = ("GitLab reads", "GitLab writes", "Git reads")
 
 
 @contextmanager
-def prepared(directory: Path) -> Iterator[Journey]:
+def prepared() -> Iterator[Journey]:
     """An empty product; the sweeps and the worker are quiet, so that every call that is counted is the door's."""
-    quiet = {"NAUTES_SWEEP_SECONDS": "600", "NAUTES_DRIFT_SECONDS": "600"}
-    world = World(directory, kubernetes="stand-in", free_ports=True, environment=quiet)
-    found = Journey(world, say=lambda _text: None)
-    try:
-        world.up()
-        found.install()
-        text = json.dumps({"kind": "Product", "spec": {"name": PRODUCT, "git": {"gitlab": {"visibility": "private"}}}})
-        answer = found.api("POST", "/api/v1/apply", "team", content=text, params={"wait": 60})
-        if answer.status_code != 200:
-            raise StepFailedError(answer.text)
-        yield found
-    finally:
-        found.close()
-        world.reset()
+    with platform(Journey) as hands:
+        apply(
+            hands,
+            "team",
+            [{"kind": "Product", "spec": {"name": PRODUCT, "git": {"gitlab": {"visibility": "private"}}}}],
+        )
+        yield hands
 
 
 def declare(hands: Journey) -> int:
@@ -129,26 +116,23 @@ def _list(hands: Journey, **query: Any) -> dict[str, Any]:
 def main() -> int:
     """Print a table and, last, one line of JSON."""
     argparse.ArgumentParser(description=__doc__).parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the servers are ended then, too
-    found: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory(prefix="nautes-bench-") as name:
-        try:
-            with prepared(Path(name) / "world") as hands:
-                files = declare(hands)
-                questions = {"all": everything, "page": first_page, "pages": all_pages, "filtered": filtered}
-                for what, ask in questions.items():
-                    found[what] = [counted(hands, lambda ask=ask: ask(hands)) for _ in range(2)]  # type: ignore[misc]
-        except (StepFailedError, httpx.HTTPError) as error:
-            print(f"the platform did not do its part: {error}", file=sys.stderr)
-            return 1
-    print(f"GET environments of a declaration of {files} files; calls to GitLab, and ms for all of the answers")
-    print("                      items        ms   API calls   git calls")
-    for what, (first, second) in found.items():
-        for turn, each in (("first", first), ("second", second)):
-            calls = each["GitLab reads"] + each["GitLab writes"]
-            print(f"  {what:9} {turn:7} {each['items']:7} {each['ms']:9.1f} {calls:11} {each['Git reads']:11}")
-    print(json.dumps({"bench": "lists", "files": files, "answers": found}))
-    return 0
+
+    def measure() -> tuple[dict[str, Any], bool]:
+        found: dict[str, Any] = {}
+        questions = {"all": everything, "page": first_page, "pages": all_pages, "filtered": filtered}
+        with prepared() as hands:
+            files = declare(hands)
+            for what, ask in questions.items():
+                found[what] = [counted(hands, lambda ask=ask: ask(hands)) for _ in range(2)]  # type: ignore[misc]
+        print(f"GET environments of a declaration of {files} files; calls to GitLab, and ms for all of the answers")
+        print("                      items        ms   API calls   git calls")
+        for what, (first, second) in found.items():
+            for turn, each in (("first", first), ("second", second)):
+                calls = each["GitLab reads"] + each["GitLab writes"]
+                print(f"  {what:9} {turn:7} {each['items']:7} {each['ms']:9.1f} {calls:11} {each['Git reads']:11}")
+        return {"bench": "lists", "files": files, "answers": found}, True
+
+    return script(measure)
 
 
 if __name__ == "__main__":

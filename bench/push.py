@@ -8,11 +8,7 @@ door looks every 10 ms, so that is how exact the times are. The last line is JSO
 from __future__ import annotations
 
 import argparse
-import json
-import signal
-import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,17 +17,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
 import yaml
 
+from bench.prepared import flavour, platform, script, spread
 from sandbox.journey import Journey, StepFailedError
-from sandbox.kubernetes import assets
-from sandbox.world import World
 
 OBJECTS = 10
 LOOK_EVERY = 0.01  # seconds
 PATIENCE = 60.0  # seconds one push may take
-QUIET = {"NAUTES_SWEEP_SECONDS": "600", "NAUTES_DRIFT_SECONDS": "600"}
 STEPS = ("fetch", "read", "list", "apply", "prune", "health", "total")  # of the status; total is the workflow's own
 
 
@@ -94,20 +87,13 @@ class Pusher(Journey):
 
 
 @contextmanager
-def prepared(directory: Path, flavour: str) -> Iterator[Pusher]:
-    """A deployment of ten objects, ready for pushes; everything is ended and forgotten afterwards."""
-    world = World(directory, kubernetes=flavour, free_ports=True, environment=QUIET)
-    pusher = Pusher(world, say=lambda _text: None)
-    try:
-        world.up()
-        pusher.install()
+def prepared(kubernetes: str) -> Iterator[Pusher]:
+    """A deployment of ten objects, ready for pushes."""
+    with platform(Pusher, kubernetes=kubernetes) as pusher:
         pusher.register_clusters()
         pusher.initialize_product()
         pusher.deploy()
         yield pusher
-    finally:
-        pusher.close()
-        world.reset()
 
 
 def measured(pusher: Pusher, count: int, change: Callable[[int], object], writes: int) -> list[Push]:
@@ -131,12 +117,7 @@ def summary(pushes: list[Push]) -> dict[str, dict[str, float]]:
         "git push itself": [each.returned - each.began for each in pushes],
         **{f"step {name}": [each.seconds.get(name, 0.0) for each in pushes] for name in STEPS},
     }
-    return {name: _spread(values) for name, values in series.items()}
-
-
-def _spread(values: list[float]) -> dict[str, float]:
-    numbers = {"median": statistics.median(values), "min": min(values), "max": max(values)}
-    return {name: round(value * 1000, 1) for name, value in numbers.items()}
+    return {name: spread([each * 1000 for each in values]) for name, values in series.items()}
 
 
 def main() -> int:
@@ -144,25 +125,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pushes", type=int, default=20, help="of each kind")
     given = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the servers are ended then, too
-    flavour = "real" if assets.find(say=lambda text: print(text, flush=True)) else "stand-in"
-    with tempfile.TemporaryDirectory(prefix="nautes-bench-") as name:
-        try:
-            with prepared(Path(name) / "world", flavour) as pusher:
-                one = measured(pusher, given.pushes, lambda number: pusher.greet(f"hello-{number}"), 1)
-                all_of_them = measured(pusher, given.pushes, lambda number: pusher.change_all(f"v{number}"), OBJECTS)
-        except (StepFailedError, httpx.HTTPError) as error:
-            print(f"the platform did not do its part: {error}", file=sys.stderr)
-            return 1
-    found = {"one changed": summary(one), f"all {OBJECTS} changed": summary(all_of_them)}
-    for kind, series in found.items():
-        print(
-            f"\n{kind} of {OBJECTS} objects, {given.pushes} pushes, {flavour} API server; ms:  median     min     max"
-        )
-        for label, spread in series.items():
-            print(f"  {label:28} {spread['median']:10.1f} {spread['min']:7.1f} {spread['max']:7.1f}")
-    print(json.dumps({"bench": "push", "kubernetes": flavour, "objects": OBJECTS, "pushes": given.pushes, "ms": found}))
-    return 0
+
+    def measure() -> tuple[dict[str, Any], bool]:
+        kind = flavour()
+        with prepared(kind) as pusher:
+            one = measured(pusher, given.pushes, lambda number: pusher.greet(f"hello-{number}"), 1)
+            all_of_them = measured(pusher, given.pushes, lambda number: pusher.change_all(f"v{number}"), OBJECTS)
+        found = {"one changed": summary(one), f"all {OBJECTS} changed": summary(all_of_them)}
+        for what, series in found.items():
+            print(
+                f"\n{what} of {OBJECTS} objects, {given.pushes} pushes, {kind} API server; ms:  median     min     max"
+            )
+            for label, each in series.items():
+                print(f"  {label:28} {each['median']:10.1f} {each['min']:7.1f} {each['max']:7.1f}")
+        return {"bench": "push", "kubernetes": kind, "objects": OBJECTS, "pushes": given.pushes, "ms": found}, True
+
+    return script(measure)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A network that adds a delay to each request: what a cluster far away feels like. Used by measurements in bench/."""
+"""A network that adds a delay to each request: what a server far away feels like. Used by measurements in bench/."""
 
 from __future__ import annotations
 
@@ -14,22 +14,29 @@ import yaml
 
 @contextmanager
 def slow(kubeconfig: Path, delay: float) -> Iterator[Path]:
-    """A kubeconfig for the same cluster behind `delay` seconds; bytes are passed on as they are, TLS and all."""
+    """A kubeconfig for the same cluster behind `delay` seconds."""
     config = yaml.safe_load(kubeconfig.read_text())
     entry = config["clusters"][0]["cluster"]
-    target = urlsplit(entry["server"])
+    with away(entry["server"], delay) as server:
+        entry["server"] = server
+        path = kubeconfig.with_name("kubeconfig-slow")
+        path.write_text(yaml.safe_dump(config))
+        path.chmod(0o600)
+        yield path
+
+
+@contextmanager
+def away(url: str, delay: float) -> Iterator[str]:
+    """An address for the same server behind `delay` seconds; bytes are passed on as they are, TLS and all."""
+    target = urlsplit(url)
     loop, open_ones = asyncio.new_event_loop(), set[asyncio.StreamWriter]()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     server = asyncio.run_coroutine_threadsafe(
         _serve(str(target.hostname), int(target.port or 443), delay, open_ones), loop
     ).result()
-    entry["server"] = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    path = kubeconfig.with_name("kubeconfig-slow")
-    path.write_text(yaml.safe_dump(config))
-    path.chmod(0o600)
     try:
-        yield path
+        yield f"{target.scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         asyncio.run_coroutine_threadsafe(_stop(server, open_ones), loop).result()
         loop.call_soon_threadsafe(loop.stop)
