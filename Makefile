@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate --no-emit-index-url
-BENCHES := converge push lists webhooks initialize many
+BENCHES := bench/converge.py bench/push.py bench/lists.py bench/webhooks.py bench/initialize.py bench/many.py
 PYTEST := $(BIN)/python -m pytest
 
 .PHONY: help setup demo up down test check fault bench lock clean
@@ -43,7 +43,7 @@ fault: setup ## fail every call of the main process: before, after, and with the
 	NAUTES_FAULTS=all $(PYTEST) tests/fault -s
 
 bench: setup ## measure everything, whatever is not held; needs KUBEBUILDER_ASSETS
-	@ended=0; for each in $(BENCHES); do $(BIN)/python bench/$$each.py || ended=1; done; exit $$ended
+	@ended=0; for each in $(BENCHES); do $(BIN)/python $$each || ended=1; done; exit $$ended
 
 lock: setup ## pin all dependencies anew
 	$(BIN)/python -m pip install --quiet uv
