@@ -96,10 +96,13 @@ class Journey(Hands):
         tree = self.clone(f"{self.product}/deploy")
         settings = tree / "production" / "settings.yaml"
         settings.write_text(settings.read_text().replace("greeting: hello", "greeting: good morning"))
+        before = self.world.calls()["Kubernetes writes"]
         self.push_and_wait(tree, "change one object")
-        status = self.deployment()
-        if status["writes"] != 1:
-            raise StepFailedError(f"one object changed, but {status['writes']} writes were made")
+        writes = self.deployment()["writes"]
+        if writes == 0:  # a look for drift came in between and found nothing to do: the API server's own log knows
+            writes = self.world.calls()["Kubernetes writes"] - before
+        if writes != 1:
+            raise StepFailedError(f"one object changed, but {writes} writes were made")
 
     def prune(self) -> None:
         """A file removed: its objects go."""
