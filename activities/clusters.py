@@ -118,9 +118,9 @@ class ClusterActivities:
             path: text for path, text in declared.files.items() if path in cluster_files(declared.clusters.values())
         }
         changes = difference(ours, cluster_files(after.values()))
-        found = {"manifest": manifest, "shared": components.shared(order.cluster, order.server, declared.clusters)}
+        shared = components.shared(order.cluster, order.server, declared.clusters)
         if not changes:
-            return ClusterCommitted.model_validate({"commit": declared.head, "changed": [], "made": False, **found})
+            return ClusterCommitted(commit=declared.head, changed=[], made=False, manifest=manifest, shared=shared)
         verb = "Save" if order.manifest is not None else "Delete"
         trailers = f"{TRAILER}: {order.operation}\nNautes-Requester: {order.requester.username}"
         made = commit(
@@ -135,7 +135,7 @@ class ClusterActivities:
             ),
         )
         paths = [each.path for each in changes]
-        return ClusterCommitted.model_validate({"commit": made.commit, "changed": paths, "made": True, **found})
+        return ClusterCommitted(commit=made.commit, changed=paths, made=True, manifest=manifest, shared=shared)
 
 
 def _complete(declared: DeclaredClusters) -> bool:

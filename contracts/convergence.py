@@ -41,7 +41,8 @@ class ConvergeOrder(Payload):
     """Make the objects of `owner` equal to `source` or to `objects` (exactly one of them).
 
     The first of `namespaces` is the default one. `account` is the Kubernetes user every request about the objects is
-    made as; None is the platform itself, which may also write cluster-scoped kinds. Cluster kinds are "<group>/<Kind>".
+    made as; None is the platform itself, which may also write cluster-scoped kinds; `binding` is the RoleBinding of its
+    rights, which its manifests must not declare. Cluster kinds are "<group>/<Kind>".
     """
 
     cluster: SecretRef  # where its kubeconfig is

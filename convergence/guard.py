@@ -91,9 +91,9 @@ def _in_namespace(namespace: str, scope: Scope) -> str:
 def _own_place(item: Object, scope: Scope) -> str:
     """The account and its rights are the platform's: declared here, they would be pruned one day."""
     own = {"ServiceAccount": scope.own_account, "RoleBinding": scope.binding}.get(str(item["kind"]))
-    return (
-        f"{item['kind']} {own} is the runtime's own, which the platform makes" if own == metadata(item)["name"] else ""
-    )
+    if own != metadata(item)["name"]:
+        return ""
+    return f"{item['kind']} {own} is the runtime's own, which the platform makes"
 
 
 def _subjects(item: Object, namespace: str, scope: Scope) -> str:

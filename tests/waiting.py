@@ -24,4 +24,6 @@ def until(look: Callable[[], Found | None], what: str, within: float = DEADLINE)
             return found
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {within:.0f} s: {what}")
-        time.sleep(LOOK_EVERY)
+        time.sleep(
+            LOOK_EVERY
+        )  # between looks at other processes, which tell nobody: the condition ends the wait, not the time

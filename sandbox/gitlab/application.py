@@ -11,6 +11,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from sandbox.asgi import read_body
 from sandbox.gitlab import (
     access,
     api_groups,
@@ -150,14 +151,10 @@ class Application:
 
 
 async def _read(receive: Any) -> bytes:
-    body = b""
-    while True:
-        message = await receive()
-        body += bytes(message.get("body", b""))
-        if len(body) > BODY_LIMIT:
-            raise Problem(413, {"message": "413 Request Entity Too Large"})
-        if message["type"] == "http.disconnect" or not message.get("more_body"):
-            return body
+    body = await read_body(receive, BODY_LIMIT)
+    if body is None:
+        raise Problem(413, {"message": "413 Request Entity Too Large"})
+    return body
 
 
 async def _send(send: Any, method: str, reply: Reply) -> None:

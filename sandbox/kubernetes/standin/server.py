@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
+from sandbox.asgi import read_body
 from sandbox.kubernetes.standin import discovery, openapi, reviews
 from sandbox.kubernetes.standin.accounts import Accounts
 from sandbox.kubernetes.standin.audit import Audit
@@ -214,15 +215,10 @@ def _impersonated(request: Request, user: User) -> User:
 
 
 async def _read(receive: Any) -> bytes:
-    body = b""
-    while True:
-        message = await receive()
-        body += bytes(message.get("body", b""))
-        if len(body) > BODY_LIMIT:
-            text = f"Request entity too large: limit is {BODY_LIMIT}"
-            raise ApiError(413, "RequestEntityTooLarge", text, {})
-        if message["type"] == "http.disconnect" or not message.get("more_body"):
-            return body
+    body = await read_body(receive, BODY_LIMIT)
+    if body is None:
+        raise ApiError(413, "RequestEntityTooLarge", f"Request entity too large: limit is {BODY_LIMIT}", {})
+    return body
 
 
 async def _gone(receive: Any) -> None:
