@@ -8,23 +8,17 @@ COPY requirements.lock requirements-build.lock ./
 RUN /opt/nautes/bin/python -m pip install --require-hashes -r requirements.lock
 RUN /opt/build/bin/python -m pip install --require-hashes -r requirements-build.lock
 COPY pyproject.toml README.md LICENSE worker.py ./
-COPY resources ./resources
-COPY rules ./rules
-COPY blueprints ./blueprints
-COPY convergence ./convergence
-COPY contracts ./contracts
-COPY clients ./clients
+COPY nautes ./nautes
 COPY activities ./activities
 COPY workflows ./workflows
 COPY api ./api
-COPY cli ./cli
 COPY sandbox ./sandbox
 COPY catalog ./catalog
 RUN /opt/build/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
  && /opt/nautes/bin/python -m pip install --no-deps /wheels/*.whl
 
 FROM python:3.11.15-slim-trixie
-# git talks to GitLab (clients/git.py); the rest comes with the virtual environment.
+# git talks to GitLab (nautes/clients/git.py); the rest comes with the virtual environment.
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends git ca-certificates \
  && rm -rf /var/lib/apt/lists/* \

@@ -37,18 +37,18 @@ from activities.runtimes import RuntimeActivities
 from activities.tekton import TektonActivities
 from activities.vault import VaultActivities
 from activities.virtual import VirtualActivities
-from clients.declarations import Declarations
-from clients.git import GitCache
-from clients.gitlab import GitLab
-from clients.kubernetes import Clusters
-from clients.settings import Settings
-from clients.temporal import connect
-from clients.vault import Vault
-from contracts import ids
-from contracts.declarations import Lifetime
-from contracts.tenant import TenantInput
-from contracts.timing import TIMING
-from rules import deletions
+from nautes.clients.declarations import Declarations
+from nautes.clients.git import GitCache
+from nautes.clients.gitlab import GitLab
+from nautes.clients.kubernetes import Clusters
+from nautes.clients.settings import Settings
+from nautes.clients.temporal import connect
+from nautes.clients.vault import Vault
+from nautes.messages import ids
+from nautes.messages.declarations import Lifetime
+from nautes.messages.tenant import TenantInput
+from nautes.messages.timing import TIMING
+from nautes.rules import deletions
 from workflows.change import ChangeWorkflow
 from workflows.cluster import ClusterWorkflow
 from workflows.deployment import DeploymentWorkflow
@@ -75,7 +75,7 @@ WORKFLOWS: Sequence[type] = (
     DriftSweepWorkflow,
 )
 # Packages that are safe to share with the workflow sandbox: they do nothing at import.
-PASSED_THROUGH = ("resources", "rules", "blueprints", "convergence", "contracts", "clients", "activities")
+PASSED_THROUGH = ("nautes", "activities")
 
 
 def activities(settings: Settings, client: Client) -> list[Callable[..., Any]]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from activities import lifetimes
-from blueprints import vault as names
-from clients.gitlab import MAINTAINER, GitLab
-from clients.vault import Vault
-from contracts.gitlab import Made, TokenOrder, TokenState
-from contracts.secrets import SecretRef
+from nautes.blueprints import vault as names
+from nautes.clients.gitlab import MAINTAINER, GitLab
+from nautes.clients.vault import Vault
+from nautes.messages.gitlab import Made, TokenOrder, TokenState
+from nautes.messages.secrets import SecretRef
 
 SCOPE = "api"
 

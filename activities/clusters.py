@@ -9,11 +9,11 @@ from temporalio import activity
 from activities.declarations.cluster_plans import cluster_of, plan
 from activities.gitlab import TRAILER, commit
 from activities.kubernetes import Probe
-from blueprints import components
-from clients.declarations import BRANCH, Declarations, DeclaredClusters
-from clients.gitlab import GitLab
-from clients.kubernetes import Clusters
-from contracts.clusters import (
+from nautes.blueprints import components
+from nautes.clients.declarations import BRANCH, Declarations, DeclaredClusters
+from nautes.clients.gitlab import GitLab
+from nautes.clients.kubernetes import Clusters
+from nautes.messages.clusters import (
     ClusterCheck,
     ClusterCommit,
     ClusterCommitted,
@@ -22,16 +22,16 @@ from contracts.clusters import (
     DeclaredReport,
     KnownCluster,
 )
-from contracts.common import Requester
-from contracts.convergence import ProbeOrder
-from contracts.errors import Conflict, NautesError, Refused, Unavailable
-from contracts.gitlab import CommitOrder, FileAction
-from resources.cluster import Cluster
-from resources.findings import Finding
-from resources.manifest import manifest_of
-from resources.stored import CLUSTERS, cluster_files
-from resources.tree import difference
-from rules import clusters as rules
+from nautes.messages.common import Requester
+from nautes.messages.convergence import ProbeOrder
+from nautes.messages.errors import Conflict, NautesError, Refused, Unavailable
+from nautes.messages.gitlab import CommitOrder, FileAction
+from nautes.resources.cluster import Cluster
+from nautes.resources.findings import Finding
+from nautes.resources.manifest import manifest_of
+from nautes.resources.stored import CLUSTERS, cluster_files
+from nautes.resources.tree import difference
+from nautes.rules import clusters as rules
 
 ATTEMPTS = 5  # at a commit whose files moved in between
 

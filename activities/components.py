@@ -10,12 +10,12 @@ from importlib import resources as packaged
 from temporalio import activity
 
 from activities.kubernetes import Converger, Doctor, Pulse, Remover
-from clients.kubernetes import Clusters
-from contracts.clusters import ComponentOrder, ComponentReport
-from contracts.convergence import ConvergeOrder, HealthOrder, OwnedOrder, OwnedReport
-from contracts.errors import Refused, Unavailable
-from convergence.manifests import parse
-from convergence.objects import Object
+from nautes.clients.kubernetes import Clusters
+from nautes.convergence.manifests import parse
+from nautes.convergence.objects import Object
+from nautes.messages.clusters import ComponentOrder, ComponentReport
+from nautes.messages.convergence import ConvergeOrder, HealthOrder, OwnedOrder, OwnedReport
+from nautes.messages.errors import Refused, Unavailable
 
 HEALTHY_WITHIN = 300.0  # seconds until a component has to be healthy
 HOME = "nautes"  # namespace of the platform in a cluster: inventories of components live there

@@ -33,14 +33,14 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.patience import waited
-from contracts import errors, ids, search
-from contracts.clusters import ClaimOrder, ClusterInput, Grant, KnownCluster, Reserved, ReserveOrder, UsesOrder
-from contracts.common import Payload
-from contracts.control import AnnounceOrder, Released, ScheduleOrder, TellOrder, Told, WakeOrder
-from contracts.declarations import Borrow
-from contracts.products import ProductInput
-from contracts.runtimes import DeploymentInput, PipelineInput
-from contracts.tenant import TenantInput
+from nautes.messages import errors, ids, search
+from nautes.messages.clusters import ClaimOrder, ClusterInput, Grant, KnownCluster, Reserved, ReserveOrder, UsesOrder
+from nautes.messages.common import Payload
+from nautes.messages.control import AnnounceOrder, Released, ScheduleOrder, TellOrder, Told, WakeOrder
+from nautes.messages.declarations import Borrow
+from nautes.messages.products import ProductInput
+from nautes.messages.runtimes import DeploymentInput, PipelineInput
+from nautes.messages.tenant import TenantInput
 
 Answer = TypeVar("Answer", Grant, Released, Reserved)
 

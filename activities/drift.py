@@ -14,14 +14,14 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from blueprints import runtimes
-from clients.kubernetes import Clusters, Kind
-from contracts import ids
-from contracts.clusters import ClusterClaims
-from contracts.control import DriftOrder, DriftReport
-from contracts.errors import Unavailable
-from convergence import inventory
-from convergence.objects import Object
+from nautes.blueprints import runtimes
+from nautes.clients.kubernetes import Clusters, Kind
+from nautes.convergence import inventory
+from nautes.convergence.objects import Object
+from nautes.messages import ids
+from nautes.messages.clusters import ClusterClaims
+from nautes.messages.control import DriftOrder, DriftReport
+from nautes.messages.errors import Unavailable
 
 SECRET = Kind("v1", "Secret", "secrets", namespaced=True)
 NOISE = ("deployment.kubernetes.io/revision",)  # annotations that controllers write

@@ -12,7 +12,7 @@ from typing import Any
 from temporalio.exceptions import ApplicationError, CancelledError, TemporalError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from contracts.errors import NautesError, Unavailable
+from nautes.messages.errors import NautesError, Unavailable
 
 UNEXPECTED_LIMIT = 300  # characters of a bug's text
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from temporalio import activity
 
-from clients.git import GitCache
-from contracts.git import FetchOrder, Head
+from nautes.clients.git import GitCache
+from nautes.messages.git import FetchOrder, Head
 
 
 class GitActivities:

@@ -9,10 +9,10 @@ from typing import Any
 
 from temporalio import activity
 
-from clients.gitlab import MAINTAINER, OWNER, GitLab, quoted
-from contracts.common import Requester
-from contracts.errors import Conflict, Forbidden, NotFound, Refused
-from contracts.gitlab import (
+from nautes.clients.gitlab import MAINTAINER, OWNER, GitLab, quoted
+from nautes.messages.common import Requester
+from nautes.messages.errors import Conflict, Forbidden, NotFound, Refused
+from nautes.messages.gitlab import (
     CommentOrder,
     CommitOrder,
     Committed,
@@ -28,7 +28,7 @@ from contracts.gitlab import (
     StatusOrder,
     push_event,
 )
-from contracts.vault import Done
+from nautes.messages.vault import Done
 
 DECLARATION = "default.project"
 FEED_PAGES = 10  # pages of the feed one sweep reads at most

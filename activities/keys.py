@@ -15,13 +15,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from activities import lifetimes
-from blueprints import vault as names
-from blueprints.keys import Permission
-from clients.gitlab import GitLab
-from clients.vault import Vault
-from contracts.errors import Unavailable
-from contracts.gitlab import AgreeOrder, KeyGrant, KeysAgreed, KeysOrder, KeysState
-from contracts.secrets import SecretRef
+from nautes.blueprints import vault as names
+from nautes.blueprints.keys import Permission
+from nautes.clients.gitlab import GitLab
+from nautes.clients.vault import Vault
+from nautes.messages.errors import Unavailable
+from nautes.messages.gitlab import AgreeOrder, KeyGrant, KeysAgreed, KeysOrder, KeysState
+from nautes.messages.secrets import SecretRef
 
 TITLE = re.compile(r"repo-(\d+)-(readonly|readwrite)")
 

@@ -12,17 +12,17 @@ from activities.declarations.acceptance import Acceptance, is_open
 from activities.declarations.intents import Intent
 from activities.declarations.planning import Planner, Policy
 from activities.gitlab import TRAILER, commit
-from clients.declarations import BRANCH, Declarations
-from clients.gitlab import GitLab
-from contracts.errors import Conflict, Refused
-from contracts.gitlab import CommitOrder, FileAction
-from contracts.operations import ChangeRequest
-from contracts.products import FilesCommitted, FilesOrder, OpenedOrder, Plan, PlanOrder, SyncOrder, SyncReport
-from contracts.vault import Done
-from resources.base import Resource
-from resources.product import CodeRepo
-from resources.stored import file_changes
-from resources.tree import FileChange
+from nautes.clients.declarations import BRANCH, Declarations
+from nautes.clients.gitlab import GitLab
+from nautes.messages.errors import Conflict, Refused
+from nautes.messages.gitlab import CommitOrder, FileAction
+from nautes.messages.operations import ChangeRequest
+from nautes.messages.products import FilesCommitted, FilesOrder, OpenedOrder, Plan, PlanOrder, SyncOrder, SyncReport
+from nautes.messages.vault import Done
+from nautes.resources.base import Resource
+from nautes.resources.product import CodeRepo
+from nautes.resources.stored import file_changes
+from nautes.resources.tree import FileChange
 
 ATTEMPTS = 5  # at a commit whose head moved in between, before it is left to the next retry
 

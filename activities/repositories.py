@@ -15,12 +15,12 @@ from temporalio import activity
 
 from activities.access_tokens import AccessTokens
 from activities.keys import Keys
-from blueprints import vault as names
-from blueprints.keys import PERMISSIONS
-from clients.gitlab import GitLab
-from clients.vault import Vault
-from contracts.errors import NotFound
-from contracts.gitlab import (
+from nautes.blueprints import vault as names
+from nautes.blueprints.keys import PERMISSIONS
+from nautes.clients.gitlab import GitLab
+from nautes.clients.vault import Vault
+from nautes.messages.errors import NotFound
+from nautes.messages.gitlab import (
     AgreeOrder,
     Gone,
     HookOrder,
@@ -33,8 +33,8 @@ from contracts.gitlab import (
     TokenState,
     WithdrawOrder,
 )
-from contracts.secrets import SecretRef
-from contracts.vault import RepositorySecrets
+from nautes.messages.secrets import SecretRef
+from nautes.messages.vault import RepositorySecrets
 
 HOOK_EVENTS = (
     "push_events",

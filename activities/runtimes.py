@@ -10,12 +10,12 @@ from typing import Any
 from temporalio import activity
 
 from activities.kubernetes import Pulse
-from blueprints import runtimes
-from clients.kubernetes import Cluster, Clusters, Kind
-from contracts.errors import NotFound, Refused, Unavailable
-from contracts.places import ClearOrder, PlaceOrder
-from contracts.vault import Done
-from convergence.difference import difference
+from nautes.blueprints import runtimes
+from nautes.clients.kubernetes import Cluster, Clusters, Kind
+from nautes.convergence.difference import difference
+from nautes.messages.errors import NotFound, Refused, Unavailable
+from nautes.messages.places import ClearOrder, PlaceOrder
+from nautes.messages.vault import Done
 
 NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
 ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts", namespaced=True)

@@ -11,13 +11,13 @@ from typing import Any
 from temporalio import activity
 
 from activities.kubernetes import Pulse
-from blueprints import runtimes
-from clients.git import GitCache
-from clients.kubernetes import Cluster, Clusters, Kind
-from contracts.errors import Conflict, NotFound, Refused
-from contracts.runtimes import RunOrder, RunRef, RunReport
-from contracts.vault import Done
-from convergence.documents import Malformed, read
+from nautes.blueprints import runtimes
+from nautes.clients.git import GitCache
+from nautes.clients.kubernetes import Cluster, Clusters, Kind
+from nautes.convergence.documents import Malformed, read
+from nautes.messages.errors import Conflict, NotFound, Refused
+from nautes.messages.runtimes import RunOrder, RunRef, RunReport
+from nautes.messages.vault import Done
 
 RUN = Kind("tekton.dev/v1", "PipelineRun", "pipelineruns", namespaced=True)
 TASK_RUN = Kind("tekton.dev/v1", "TaskRun", "taskruns", namespaced=True)

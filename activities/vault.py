@@ -13,13 +13,13 @@ import yaml
 from temporalio import activity
 
 from activities.patience import waited
-from blueprints import vault as names
-from clients.kubernetes import Clusters
-from clients.vault import Vault
-from contracts.errors import Forbidden, NotFound, Refused, Unavailable
-from contracts.gitlab import Gone
-from contracts.secrets import SecretRef
-from contracts.vault import (
+from nautes.blueprints import vault as names
+from nautes.clients.kubernetes import Clusters
+from nautes.clients.vault import Vault
+from nautes.messages.errors import Forbidden, NotFound, Refused, Unavailable
+from nautes.messages.gitlab import Gone
+from nautes.messages.secrets import SecretRef
+from nautes.messages.vault import (
     ClusterAuth,
     Done,
     KubeconfigOrder,

@@ -15,15 +15,15 @@ from temporalio import activity
 from activities.kubernetes import Converger, Pulse, Remover
 from activities.patience import waited
 from activities.vault import at_server
-from blueprints import vault as names
-from blueprints import virtual
-from clients.kubernetes import Cluster, Clusters, Kind
-from clients.vault import Vault
-from contracts.clusters import VirtualAccess, VirtualOrder
-from contracts.convergence import ConvergeOrder, ConvergeReport, OwnedOrder, OwnedReport
-from contracts.errors import NotFound, Refused, Unavailable
-from contracts.secrets import SecretRef
-from convergence import inventory
+from nautes.blueprints import vault as names
+from nautes.blueprints import virtual
+from nautes.clients.kubernetes import Cluster, Clusters, Kind
+from nautes.clients.vault import Vault
+from nautes.convergence import inventory
+from nautes.messages.clusters import VirtualAccess, VirtualOrder
+from nautes.messages.convergence import ConvergeOrder, ConvergeReport, OwnedOrder, OwnedReport
+from nautes.messages.errors import NotFound, Refused, Unavailable
+from nautes.messages.secrets import SecretRef
 
 NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
 SECRET = Kind("v1", "Secret", "secrets", namespaced=True)

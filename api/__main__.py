@@ -5,7 +5,7 @@ from __future__ import annotations
 import uvicorn
 
 from api.app import create_app
-from clients.settings import Settings
+from nautes.clients.settings import Settings
 
 
 def main() -> None:

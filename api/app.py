@@ -18,10 +18,10 @@ from api.openapi import describe
 from api.paths import EncodedPaths
 from api.reading import Reading
 from api.state import State
-from clients.gitlab import Caller
-from clients.settings import Settings
-from clients.temporal import connect
-from clients.vault import Vault
+from nautes.clients.gitlab import Caller
+from nautes.clients.settings import Settings
+from nautes.clients.temporal import connect
+from nautes.clients.vault import Vault
 
 THREADS = 64  # calls to GitLab and Vault that wait side by side
 # `{operation:path}` takes everything below it: whatever ends in a word of its own comes before.

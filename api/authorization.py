@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from api.identity import Caller
-from clients.declarations import BRANCH, DECLARATION
-from clients.gitlab import Branch
-from contracts.errors import Forbidden, NotFound
-from contracts.operations import Action
-from resources.base import Resource
-from resources.product import CodeRepo, CodeRepoBinding, Product
-from resources.runtime import DeploymentRuntime, ProjectPipelineRuntime
+from nautes.clients.declarations import BRANCH, DECLARATION
+from nautes.clients.gitlab import Branch
+from nautes.messages.errors import Forbidden, NotFound
+from nautes.messages.operations import Action
+from nautes.resources.base import Resource
+from nautes.resources.product import CodeRepo, CodeRepoBinding, Product
+from nautes.resources.runtime import DeploymentRuntime, ProjectPipelineRuntime
 
 LEVELS = {
     0: "no access",

@@ -14,11 +14,11 @@ from typing import Any
 from fastapi import Request
 
 from api.problems import UnsupportedMedia
-from contracts.errors import Refused
-from resources.base import Resource
-from resources.documents import documents, pointer_of
-from resources.findings import Finding
-from resources.manifest import parse
+from nautes.messages.errors import Refused
+from nautes.resources.base import Resource
+from nautes.resources.documents import documents, pointer_of
+from nautes.resources.findings import Finding
+from nautes.resources.manifest import parse
 
 DEEPEST = 64  # levels
 JSON = "application/json"

@@ -14,7 +14,7 @@ from api.execution import Wanted, carry_out
 from api.parameters import Flag, Given, Options
 from api.problems import WRITES, documented
 from api.state import May, Shared
-from contracts.operations import Action
+from nautes.messages.operations import Action
 
 router = APIRouter(prefix="/api/v1", tags=["changes"])
 PROBLEMS = documented(*WRITES)

@@ -28,10 +28,10 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from api.identity import Caller
 from api.problems import Problem, answer
-from contracts import errors, ids
-from contracts.clusters import ClusterInput
-from contracts.operations import Accepted, ChangeRequest, ClusterRequest, OperationResult
-from contracts.products import ProductInput
+from nautes.messages import errors, ids
+from nautes.messages.clusters import ClusterInput
+from nautes.messages.operations import Accepted, ChangeRequest, ClusterRequest, OperationResult
+from nautes.messages.products import ProductInput
 
 ANSWER_WITHIN = timedelta(seconds=10)  # for a worker to take a command
 LOOK_EVERY = 0.05  # seconds between looks for an operation that was not begun yet

@@ -15,7 +15,7 @@ from api.commands import HIDDEN, result, running
 from api.operations import OperationId, require, standing
 from api.problems import ALWAYS, documented
 from api.state import May, Shared, State
-from contracts.errors import NautesError, NotFound
+from nautes.messages.errors import NautesError, NotFound
 
 router = APIRouter(prefix="/api/v1", tags=["operations"])
 MEDIA_TYPE = "text/event-stream"

@@ -20,19 +20,19 @@ from api.identity import Caller
 from api.operations import product_status
 from api.parameters import Options
 from api.state import State
-from blueprints import vault as vault_names
-from clients.kubeconfig import check_kubeconfig
-from clients.vault import Vault
-from contracts import ids
-from contracts.errors import NotFound, Refused
-from contracts.operations import Action, ChangeRequest, ClusterRequest, OperationResult, Outcome
-from contracts.secrets import SecretRef
-from resources.base import Resource
-from resources.cluster import Cluster
-from resources.findings import Finding
-from resources.kinds import in_order
-from resources.manifest import manifest_of
-from resources.product import Product
+from nautes.blueprints import vault as vault_names
+from nautes.clients.kubeconfig import check_kubeconfig
+from nautes.clients.vault import Vault
+from nautes.messages import ids
+from nautes.messages.errors import NotFound, Refused
+from nautes.messages.operations import Action, ChangeRequest, ClusterRequest, OperationResult, Outcome
+from nautes.messages.secrets import SecretRef
+from nautes.resources.base import Resource
+from nautes.resources.cluster import Cluster
+from nautes.resources.findings import Finding
+from nautes.resources.kinds import in_order
+from nautes.resources.manifest import manifest_of
+from nautes.resources.product import Product
 
 JUST_REMOVED = 2.0  # seconds in which a product whose removal was answered may still seem to be there
 Ended = list[tuple[str, OperationResult | None]]

@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from contracts.errors import Refused
-from resources.findings import Finding
+from nautes.messages.errors import Refused
+from nautes.resources.findings import Finding
 
 Test = Callable[[dict[str, Any], str], bool]
 _PART = re.compile(r"\s*([A-Za-z][A-Za-z_.]*)\s*=(?!=)\s*(.*?)\s*", re.DOTALL)

@@ -25,12 +25,12 @@ from temporalio.service import RPCError
 from api.bodies import json_object
 from api.problems import TooMany, documented
 from api.state import Shared, State
-from contracts import ids
-from contracts.errors import NautesError, NotFound, Refused, Unauthenticated, Unavailable
-from contracts.gitlab import Push, push_event
-from contracts.products import ProductInput
-from contracts.secrets import SecretRef
-from contracts.tenant import TenantInput
+from nautes.messages import ids
+from nautes.messages.errors import NautesError, NotFound, Refused, Unauthenticated, Unavailable
+from nautes.messages.gitlab import Push, push_event
+from nautes.messages.products import ProductInput
+from nautes.messages.secrets import SecretRef
+from nautes.messages.tenant import TenantInput
 
 router = APIRouter(prefix="/api/v1/hooks", tags=["webhooks"])
 WINDOW = 300.0  # seconds a signed delivery may be old

@@ -14,8 +14,8 @@ from typing import Protocol
 
 from fastapi import Request
 
-from contracts.common import Requester
-from contracts.errors import Unauthenticated
+from nautes.messages.common import Requester
+from nautes.messages.errors import Unauthenticated
 
 KEPT_SECONDS = 30.0  # how long GitLab's word on a token is believed
 KEPT = 10_000

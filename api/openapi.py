@@ -12,8 +12,8 @@ from pydantic.json_schema import models_json_schema
 
 from api.problems import Problem
 from api.schemas import body_of
-from resources.base import API_VERSION
-from resources.kinds import KINDS
+from nautes.resources.base import API_VERSION
+from nautes.resources.kinds import KINDS
 
 REF = "#/components/schemas/{model}"
 OPEN = ("/healthz", "/readyz", "/api/v1/hooks/")  # without a token

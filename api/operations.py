@@ -18,10 +18,10 @@ from api.paths import ProductName, Slashed
 from api.pending import pending
 from api.problems import ALWAYS, documented
 from api.state import May, Shared, State
-from contracts import ids
-from contracts.errors import NotFound, Unavailable
-from contracts.operations import OperationResult, OperationStatus
-from contracts.status import ClusterStatus, PipelineStatus, ProductStatus, RunStatus
+from nautes.messages import ids
+from nautes.messages.errors import NotFound, Unavailable
+from nautes.messages.operations import OperationResult, OperationStatus
+from nautes.messages.status import ClusterStatus, PipelineStatus, ProductStatus, RunStatus
 
 Answer = TypeVar("Answer")
 router = APIRouter(prefix="/api/v1", tags=["operations"])

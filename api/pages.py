@@ -9,7 +9,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TypeVar
 
-from contracts.errors import Refused
+from nautes.messages.errors import Refused
 
 PAGE = 100
 ALL = 10_000  # items, when no page is asked for

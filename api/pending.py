@@ -5,7 +5,7 @@ from __future__ import annotations
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from contracts.operations import Retry
+from nautes.messages.operations import Retry
 
 FIRST_FAILURE = 2  # the attempt from which an effect counts as retried
 

@@ -11,9 +11,9 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
-from contracts.errors import Conflict, NautesError, NotFound, Refused, Unavailable
-from resources.documents import pointer_of
-from resources.findings import Finding
+from nautes.messages.errors import Conflict, NautesError, NotFound, Refused, Unavailable
+from nautes.resources.documents import pointer_of
+from nautes.resources.findings import Finding
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = 2  # seconds, when an outage names none

@@ -17,14 +17,14 @@ from typing import Any
 from api import authorization
 from api.authorization import Rights
 from api.schemas import reply
-from clients.declarations import DECLARATION, Declaration, DeclaredClusters, Parsed
-from clients.git import GitCache
-from clients.gitlab import Caller as GitLabCaller
-from clients.settings import Settings
-from resources.base import Resource
-from resources.kinds import KINDS
-from resources.manifest import version
-from resources.product import product_of_group
+from nautes.clients.declarations import DECLARATION, Declaration, DeclaredClusters, Parsed
+from nautes.clients.git import GitCache
+from nautes.clients.gitlab import Caller as GitLabCaller
+from nautes.clients.settings import Settings
+from nautes.resources.base import Resource
+from nautes.resources.kinds import KINDS
+from nautes.resources.manifest import version
+from nautes.resources.product import product_of_group
 
 KEPT = 128  # views
 RESOURCES_KEPT = 100_000  # in all views together

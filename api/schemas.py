@@ -24,13 +24,13 @@ from pydantic import (
 from pydantic.alias_generators import to_snake
 from pydantic.fields import FieldInfo
 
-from contracts.errors import Refused
-from resources import base
-from resources.base import Resource
-from resources.documents import pointer_of
-from resources.findings import Finding
-from resources.manifest import FINDINGS
-from resources.product import CodeRepo, CodeRepoBinding
+from nautes.messages.errors import Refused
+from nautes.resources import base
+from nautes.resources.base import Resource
+from nautes.resources.documents import pointer_of
+from nautes.resources.findings import Finding
+from nautes.resources.manifest import FINDINGS
+from nautes.resources.product import CodeRepo, CodeRepoBinding
 
 IN_ADDRESS = ("name", "product", "product_name")  # keys of a body's resource that its address gives
 STRICT = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)

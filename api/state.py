@@ -11,12 +11,12 @@ from temporalio.client import Client
 from api.authorization import Rights
 from api.identity import Caller, Door
 from api.reading import Reading
-from clients.gitlab import Caller as GitLabCaller
-from clients.settings import Settings
-from clients.vault import Vault
-from contracts.errors import Refused
-from resources.documents import pointer_of
-from resources.findings import Finding
+from nautes.clients.gitlab import Caller as GitLabCaller
+from nautes.clients.settings import Settings
+from nautes.clients.vault import Vault
+from nautes.messages.errors import Refused
+from nautes.resources.documents import pointer_of
+from nautes.resources.findings import Finding
 
 
 @dataclass

@@ -17,9 +17,9 @@ from api.paths import ProductName
 from api.pending import pending
 from api.problems import ALWAYS, documented
 from api.state import May, Shared, State
-from contracts import ids
-from contracts.errors import NotFound, Unavailable
-from contracts.status import ClusterStatus, DeploymentStatus, PipelineStatus, ProductStatus
+from nautes.messages import ids
+from nautes.messages.errors import NotFound, Unavailable
+from nautes.messages.status import ClusterStatus, DeploymentStatus, PipelineStatus, ProductStatus
 
 router = APIRouter(prefix="/api/v1", tags=["status"])
 PROBLEMS = documented(*ALWAYS)

@@ -26,11 +26,11 @@ from api.paths import ProductName
 from api.problems import ALWAYS, documented
 from api.state import May, Shared, State
 from api.status import ui_of
-from contracts.clusters import RegistrationInput
-from contracts.errors import Refused, Unavailable
-from contracts.operations import ChangeRequest, ClusterRequest, Effect, OperationResult, Outcome
-from contracts.products import ChangeInput
-from resources.findings import Finding
+from nautes.messages.clusters import RegistrationInput
+from nautes.messages.errors import Refused, Unavailable
+from nautes.messages.operations import ChangeRequest, ClusterRequest, Effect, OperationResult, Outcome
+from nautes.messages.products import ChangeInput
+from nautes.resources.findings import Finding
 
 router = APIRouter(prefix="/api/v1", tags=["status"])
 PROBLEMS = documented(*ALWAYS)

@@ -26,9 +26,9 @@ import yaml
 from activities.git import GitActivities
 from activities.kubernetes import KubernetesActivities
 from bench.slow import slow
-from clients.git import GitCache
-from clients.kubernetes import CONNECTIONS, Clusters
-from contracts.git import FetchOrder, TreeRef
+from nautes.clients.git import GitCache
+from nautes.clients.kubernetes import CONNECTIONS, Clusters
+from nautes.messages.git import FetchOrder, TreeRef
 from tests.integration.convergence.control_plane import binaries, control_plane
 from tests.integration.convergence.git_server import PASSWORD, USER, GitServer, Source
 from tests.integration.convergence.support import REF, place

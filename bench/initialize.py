@@ -32,14 +32,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from bench.prepared import apply, calls_since, platform, register, script, spread, verdict
 from bench.slow import away
-from blueprints import vault as names
-from blueprints.keys import PERMISSIONS
-from resources.manifest import resource_of
-from resources.names import Names
-from resources.stored import product_files
-from resources.tree import ProductTree
-from sandbox.journey import Journey
-from sandbox.world import World
+from nautes.blueprints import vault as names
+from nautes.blueprints.keys import PERMISSIONS
+from nautes.resources.manifest import resource_of
+from nautes.resources.names import Names
+from nautes.resources.stored import product_files
+from nautes.resources.tree import ProductTree
+from nautes_sandbox.journey import Journey
+from nautes_sandbox.world import World
 
 BAR = 0.5
 CLUSTER = "deploy"

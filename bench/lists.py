@@ -15,12 +15,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from bench.prepared import apply, platform, script
-from resources.names import Names
-from resources.product import Environment, Project
-from resources.runtime import DeploymentDestination, DeploymentRuntime, ManifestSource
-from resources.stored import store
-from sandbox.hands import quoted
-from sandbox.journey import Journey
+from nautes.resources.names import Names
+from nautes.resources.product import Environment, Project
+from nautes.resources.runtime import DeploymentDestination, DeploymentRuntime, ManifestSource
+from nautes.resources.stored import store
+from nautes_sandbox.hands import quoted
+from nautes_sandbox.journey import Journey
 
 ENVIRONMENTS, PROJECTS, RUNTIMES = 2_000, 500, 500
 PAGE = 100

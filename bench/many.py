@@ -28,9 +28,9 @@ import yaml
 from temporalio.client import Client
 
 from bench.prepared import apply, calls_since, flavour, platform, register, script, verdict
-from contracts import ids, search
-from sandbox import temporal
-from sandbox.journey import Journey, StepFailedError
+from nautes.messages import ids, search
+from nautes_sandbox import temporal
+from nautes_sandbox.journey import Journey, StepFailedError
 
 RATE_BAR = 20.0  # runtimes per second
 IDLE_BAR = 1.1  # requests of a minute with all runtimes, of those with a tenth; a minute may hold 12 or 13 sweeps

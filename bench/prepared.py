@@ -19,10 +19,10 @@ from typing import Any, TypeVar
 import httpx
 import yaml
 
-from clients.vault import Vault
-from sandbox.journey import Journey, StepFailedError
-from sandbox.kubernetes import assets
-from sandbox.world import CLUSTERS, World
+from nautes.clients.vault import Vault
+from nautes_sandbox.journey import Journey, StepFailedError
+from nautes_sandbox.kubernetes import assets
+from nautes_sandbox.world import CLUSTERS, World
 
 QUIET = {
     "NAUTES_SWEEP_SECONDS": "600",

@@ -20,7 +20,7 @@ from typing import Any
 import yaml
 
 from bench.prepared import flavour, platform, script, spread
-from sandbox.journey import Journey, StepFailedError
+from nautes_sandbox.journey import Journey, StepFailedError
 
 OBJECTS = 10
 LOOK_EVERY = 0.01  # seconds

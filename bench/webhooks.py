@@ -27,10 +27,10 @@ import httpx
 
 from api.hooks import BURST, RATE
 from bench.prepared import flavour, platform, script, spread, vault_of, verdict
-from blueprints.vault import hook_path
-from contracts.secrets import SecretRef
-from sandbox.hands import quoted
-from sandbox.journey import Journey, StepFailedError
+from nautes.blueprints.vault import hook_path
+from nautes.messages.secrets import SecretRef
+from nautes_sandbox.hands import quoted
+from nautes_sandbox.journey import Journey, StepFailedError
 
 BAR = 50.0  # milliseconds, 99 of 100 deliveries
 PACE = 0.75 * RATE  # deliveries per second

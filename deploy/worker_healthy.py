@@ -14,9 +14,9 @@ from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 
-from clients.settings import Settings
-from clients.temporal import connect
-from contracts import ids
+from nautes.clients.settings import Settings
+from nautes.clients.temporal import connect
+from nautes.messages import ids
 
 LATELY = 120.0  # seconds; a poll takes up to 70
 

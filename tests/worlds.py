@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.kubernetes import assets
-from sandbox.world import CLUSTERS, World
+from nautes_sandbox.kubernetes import assets
+from nautes_sandbox.world import CLUSTERS, World
 
 
 def flavours(group: str = "world") -> list[Any]:

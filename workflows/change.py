@@ -16,12 +16,12 @@ with workflow.unsafe.imports_passed_through():
     from activities.gitlab import GitLabActivities
     from activities.products import ProductActivities
     from activities.repositories import RepositoryActivities
-    from contracts import ids
-    from contracts.clusters import ReserveOrder
-    from contracts.errors import NautesError
-    from contracts.gitlab import Project, RepositoryOrder, RepositoryState
-    from contracts.operations import Effect, OperationStatus, Outcome
-    from contracts.products import (
+    from nautes.messages import ids
+    from nautes.messages.clusters import ReserveOrder
+    from nautes.messages.errors import NautesError
+    from nautes.messages.gitlab import Project, RepositoryOrder, RepositoryState
+    from nautes.messages.operations import Effect, OperationStatus, Outcome
+    from nautes.messages.products import (
         ChangeInput,
         ChangeReport,
         FilesCommitted,
@@ -32,8 +32,8 @@ with workflow.unsafe.imports_passed_through():
         SyncOrder,
         SyncReport,
     )
-    from contracts.vault import RepositorySecrets
-    from resources.findings import Finding
+    from nautes.messages.vault import RepositorySecrets
+    from nautes.resources.findings import Finding
     from workflows import effects, progress
     from workflows.doors import DECLARATION, Doors
     from workflows.effects import Undo, perform

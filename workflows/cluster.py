@@ -11,8 +11,8 @@ from temporalio import workflow
 from temporalio.exceptions import ChildWorkflowError
 
 with workflow.unsafe.imports_passed_through():
-    from contracts import ids
-    from contracts.clusters import (
+    from nautes.messages import ids
+    from nautes.messages.clusters import (
         Claim,
         ClusterClaims,
         ClusterInput,
@@ -25,11 +25,11 @@ with workflow.unsafe.imports_passed_through():
         Reserved,
         Uses,
     )
-    from contracts.control import Released
-    from contracts.errors import NautesError, NotFound, Refused, Unavailable
-    from contracts.operations import Accepted, ClusterRequest, require_bounded
-    from contracts.status import ClusterStatus
-    from contracts.timing import TIMING
+    from nautes.messages.control import Released
+    from nautes.messages.errors import NautesError, NotFound, Refused, Unavailable
+    from nautes.messages.operations import Accepted, ClusterRequest, require_bounded
+    from nautes.messages.status import ClusterStatus
+    from nautes.messages.timing import TIMING
     from workflows import effects, progress
     from workflows.register import Register
     from workflows.registration import RegistrationWorkflow, asked_by_git, operation_of

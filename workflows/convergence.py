@@ -10,11 +10,11 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.git import GitActivities
     from activities.kubernetes import KubernetesActivities
-    from contracts.clusters import Grant
-    from contracts.convergence import ConvergeReport
-    from contracts.git import FetchOrder
-    from contracts.runtimes import DeploymentSpec
-    from contracts.status import DeploymentStatus
+    from nautes.messages.clusters import Grant
+    from nautes.messages.convergence import ConvergeReport
+    from nautes.messages.git import FetchOrder
+    from nautes.messages.runtimes import DeploymentSpec
+    from nautes.messages.status import DeploymentStatus
     from workflows import effects, orders
     from workflows.effects import perform
 

@@ -11,13 +11,13 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.control import ControlActivities
     from activities.kubernetes import KubernetesActivities
-    from contracts import ids
-    from contracts.clusters import ClaimOrder, Grant
-    from contracts.errors import NautesError, Refused
-    from contracts.gitlab import Push
-    from contracts.runtimes import DeploymentInput, DeploymentSpec, DeploymentState
-    from contracts.status import DeploymentStatus
-    from contracts.timing import TIMING
+    from nautes.messages import ids
+    from nautes.messages.clusters import ClaimOrder, Grant
+    from nautes.messages.errors import NautesError, Refused
+    from nautes.messages.gitlab import Push
+    from nautes.messages.runtimes import DeploymentInput, DeploymentSpec, DeploymentState
+    from nautes.messages.status import DeploymentStatus
+    from nautes.messages.timing import TIMING
     from workflows import effects, orders, progress
     from workflows.convergence import Convergence
     from workflows.effects import perform

@@ -9,9 +9,9 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.repositories import RepositoryActivities
-    from contracts.declarations import Lifetime, RepositoryAccess
-    from contracts.gitlab import AgreeOrder, HookOrder, KeysOrder, TokenOrder, WithdrawOrder
-    from contracts.vault import RepositorySecrets
+    from nautes.messages.declarations import Lifetime, RepositoryAccess
+    from nautes.messages.gitlab import AgreeOrder, HookOrder, KeysOrder, TokenOrder, WithdrawOrder
+    from nautes.messages.vault import RepositorySecrets
     from workflows.effects import perform
     from workflows.record import Record
 

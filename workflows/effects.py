@@ -16,10 +16,10 @@ from temporalio.common import Priority, RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, RetryState, TimeoutError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from contracts import errors
-    from contracts.errors import NautesError
-    from contracts.timing import TIMING
-    from resources.findings import Finding
+    from nautes.messages import errors
+    from nautes.messages.errors import NautesError
+    from nautes.messages.timing import TIMING
+    from nautes.resources.findings import Finding
 
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from contracts.gitlab import Push
-    from contracts.runtimes import EventSource, PipelineSpec, Trigger
-    from resources.patterns import find
+    from nautes.messages.gitlab import Push
+    from nautes.messages.runtimes import EventSource, PipelineSpec, Trigger
+    from nautes.resources.patterns import find
 
 DELETED = "0" * 40
 

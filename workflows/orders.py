@@ -8,12 +8,12 @@ from __future__ import annotations
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from blueprints import runtimes
-    from contracts.clusters import Claim, Grant
-    from contracts.convergence import ConvergeOrder, HealthOrder, OwnedOrder
-    from contracts.git import TreeRef
-    from contracts.runtimes import DeploymentSpec, PipelineSpec
-    from contracts.vault import RoleName, RuntimeRole
+    from nautes.blueprints import runtimes
+    from nautes.messages.clusters import Claim, Grant
+    from nautes.messages.convergence import ConvergeOrder, HealthOrder, OwnedOrder
+    from nautes.messages.git import TreeRef
+    from nautes.messages.runtimes import DeploymentSpec, PipelineSpec
+    from nautes.messages.vault import RoleName, RuntimeRole
 
 Spec = DeploymentSpec | PipelineSpec
 

@@ -12,13 +12,13 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 with workflow.unsafe.imports_passed_through():
     from activities.control import ControlActivities
-    from contracts import ids
-    from contracts.clusters import ClaimOrder, Grant
-    from contracts.errors import NautesError
-    from contracts.gitlab import Push
-    from contracts.runtimes import PipelineInput, PipelineSpec, PipelineState, RunInput, Trigger
-    from contracts.status import PipelineStatus
-    from contracts.timing import TIMING
+    from nautes.messages import ids
+    from nautes.messages.clusters import ClaimOrder, Grant
+    from nautes.messages.errors import NautesError
+    from nautes.messages.gitlab import Push
+    from nautes.messages.runtimes import PipelineInput, PipelineSpec, PipelineState, RunInput, Trigger
+    from nautes.messages.status import PipelineStatus
+    from nautes.messages.timing import TIMING
     from workflows import effects, orders, progress
     from workflows.effects import perform
     from workflows.events import matching

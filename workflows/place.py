@@ -13,10 +13,10 @@ with workflow.unsafe.imports_passed_through():
     from activities.control import ControlActivities
     from activities.runtimes import RuntimeActivities
     from activities.vault import VaultActivities
-    from contracts.clusters import ClaimOrder, Grant
-    from contracts.errors import Unavailable
-    from contracts.places import ClearOrder, PlaceOrder
-    from contracts.timing import TIMING
+    from nautes.messages.clusters import ClaimOrder, Grant
+    from nautes.messages.errors import Unavailable
+    from nautes.messages.places import ClearOrder, PlaceOrder
+    from nautes.messages.timing import TIMING
     from workflows import orders
     from workflows.effects import perform
 

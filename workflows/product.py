@@ -14,15 +14,23 @@ from temporalio.exceptions import ApplicationError, ChildWorkflowError
 
 with workflow.unsafe.imports_passed_through():
     from activities.products import ProductActivities
-    from contracts import ids
-    from contracts.common import Requester
-    from contracts.declarations import Borrow, Known
-    from contracts.errors import NautesError, Refused, Unavailable
-    from contracts.gitlab import Push
-    from contracts.operations import Accepted, ChangeRequest, require_bounded
-    from contracts.products import ChangeInput, OpenedOrder, ProductInput, ProductState, SyncOrder, SyncReport, Watch
-    from contracts.status import ProductStatus
-    from contracts.timing import TIMING
+    from nautes.messages import ids
+    from nautes.messages.common import Requester
+    from nautes.messages.declarations import Borrow, Known
+    from nautes.messages.errors import NautesError, Refused, Unavailable
+    from nautes.messages.gitlab import Push
+    from nautes.messages.operations import Accepted, ChangeRequest, require_bounded
+    from nautes.messages.products import (
+        ChangeInput,
+        OpenedOrder,
+        ProductInput,
+        ProductState,
+        SyncOrder,
+        SyncReport,
+        Watch,
+    )
+    from nautes.messages.status import ProductStatus
+    from nautes.messages.timing import TIMING
     from workflows import effects, progress
     from workflows.change import ChangeWorkflow
     from workflows.effects import perform

@@ -8,8 +8,8 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
 with workflow.unsafe.imports_passed_through():
-    from contracts import search
-    from contracts.status import DeploymentStatus
+    from nautes.messages import search
+    from nautes.messages.status import DeploymentStatus
 
 
 def describe(

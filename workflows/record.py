@@ -7,7 +7,7 @@ from collections.abc import Callable
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from contracts.operations import Effect
+    from nautes.messages.operations import Effect
 
 ACTIONS = {"created": "create", "changed": "change", "deleted": "delete"}
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from contracts.clusters import Claim, ClusterState, Reservation, Reserve, Reserved, Uses
-from contracts.errors import Conflict
+from nautes.messages.clusters import Claim, ClusterState, Reservation, Reserve, Reserved, Uses
+from nautes.messages.errors import Conflict
 
 
 class Register:

@@ -14,10 +14,10 @@ with workflow.unsafe.imports_passed_through():
     from activities.components import ComponentActivities
     from activities.control import ControlActivities
     from activities.vault import VaultActivities
-    from blueprints import components
-    from blueprints import vault as vault_names
-    from blueprints.virtual import host_of
-    from contracts.clusters import (
+    from nautes.blueprints import components
+    from nautes.blueprints import vault as vault_names
+    from nautes.blueprints.virtual import host_of
+    from nautes.messages.clusters import (
         ClusterCheck,
         ClusterCommit,
         ClusterCommitted,
@@ -27,12 +27,12 @@ with workflow.unsafe.imports_passed_through():
         RegistrationInput,
         RegistrationReport,
     )
-    from contracts.control import ScheduleOrder
-    from contracts.errors import NautesError, Refused
-    from contracts.operations import ClusterRequest, Effect, OperationStatus, Outcome
-    from contracts.secrets import SecretRef
-    from contracts.vault import ClusterAuth, KubeconfigOrder, KubeconfigUndo
-    from resources.findings import Finding
+    from nautes.messages.control import ScheduleOrder
+    from nautes.messages.errors import NautesError, Refused
+    from nautes.messages.operations import ClusterRequest, Effect, OperationStatus, Outcome
+    from nautes.messages.secrets import SecretRef
+    from nautes.messages.vault import ClusterAuth, KubeconfigOrder, KubeconfigUndo
+    from nautes.resources.findings import Finding
     from workflows import effects, progress
     from workflows.effects import Undo, perform
     from workflows.remarks import remark

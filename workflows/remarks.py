@@ -10,9 +10,9 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.gitlab import GitLabActivities
-    from contracts.errors import NautesError
-    from contracts.gitlab import CommentOrder
-    from resources.findings import Finding
+    from nautes.messages.errors import NautesError
+    from nautes.messages.gitlab import CommentOrder
+    from nautes.resources.findings import Finding
     from workflows import effects
     from workflows.effects import perform
 

@@ -12,11 +12,11 @@ with workflow.unsafe.imports_passed_through():
     from activities.git import GitActivities
     from activities.gitlab import GitLabActivities
     from activities.tekton import TektonActivities
-    from contracts.errors import NautesError
-    from contracts.git import FetchOrder
-    from contracts.gitlab import StatusOrder
-    from contracts.runtimes import RunInput, RunOrder, RunRef, RunReport
-    from contracts.status import RunStatus
+    from nautes.messages.errors import NautesError
+    from nautes.messages.git import FetchOrder
+    from nautes.messages.gitlab import StatusOrder
+    from nautes.messages.runtimes import RunInput, RunOrder, RunRef, RunReport
+    from nautes.messages.status import RunStatus
     from workflows import effects, progress
     from workflows.effects import perform
 

@@ -12,12 +12,12 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.control import ControlActivities
-    from contracts.clusters import Uses, UsesOrder
-    from contracts.control import TellOrder
-    from contracts.declarations import Borrow, Known
-    from contracts.errors import Unavailable
-    from contracts.products import SyncReport
-    from contracts.timing import TIMING
+    from nautes.messages.clusters import Uses, UsesOrder
+    from nautes.messages.control import TellOrder
+    from nautes.messages.declarations import Borrow, Known
+    from nautes.messages.errors import Unavailable
+    from nautes.messages.products import SyncReport
+    from nautes.messages.timing import TIMING
     from workflows.doors import DECLARATION, Doors
     from workflows.effects import perform
     from workflows.record import Record

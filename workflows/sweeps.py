@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.drift import DriftActivities
     from activities.gitlab import GitLabActivities
     from activities.vault import VaultActivities
-    from contracts.control import AnnounceOrder, DriftOrder, DriftReport
+    from nautes.messages.control import AnnounceOrder, DriftOrder, DriftReport
     from workflows.effects import perform
 
 STAGED_HOURS = 24  # until a command whose secret is still staged counts as never taken

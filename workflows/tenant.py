@@ -14,11 +14,11 @@ with workflow.unsafe.imports_passed_through():
     from activities.gitlab import GitLabActivities
     from activities.repositories import RepositoryActivities
     from activities.vault import VaultActivities
-    from contracts.clusters import DeclaredReport, KnownCluster
-    from contracts.control import ScheduleOrder, WakeOrder
-    from contracts.gitlab import HookOrder, Push
-    from contracts.status import TenantStatus
-    from contracts.tenant import TenantInput
+    from nautes.messages.clusters import DeclaredReport, KnownCluster
+    from nautes.messages.control import ScheduleOrder, WakeOrder
+    from nautes.messages.gitlab import HookOrder, Push
+    from nautes.messages.status import TenantStatus
+    from nautes.messages.tenant import TenantInput
     from workflows import effects, progress
     from workflows.effects import perform
     from workflows.remarks import remark

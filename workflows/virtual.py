@@ -15,12 +15,12 @@ with workflow.unsafe.imports_passed_through():
     from activities.control import ControlActivities
     from activities.vault import VaultActivities
     from activities.virtual import VirtualActivities
-    from blueprints import virtual
-    from contracts import ids
-    from contracts.clusters import Claim, ClaimOrder, VirtualOrder
-    from contracts.errors import NotFound, Refused
-    from contracts.operations import Manifest
-    from contracts.secrets import SecretRef
+    from nautes.blueprints import virtual
+    from nautes.messages import ids
+    from nautes.messages.clusters import Claim, ClaimOrder, VirtualOrder
+    from nautes.messages.errors import NotFound, Refused
+    from nautes.messages.operations import Manifest
+    from nautes.messages.secrets import SecretRef
     from workflows.effects import Undo, perform
 
 Note = Callable[[str, str, str], None]

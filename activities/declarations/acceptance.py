@@ -1,7 +1,7 @@
 """What of a declaration's head takes effect, and who must be told: the look that follows every commit, ours or a person's.
 
 Called by activities/products.py. A change's own resources are trusted (their rules have run); all else that is new is judged
-resource by resource (rules/acceptance.py). Everything reported is a difference to what the product knows already.
+resource by resource (nautes/rules/acceptance.py). Everything reported is a difference to what the product knows already.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from dataclasses import dataclass, replace
 from activities.declarations import specifications
 from activities.declarations.planning import Policy, repository_plan
 from activities.declarations.worlds import Worlds
-from blueprints import keys
-from clients.declarations import Declaration, Declarations
-from clients.gitlab import GitLab
-from contracts import ids
-from contracts.declarations import Agreement, Author, Known, RepositoryAccess
-from contracts.errors import NotFound
-from contracts.gitlab import KeyGrant
-from contracts.operations import Outcome
-from contracts.products import SyncOrder, SyncReport
-from contracts.runtimes import DeploymentSpec, PipelineSpec
-from resources.findings import Finding
-from resources.names import Names
-from resources.product import CodeRepo, CodeRepoBinding, Environment
-from resources.runtime import DeploymentRuntime, ProjectPipelineRuntime
-from resources.tree import ProductTree
-from rules.acceptance import Pushed, Verdict, judge
-from rules.engine import finding
+from nautes.blueprints import keys
+from nautes.clients.declarations import Declaration, Declarations
+from nautes.clients.gitlab import GitLab
+from nautes.messages import ids
+from nautes.messages.declarations import Agreement, Author, Known, RepositoryAccess
+from nautes.messages.errors import NotFound
+from nautes.messages.gitlab import KeyGrant
+from nautes.messages.operations import Outcome
+from nautes.messages.products import SyncOrder, SyncReport
+from nautes.messages.runtimes import DeploymentSpec, PipelineSpec
+from nautes.resources.findings import Finding
+from nautes.resources.names import Names
+from nautes.resources.product import CodeRepo, CodeRepoBinding, Environment
+from nautes.resources.runtime import DeploymentRuntime, ProjectPipelineRuntime
+from nautes.resources.tree import ProductTree
+from nautes.rules.acceptance import Pushed, Verdict, judge
+from nautes.rules.engine import finding
 
 CONFIRMED = "Nautes-Confirm-Deletions"  # trailer of a commit by which a person repeats the count of what goes
 

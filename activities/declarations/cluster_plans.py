@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
-from blueprints import components
-from blueprints.virtual import host_of
-from contracts.clusters import ClusterCheck, ClusterPlan
-from contracts.operations import Effect, FieldChange, Manifest, Outcome
-from resources.cluster import Cluster
-from resources.fields import differences
-from resources.findings import Finding
-from resources.manifest import manifest_of, resource_of, version
-from rules import clusters as rules
+from nautes.blueprints import components
+from nautes.blueprints.virtual import host_of
+from nautes.messages.clusters import ClusterCheck, ClusterPlan
+from nautes.messages.operations import Effect, FieldChange, Manifest, Outcome
+from nautes.resources.cluster import Cluster
+from nautes.resources.fields import differences
+from nautes.resources.findings import Finding
+from nautes.resources.manifest import manifest_of, resource_of, version
+from nautes.rules import clusters as rules
 
 
 def plan(order: ClusterCheck, findings: list[Finding]) -> ClusterPlan:

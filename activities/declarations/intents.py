@@ -11,19 +11,19 @@ from functools import cached_property
 from typing import Any
 
 from activities.declarations import specifications
-from clients.declarations import Declaration
-from contracts import ids
-from contracts.clusters import Claim, Reserve
-from contracts.declarations import Agreement, Borrow
-from contracts.operations import ChangeRequest, Effect, Outcome
-from resources.base import Resource
-from resources.findings import Finding
-from resources.kinds import in_order
-from resources.manifest import resource_of, version
-from resources.product import CodeRepo, CodeRepoBinding, Environment, Product, product_of_group
-from resources.runtime import DeploymentRuntime, ProjectPipelineRuntime
-from resources.tree import ProductTree
-from rules.engine import finding
+from nautes.clients.declarations import Declaration
+from nautes.messages import ids
+from nautes.messages.clusters import Claim, Reserve
+from nautes.messages.declarations import Agreement, Borrow
+from nautes.messages.operations import ChangeRequest, Effect, Outcome
+from nautes.resources.base import Resource
+from nautes.resources.findings import Finding
+from nautes.resources.kinds import in_order
+from nautes.resources.manifest import resource_of, version
+from nautes.resources.product import CodeRepo, CodeRepoBinding, Environment, Product, product_of_group
+from nautes.resources.runtime import DeploymentRuntime, ProjectPipelineRuntime
+from nautes.resources.tree import ProductTree
+from nautes.rules.engine import finding
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from blueprints import keys, runtimes
-from contracts import ids
-from contracts.operations import Effect, FieldChange
-from resources.base import Resource
-from resources.fields import differences
-from resources.manifest import manifest_of
-from resources.product import CodeRepo, Environment, Product
-from resources.runtime import DeploymentRuntime, ProjectPipelineRuntime
-from resources.tree import ProductTree
+from nautes.blueprints import keys, runtimes
+from nautes.messages import ids
+from nautes.messages.operations import Effect, FieldChange
+from nautes.resources.base import Resource
+from nautes.resources.fields import differences
+from nautes.resources.manifest import manifest_of
+from nautes.resources.product import CodeRepo, Environment, Product
+from nautes.resources.runtime import DeploymentRuntime, ProjectPipelineRuntime
+from nautes.resources.tree import ProductTree
 
 Action = Literal["create", "change", "delete"]
 Runtime = DeploymentRuntime | ProjectPipelineRuntime

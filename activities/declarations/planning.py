@@ -14,21 +14,21 @@ from activities.declarations import intents, lines, specifications
 from activities.declarations.intents import Intent
 from activities.declarations.worlds import Worlds
 from activities.declarations.worlds import repositories as named
-from clients.declarations import DECLARATION, Declaration, Declarations
-from clients.gitlab import DEVELOPER, MAINTAINER, GitLab
-from contracts.common import Requester
-from contracts.declarations import Agreement, Lifetime
-from contracts.gitlab import GroupOrder
-from contracts.operations import ChangeRequest, Effect
-from contracts.products import Plan, RepositoryPlan
-from resources.findings import Finding
-from resources.names import Names
-from resources.product import CodeRepo, CodeRepoBinding, Product
-from resources.runtime import DeploymentRuntime, ProjectPipelineRuntime
-from resources.stored import store
-from rules import deletions
-from rules.engine import check, finding
-from rules.frozen import frozen
+from nautes.clients.declarations import DECLARATION, Declaration, Declarations
+from nautes.clients.gitlab import DEVELOPER, MAINTAINER, GitLab
+from nautes.messages.common import Requester
+from nautes.messages.declarations import Agreement, Lifetime
+from nautes.messages.gitlab import GroupOrder
+from nautes.messages.operations import ChangeRequest, Effect
+from nautes.messages.products import Plan, RepositoryPlan
+from nautes.resources.findings import Finding
+from nautes.resources.names import Names
+from nautes.resources.product import CodeRepo, CodeRepoBinding, Product
+from nautes.resources.runtime import DeploymentRuntime, ProjectPipelineRuntime
+from nautes.resources.stored import store
+from nautes.rules import deletions
+from nautes.rules.engine import check, finding
+from nautes.rules.frozen import frozen
 
 HOOK_EVENTS = ["push_events", "tag_push_events"]
 PERMISSIONS = ("readonly", "readwrite")

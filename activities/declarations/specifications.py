@@ -10,18 +10,18 @@ import hashlib
 from collections.abc import Container, Iterable
 
 from activities.declarations.worlds import repositories
-from clients.declarations import Declaration
-from contracts import ids
-from contracts.declarations import Agreement, Consumer
-from contracts.products import Watch
-from contracts.runtimes import DeploymentSpec, EventSource, PipelineFile, PipelineSpec, Trigger
-from contracts.status import RuntimeLine
-from resources.base import Resource
-from resources.findings import Finding
-from resources.product import CodeRepo, CodeRepoBinding, Environment
-from resources.runtime import DeploymentRuntime, ProjectPipelineRuntime
-from resources.tree import ProductTree
-from rules.engine import finding
+from nautes.clients.declarations import Declaration
+from nautes.messages import ids
+from nautes.messages.declarations import Agreement, Consumer
+from nautes.messages.products import Watch
+from nautes.messages.runtimes import DeploymentSpec, EventSource, PipelineFile, PipelineSpec, Trigger
+from nautes.messages.status import RuntimeLine
+from nautes.resources.base import Resource
+from nautes.resources.findings import Finding
+from nautes.resources.product import CodeRepo, CodeRepoBinding, Environment
+from nautes.resources.runtime import DeploymentRuntime, ProjectPipelineRuntime
+from nautes.resources.tree import ProductTree
+from nautes.rules.engine import finding
 
 
 def workflow(runtime: Resource) -> str:

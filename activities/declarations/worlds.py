@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import cache
 
-from clients.declarations import Declaration, Declarations
-from resources.base import Resource
-from resources.product import CodeRepo, CodeRepoBinding
-from resources.runtime import DeploymentRuntime, ProjectPipelineRuntime
-from resources.tree import ProductTree
-from rules.engine import ForeignRepository, World
+from nautes.clients.declarations import Declaration, Declarations
+from nautes.resources.base import Resource
+from nautes.resources.product import CodeRepo, CodeRepoBinding
+from nautes.resources.runtime import DeploymentRuntime, ProjectPipelineRuntime
+from nautes.resources.tree import ProductTree
+from nautes.rules.engine import ForeignRepository, World
 
 Read = Callable[[str], Declaration]
 

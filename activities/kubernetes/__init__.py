@@ -13,9 +13,9 @@ from activities.kubernetes.converge import Converger
 from activities.kubernetes.health import Doctor
 from activities.kubernetes.probe import Probe
 from activities.kubernetes.removal import Remover
-from clients.git import GitCache
-from clients.kubernetes import Clusters
-from contracts.convergence import (
+from nautes.clients.git import GitCache
+from nautes.clients.kubernetes import Clusters
+from nautes.messages.convergence import (
     ConvergeOrder,
     ConvergeReport,
     HealthOrder,

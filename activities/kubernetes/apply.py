@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from activities.kubernetes.concurrency import each
-from clients.kubernetes import Cluster, Kind
-from contracts.convergence import ObjectOutcome
-from contracts.errors import Forbidden, NautesError, NotFound, Unavailable
-from convergence.difference import difference
-from convergence.objects import Key, Object, metadata
-from convergence.plan import Change
-from convergence.waves import in_waves, wave
+from nautes.clients.kubernetes import Cluster, Kind
+from nautes.convergence.difference import difference
+from nautes.convergence.objects import Key, Object, metadata
+from nautes.convergence.plan import Change
+from nautes.convergence.waves import in_waves, wave
+from nautes.messages.convergence import ObjectOutcome
+from nautes.messages.errors import Forbidden, NautesError, NotFound, Unavailable
 
 OUTAGES = 3  # failures of the connection after which the rest is not tried
 

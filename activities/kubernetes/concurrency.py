@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from temporalio import activity
 
-from clients.kubernetes import CONNECTIONS
+from nautes.clients.kubernetes import CONNECTIONS
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -15,16 +15,16 @@ from activities.kubernetes.apply import Result, Writer, outcome
 from activities.kubernetes.definitions import await_definitions, scopes
 from activities.kubernetes.inventory import Inventory, Look
 from activities.kubernetes.parents import Parents
-from clients.git import GitCache
-from clients.kubernetes import Cluster, Clusters, Kind
-from contracts.convergence import OUTCOMES_LIMIT, ConvergeOrder, ConvergeReport, ObjectOutcome
-from contracts.errors import Refused
-from convergence import guard, inventory
-from convergence.known_files import KnownFiles
-from convergence.manifests import Manifests, parse, parse_objects
-from convergence.objects import Finding, Key, Object, desired, key_of
-from convergence.plan import Plan, plan
-from resources.findings import Finding as Wrong
+from nautes.clients.git import GitCache
+from nautes.clients.kubernetes import Cluster, Clusters, Kind
+from nautes.convergence import guard, inventory
+from nautes.convergence.known_files import KnownFiles
+from nautes.convergence.manifests import Manifests, parse, parse_objects
+from nautes.convergence.objects import Finding, Key, Object, desired, key_of
+from nautes.convergence.plan import Plan, plan
+from nautes.messages.convergence import OUTCOMES_LIMIT, ConvergeOrder, ConvergeReport, ObjectOutcome
+from nautes.messages.errors import Refused
+from nautes.resources.findings import Finding as Wrong
 
 ORDER = ("failed", "refused", "pruned", "applied", "unchanged")  # of outcomes in a report
 

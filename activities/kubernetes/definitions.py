@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from activities.kubernetes.apply import Result
-from clients.kubernetes import Cluster
-from convergence.objects import Object, metadata
+from nautes.clients.kubernetes import Cluster
+from nautes.convergence.objects import Object, metadata
 
 ESTABLISHED_WITHIN = 15.0  # seconds; API servers need one or two
 LOOK_EVERY = 0.1

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Mapping
 
 from activities.kubernetes.inventory import Inventory, Look, parent_namespaces
-from clients.kubernetes import Cluster, Clusters, Kind
-from contracts.convergence import OUTCOMES_LIMIT, HealthOrder, HealthReport, ObjectHealth
-from convergence.health import Health, health
-from convergence.objects import Key, Object
+from nautes.clients.kubernetes import Cluster, Clusters, Kind
+from nautes.convergence.health import Health, health
+from nautes.convergence.objects import Key, Object
+from nautes.messages.convergence import OUTCOMES_LIMIT, HealthOrder, HealthReport, ObjectHealth
 
 WATCH = 5  # seconds of one watch: between two of them cancellation is noticed and a heartbeat sent
 LOOK_EVERY = 0.2  # seconds between two looks at least

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from activities.kubernetes.concurrency import each
-from clients.kubernetes import Cluster, Kind
-from contracts.errors import NotFound
-from convergence import inventory
-from convergence.difference import applied_by_us
-from convergence.inventory import PART_OF, PLATFORM_NAMESPACE, Parent
-from convergence.objects import Key, Object, key_of
+from nautes.clients.kubernetes import Cluster, Kind
+from nautes.convergence import inventory
+from nautes.convergence.difference import applied_by_us
+from nautes.convergence.inventory import PART_OF, PLATFORM_NAMESPACE, Parent
+from nautes.convergence.objects import Key, Object, key_of
+from nautes.messages.errors import NotFound
 
 KINDS_LIMIT = 200  # of a parent that somebody wrote into
 # Made by controllers, which copy labels; or too many to look through.

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from activities.kubernetes.inventory import Inventory
-from clients.kubernetes import Cluster
-from contracts.convergence import ConvergeOrder
-from contracts.errors import NotFound
-from convergence import inventory
-from convergence.inventory import PLATFORM_NAMESPACE, Parent
-from convergence.objects import Object
-from convergence.plan import Change
+from nautes.clients.kubernetes import Cluster
+from nautes.convergence import inventory
+from nautes.convergence.inventory import PLATFORM_NAMESPACE, Parent
+from nautes.convergence.objects import Object
+from nautes.convergence.plan import Change
+from nautes.messages.convergence import ConvergeOrder
+from nautes.messages.errors import NotFound
 
 
 class Parents:

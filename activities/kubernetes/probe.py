@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from activities.patience import waited
-from clients.kubernetes import Cluster, Clusters
-from contracts.convergence import ProbeOrder, ProbeReport
-from contracts.errors import Forbidden, Refused, Unavailable
+from nautes.clients.kubernetes import Cluster, Clusters
+from nautes.messages.convergence import ProbeOrder, ProbeReport
+from nautes.messages.errors import Forbidden, Refused, Unavailable
 
 PATIENCE = 8.0  # seconds after which a cluster that cannot be reached is refused instead of waited for
 OLDEST = (1, 20)

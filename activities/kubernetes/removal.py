@@ -13,10 +13,10 @@ from dataclasses import replace
 from activities.kubernetes.apply import Writer
 from activities.kubernetes.health import report
 from activities.kubernetes.inventory import Inventory, Look, parent_namespaces
-from clients.kubernetes import Cluster, Clusters
-from contracts.convergence import OUTCOMES_LIMIT, ObjectHealth, OwnedOrder, OwnedReport
-from contracts.errors import Forbidden, NotFound
-from convergence.objects import metadata
+from nautes.clients.kubernetes import Cluster, Clusters
+from nautes.convergence.objects import metadata
+from nautes.messages.convergence import OUTCOMES_LIMIT, ObjectHealth, OwnedOrder, OwnedReport
+from nautes.messages.errors import Forbidden, NotFound
 
 LOOK_FIRST, LOOK_LAST = 0.2, 2.0  # seconds between two looks at what is still going; they grow
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from resources.base import Resource
-from resources.product import CodeRepo, CodeRepoBinding, Environment, Project
-from resources.runtime import DeploymentRuntime, ProjectPipelineRuntime
+from nautes.resources.base import Resource
+from nautes.resources.product import CodeRepo, CodeRepoBinding, Environment, Project
+from nautes.resources.runtime import DeploymentRuntime, ProjectPipelineRuntime
 
 
 @dataclass(frozen=True)

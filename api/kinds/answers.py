@@ -21,9 +21,9 @@ from api.problems import ALWAYS, Gone, documented
 from api.reading import Item, View
 from api.schemas import body_of, reply_of
 from api.state import State
-from contracts.errors import NotFound
-from contracts.operations import Action
-from resources.base import Resource
+from nautes.messages.errors import NotFound
+from nautes.messages.operations import Action
+from nautes.resources.base import Resource
 
 Shown = Callable[[Item], dict[str, Any]]
 JSON = "application/json"

@@ -14,9 +14,9 @@ from api.parameters import Given, If, Known, Selected
 from api.reading import Item
 from api.schemas import name_schema, reply_of, resource_of_body
 from api.state import May, Shared
-from contracts.errors import NotFound
-from resources.base import Resource
-from resources.cluster import Cluster
+from nautes.messages.errors import NotFound
+from nautes.resources.base import Resource
+from nautes.resources.cluster import Cluster
 
 router = APIRouter(prefix="/api/v1/clusters", tags=["clusters"])
 Name = Annotated[str, Path(alias="cluster_name", max_length=255, json_schema_extra=name_schema(Cluster))]

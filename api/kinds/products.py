@@ -15,9 +15,9 @@ from api.paths import ProductName
 from api.reading import Item
 from api.schemas import reply_of, resource_of_body
 from api.state import May, Shared
-from contracts.errors import NotFound
-from resources.base import Resource
-from resources.product import Product
+from nautes.messages.errors import NotFound
+from nautes.resources.base import Resource
+from nautes.resources.product import Product
 
 router = APIRouter(prefix="/api/v1/products", tags=["products"])
 

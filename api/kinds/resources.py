@@ -18,10 +18,10 @@ from api.paths import ProductName
 from api.reading import Item, View, with_addresses
 from api.schemas import name_schema, reply_of, resource_of_body
 from api.state import May, Shared, State
-from clients.declarations import DECLARATION
-from contracts.errors import NotFound
-from resources.base import Resource
-from resources.product import CodeRepo
+from nautes.clients.declarations import DECLARATION
+from nautes.messages.errors import NotFound
+from nautes.resources.base import Resource
+from nautes.resources.product import CodeRepo
 
 Live = dict[str, dict[str, Any]]
 

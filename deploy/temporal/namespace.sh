@@ -1,6 +1,6 @@
 #!/bin/sh
-# The namespace with 30 days of history, and the search attributes of contracts/search.py. Twice changes nothing.
-# The sandbox does the same in sandbox/temporal.py; tests/unit/test_deploy.py runs this against a real server.
+# The namespace with 30 days of history, and the search attributes of nautes/messages/search.py. Twice changes nothing.
+# The sandbox does the same in sandbox/nautes_sandbox/temporal.py; tests/unit/test_deploy.py runs this against a real server.
 set -eu
 namespace="${1:-default}"
 retention=720h

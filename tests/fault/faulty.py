@@ -9,8 +9,8 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from sandbox.journey import Journey
-from sandbox.world import CLUSTERS, World
+from nautes_sandbox.journey import Journey
+from nautes_sandbox.world import CLUSTERS, World
 from tests.fault.nursery import Nursery
 from tests.fault.plan import Mode, Plan, Signature
 from tests.fault.proxy import FaultProxy

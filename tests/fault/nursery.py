@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from sandbox.process import minimal_environment
+from nautes_sandbox.process import minimal_environment
 
 
 class Nursery:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from sandbox.hands import Hands, quoted
+from nautes_sandbox.hands import Hands, quoted
 from tests.fault.plan import normal
 from tests.integration import secrets
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.world import World
+from nautes_sandbox.world import World
 from tests.worlds import flavours, running
 
 

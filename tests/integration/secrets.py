@@ -8,8 +8,8 @@ import re
 import httpx
 import yaml
 
-from sandbox import openbao
-from sandbox.hands import Hands
+from nautes_sandbox import openbao
+from nautes_sandbox.hands import Hands
 
 # What a secret looks like, wherever it comes from.
 SHAPES = {

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.journey import Journey
-from sandbox.world import World
+from nautes_sandbox.journey import Journey
+from nautes_sandbox.world import World
 from tests.integration import histories, secrets
 
 

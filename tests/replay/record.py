@@ -14,16 +14,16 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from contracts.clusters import ClusterInput, ClusterStanding, KnownCluster, Reserve, Uses
-from contracts.convergence import HealthReport, ObjectHealth
-from contracts.declarations import Borrow, Known, RepositoryAccess
-from contracts.errors import NotFound, Refused, Unavailable
-from contracts.gitlab import PushPage
-from contracts.products import ProductInput, Watch
-from contracts.runtimes import DeploymentInput, PipelineInput
-from contracts.status import ClusterStatus, DeploymentStatus, PipelineStatus, ProductStatus, TenantStatus
-from contracts.tenant import TenantInput
-from resources.findings import Finding
+from nautes.messages.clusters import ClusterInput, ClusterStanding, KnownCluster, Reserve, Uses
+from nautes.messages.convergence import HealthReport, ObjectHealth
+from nautes.messages.declarations import Borrow, Known, RepositoryAccess
+from nautes.messages.errors import NotFound, Refused, Unavailable
+from nautes.messages.gitlab import PushPage
+from nautes.messages.products import ProductInput, Watch
+from nautes.messages.runtimes import DeploymentInput, PipelineInput
+from nautes.messages.status import ClusterStatus, DeploymentStatus, PipelineStatus, ProductStatus, TenantStatus
+from nautes.messages.tenant import TenantInput
+from nautes.resources.findings import Finding
 from tests.replay.scrub import clean
 from tests.workflow import answers
 from tests.workflow.platform import Platform, connect, hurried, server, until, working

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 import yaml
 
-from clients.settings import Settings
-from contracts import search
-from sandbox import openbao, temporal
+from nautes.clients.settings import Settings
+from nautes.messages import search
+from nautes_sandbox import openbao, temporal
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -193,13 +193,20 @@ def test_what_the_image_copies_exists_and_is_not_ignored() -> None:
         assert not ignored(source), source
         if (ROOT / source).is_dir():
             assert not ignored(f"{source}/__init__.py")
-    for private in (".git/config", ".venv/bin/python", ".sandbox/secrets/gitlab-root", "tests/worlds.py", ".env"):
+    for private in (
+        ".git/config",
+        ".venv/bin/python",
+        ".sandbox/secrets/gitlab-root",
+        "tests/worlds.py",
+        ".env",
+    ):
         assert ignored(private), private
 
 
 def test_what_the_image_copies_makes_the_whole_wheel(tmp_path: Path) -> None:
     packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
-    assert set(packages["packages"]) | {"worker.py"} <= {each.rstrip("/") for each in copied()}
+    roots = {each.partition("/")[0] for each in packages["packages"]}
+    assert roots | {"worker.py"} <= {each.rstrip("/") for each in copied()}
     source = tmp_path / "src"
     source.mkdir()
     for each in copied():
@@ -215,7 +222,8 @@ def test_what_the_image_copies_makes_the_whole_wheel(tmp_path: Path) -> None:
         found = set(archive.namelist())
     assert "worker.py" in found
     for package in packages["packages"]:
-        expected = {str(each.relative_to(source)) for each in (source / package).rglob("*") if each.is_file()}
+        above = (source / package).parent
+        expected = {str(each.relative_to(above)) for each in (source / package).rglob("*") if each.is_file()}
         assert expected <= found, package
 
 

@@ -15,9 +15,9 @@ import pytest
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from contracts import ids, search
-from sandbox import openbao, temporal
-from sandbox.process import Service, Supervisor, free_ports, is_listening
+from nautes.messages import ids, search
+from nautes_sandbox import openbao, temporal
+from nautes_sandbox.process import Service, Supervisor, free_ports, is_listening
 from tests.unit.test_compose import DEPLOY, ROOT
 from workflows.tenant import TenantWorkflow
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from contracts.clusters import (
+from nautes.messages.clusters import (
     Claim,
     ClaimOrder,
     ClusterPlan,
@@ -19,12 +19,12 @@ from contracts.clusters import (
     VirtualAccess,
     VirtualOrder,
 )
-from contracts.common import Requester
-from contracts.control import AnnounceOrder, DriftReport, Released, Told
-from contracts.convergence import ConvergeOrder, ConvergeReport, HealthReport, OwnedReport
-from contracts.declarations import Known
-from contracts.git import FetchOrder, Head
-from contracts.gitlab import (
+from nautes.messages.common import Requester
+from nautes.messages.control import AnnounceOrder, DriftReport, Released, Told
+from nautes.messages.convergence import ConvergeOrder, ConvergeReport, HealthReport, OwnedReport
+from nautes.messages.declarations import Known
+from nautes.messages.git import FetchOrder, Head
+from nautes.messages.gitlab import (
     Gone,
     GroupOrder,
     GroupState,
@@ -38,12 +38,12 @@ from contracts.gitlab import (
     TokenState,
     push_event,
 )
-from contracts.operations import ChangeRequest, ClusterRequest, Effect, Outcome
-from contracts.products import FilesCommitted, Plan, RepositoryPlan, SyncOrder, SyncReport
-from contracts.runtimes import DeploymentSpec, EventSource, PipelineFile, PipelineSpec, RunReport, Trigger
-from contracts.secrets import SecretRef
-from contracts.vault import Done, KubeconfigState
-from resources.findings import Finding
+from nautes.messages.operations import ChangeRequest, ClusterRequest, Effect, Outcome
+from nautes.messages.products import FilesCommitted, Plan, RepositoryPlan, SyncOrder, SyncReport
+from nautes.messages.runtimes import DeploymentSpec, EventSource, PipelineFile, PipelineSpec, RunReport, Trigger
+from nautes.messages.secrets import SecretRef
+from nautes.messages.vault import Done, KubeconfigState
+from nautes.resources.findings import Finding
 
 ADA = Requester(id=7, username="ada", name="Ada", email="ada@example.com")
 KUBECONFIG = SecretRef(engine="cluster", path="kubernetes/edge/default/admin", version=1)

@@ -8,9 +8,9 @@ import pytest
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from contracts.clusters import Claim, ClusterInput, ClusterState, KnownCluster, Reserve, Reserved, Uses
-from contracts.operations import Accepted, ClusterRequest
-from contracts.status import ClusterStatus
+from nautes.messages.clusters import Claim, ClusterInput, ClusterState, KnownCluster, Reserve, Reserved, Uses
+from nautes.messages.operations import Accepted, ClusterRequest
+from nautes.messages.status import ClusterStatus
 from tests.workflow.answers import ADA, HEAD, KUBECONFIG, manifest
 from tests.workflow.platform import Handle, Platform
 

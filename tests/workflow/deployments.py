@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from contracts.convergence import HealthReport, ObjectHealth
-from contracts.runtimes import DeploymentInput
-from contracts.status import DeploymentStatus
+from nautes.messages.convergence import HealthReport, ObjectHealth
+from nautes.messages.runtimes import DeploymentInput
+from nautes.messages.status import DeploymentStatus
 from tests.workflow.answers import deployment
 from tests.workflow.platform import Handle, Platform, until
 

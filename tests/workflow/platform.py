@@ -19,9 +19,9 @@ from temporalio.worker import Worker
 
 from activities.errors import ErrorInterceptor
 from activities.pulse import PulseInterceptor
-from contracts.timing import TIMING
-from sandbox import temporal
-from sandbox.process import Supervisor, free_ports
+from nautes.messages.timing import TIMING
+from nautes_sandbox import temporal
+from nautes_sandbox.process import Supervisor, free_ports
 from tests.workflow.fakes import BEAT, Fakes
 from worker import WORKFLOWS, runner
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from contracts.errors import Conflict, Refused, Unavailable
-from contracts.gitlab import Gone
-from contracts.operations import OperationStatus, Outcome
-from contracts.products import ChangeInput, ChangeReport, FilesCommitted
-from resources.findings import Finding
+from nautes.messages.errors import Conflict, Refused, Unavailable
+from nautes.messages.gitlab import Gone
+from nautes.messages.operations import OperationStatus, Outcome
+from nautes.messages.products import ChangeInput, ChangeReport, FilesCommitted
+from nautes.resources.findings import Finding
 from tests.workflow import answers
 from tests.workflow.answers import DECLARATION, PROJECT, change, new_product, plan, planned, synced, unique
 from tests.workflow.caches import both_caches

@@ -8,12 +8,20 @@ import pytest
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from contracts.clusters import Claim, ClusterClaims, ClusterInput, ClusterState, Grant, KnownCluster, RegistrationReport
-from contracts.control import Released
-from contracts.errors import Refused
-from contracts.operations import Accepted, ClusterRequest
-from contracts.status import ClusterStatus
-from resources.findings import Finding
+from nautes.messages.clusters import (
+    Claim,
+    ClusterClaims,
+    ClusterInput,
+    ClusterState,
+    Grant,
+    KnownCluster,
+    RegistrationReport,
+)
+from nautes.messages.control import Released
+from nautes.messages.errors import Refused
+from nautes.messages.operations import Accepted, ClusterRequest
+from nautes.messages.status import ClusterStatus
+from nautes.resources.findings import Finding
 from tests.workflow.answers import ADA, HEAD, KUBECONFIG, claim, manifest, registration, unique
 from tests.workflow.caches import both_caches
 from tests.workflow.platform import Handle, Platform, hurried, until

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from contracts.clusters import ClusterStanding, RegistrationReport
-from contracts.errors import Forbidden
-from contracts.products import FilesCommitted
-from resources.findings import Finding
+from nautes.messages.clusters import ClusterStanding, RegistrationReport
+from nautes.messages.errors import Forbidden
+from nautes.messages.products import FilesCommitted
+from nautes.resources.findings import Finding
 from tests.workflow.answers import HEAD, claim, manifest, registration, unique
 from tests.workflow.caches import both_caches
 from tests.workflow.clusters import known, ready, shown, started, submit, uses, withdrawn

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.clusters import Grant, RegistrationReport
-from contracts.control import Released
-from contracts.operations import ClusterRequest
+from nautes.messages.clusters import Grant, RegistrationReport
+from nautes.messages.control import Released
+from nautes.messages.operations import ClusterRequest
 from tests.workflow.answers import claim, manifest, registration, unique
 from tests.workflow.caches import both_caches
 from tests.workflow.clusters import host, ready, refusal, reserve, shown, started, submit, uses, wish

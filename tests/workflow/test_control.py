@@ -10,13 +10,13 @@ import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities.control import AT_ONCE, ControlActivities
-from contracts import search
-from contracts.clusters import ClaimOrder, Grant, Reserve, ReserveOrder, Uses, UsesOrder
-from contracts.control import WakeOrder
-from contracts.declarations import Known
-from contracts.errors import Conflict, NotFound, Refused, Unavailable
-from contracts.products import ProductInput
-from contracts.tenant import TenantInput
+from nautes.messages import search
+from nautes.messages.clusters import ClaimOrder, Grant, Reserve, ReserveOrder, Uses, UsesOrder
+from nautes.messages.control import WakeOrder
+from nautes.messages.declarations import Known
+from nautes.messages.errors import Conflict, NotFound, Refused, Unavailable
+from nautes.messages.products import ProductInput
+from nautes.messages.tenant import TenantInput
 from tests.workflow.answers import HEAD, KUBECONFIG, claim, synced, unique
 from tests.workflow.clusters import host, ready, shown, started, wish, withdrawn
 from tests.workflow.platform import Platform, until

@@ -6,10 +6,10 @@ import pytest
 from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import CancelledError
 
-from contracts.control import Released
-from contracts.convergence import ConvergeReport, ObjectOutcome
-from contracts.errors import Conflict, NotFound, Unavailable
-from contracts.status import DeploymentStatus
+from nautes.messages.control import Released
+from nautes.messages.convergence import ConvergeReport, ObjectOutcome
+from nautes.messages.errors import Conflict, NotFound, Unavailable
+from nautes.messages.status import DeploymentStatus
 from tests.workflow.answers import HEAD, deployment, push, unique
 from tests.workflow.caches import both_caches
 from tests.workflow.deployments import NEWER, SICK, started, status_of, until_phase, until_status

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contracts.convergence import HealthReport
-from contracts.errors import Unavailable
+from nautes.messages.convergence import HealthReport
+from nautes.messages.errors import Unavailable
 from tests.workflow.answers import push, unique
 from tests.workflow.caches import both_caches
 from tests.workflow.deployments import NEWER, SICK, started, until_phase, until_status

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from contracts.errors import Conflict
-from contracts.gitlab import Push
-from contracts.runtimes import EventSource, PipelineFile, PipelineInput, Trigger
-from contracts.status import PipelineStatus, RunStatus
+from nautes.messages.errors import Conflict
+from nautes.messages.gitlab import Push
+from nautes.messages.runtimes import EventSource, PipelineFile, PipelineInput, Trigger
+from nautes.messages.status import PipelineStatus, RunStatus
 from tests.workflow.answers import PROJECT, pipeline, push, unique
 from tests.workflow.caches import both_caches
 from tests.workflow.platform import Handle, Platform, hurried, until

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
-from contracts.control import TellOrder
-from contracts.errors import Forbidden
-from contracts.gitlab import Push
-from contracts.operations import REQUEST_LIMIT, Accepted, Outcome
-from contracts.products import ChangeReport, ProductInput, ProductState, SyncOrder, SyncReport, Watch
-from contracts.runtimes import DeploymentInput, DeploymentState
-from contracts.status import ProductStatus
+from nautes.messages.control import TellOrder
+from nautes.messages.errors import Forbidden
+from nautes.messages.gitlab import Push
+from nautes.messages.operations import REQUEST_LIMIT, Accepted, Outcome
+from nautes.messages.products import ChangeReport, ProductInput, ProductState, SyncOrder, SyncReport, Watch
+from nautes.messages.runtimes import DeploymentInput, DeploymentState
+from nautes.messages.status import ProductStatus
 from tests.workflow import answers
 from tests.workflow.answers import DECLARATION, HEAD, PROJECT, change, plan, push, synced, unique
 from tests.workflow.caches import both_caches

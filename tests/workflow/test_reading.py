@@ -11,21 +11,21 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.declarations.planning import Policy
 from activities.products import ProductActivities
-from clients.declarations import Declaration, Declarations, DeclaredClusters
-from clients.git import CommitInfo
-from clients.gitlab import GitLab
-from contracts.convergence import REASON_LIMIT, ObjectHealth, ObjectOutcome
-from contracts.declarations import Agreement, Consumer, Known, Lifetime
-from contracts.errors import Refused
-from contracts.gitlab import KeyGrant
-from contracts.operations import REQUEST_LIMIT, ChangeRequest, require_bounded
-from contracts.products import FilesOrder, Plan, PlanOrder, SyncOrder, SyncReport
-from resources.cluster import Cluster
-from resources.manifest import resource_of
-from resources.names import Names
-from resources.stored import product_files, read_product, store
-from resources.tree import ProductTree
-from rules.deletions import Limits
+from nautes.clients.declarations import Declaration, Declarations, DeclaredClusters
+from nautes.clients.git import CommitInfo
+from nautes.clients.gitlab import GitLab
+from nautes.messages.convergence import REASON_LIMIT, ObjectHealth, ObjectOutcome
+from nautes.messages.declarations import Agreement, Consumer, Known, Lifetime
+from nautes.messages.errors import Refused
+from nautes.messages.gitlab import KeyGrant
+from nautes.messages.operations import REQUEST_LIMIT, ChangeRequest, require_bounded
+from nautes.messages.products import FilesOrder, Plan, PlanOrder, SyncOrder, SyncReport
+from nautes.resources.cluster import Cluster
+from nautes.resources.manifest import resource_of
+from nautes.resources.names import Names
+from nautes.resources.stored import product_files, read_product, store
+from nautes.resources.tree import ProductTree
+from nautes.rules.deletions import Limits
 from tests.workflow.answers import ADA, DECLARATION, HEAD, PROJECT, change
 
 WEB = "deployment/shop/web"

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from contracts.clusters import ClusterCommitted, ClusterState, RegistrationInput, RegistrationReport
-from contracts.convergence import ConvergeReport
-from contracts.errors import Forbidden, Refused, Unavailable
-from contracts.operations import ClusterRequest, OperationStatus
-from contracts.products import FilesCommitted
-from contracts.vault import Done, KubeconfigState
-from resources.findings import Finding
+from nautes.messages.clusters import ClusterCommitted, ClusterState, RegistrationInput, RegistrationReport
+from nautes.messages.convergence import ConvergeReport
+from nautes.messages.errors import Forbidden, Refused, Unavailable
+from nautes.messages.operations import ClusterRequest, OperationStatus
+from nautes.messages.products import FilesCommitted
+from nautes.messages.vault import Done, KubeconfigState
+from nautes.resources.findings import Finding
 from tests.workflow.answers import HEAD, KUBECONFIG, STAGED, claim, foreseen, manifest, registration, unique
 from tests.workflow.caches import both_caches
 from tests.workflow.platform import Handle, Platform, until

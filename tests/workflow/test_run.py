@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.clusters import Grant
-from contracts.errors import NotFound, Refused, Unavailable
-from contracts.runtimes import RunInput, RunReport
-from contracts.status import RunStatus
+from nautes.messages.clusters import Grant
+from nautes.messages.errors import NotFound, Refused, Unavailable
+from nautes.messages.runtimes import RunInput, RunReport
+from nautes.messages.status import RunStatus
 from tests.workflow.answers import KUBECONFIG, PROJECT, pipeline, push, unique
 from tests.workflow.caches import both_caches
 from tests.workflow.platform import Handle, Platform, until

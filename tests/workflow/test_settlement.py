@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateStage
 
-from contracts.clusters import Claim, Reserve
-from contracts.declarations import Agreement, Author, Borrow, Consumer, Known, Lifetime, RepositoryAccess
-from contracts.errors import Conflict, Forbidden, Refused, Unavailable
-from contracts.gitlab import KeyGrant, KeysState
-from contracts.operations import Accepted, Outcome
-from contracts.products import ChangeInput, ChangeReport, ProductInput, SyncReport
-from contracts.status import ProductStatus
-from resources.findings import Finding
+from nautes.messages.clusters import Claim, Reserve
+from nautes.messages.declarations import Agreement, Author, Borrow, Consumer, Known, Lifetime, RepositoryAccess
+from nautes.messages.errors import Conflict, Forbidden, Refused, Unavailable
+from nautes.messages.gitlab import KeyGrant, KeysState
+from nautes.messages.operations import Accepted, Outcome
+from nautes.messages.products import ChangeInput, ChangeReport, ProductInput, SyncReport
+from nautes.messages.status import ProductStatus
+from nautes.resources.findings import Finding
 from tests.workflow import answers
 from tests.workflow.answers import DECLARATION, HEAD, PROJECT, change, plan, planned, push, synced, unique
 from tests.workflow.platform import Handle, Platform, hurried, until

@@ -10,12 +10,12 @@ from temporalio.client import (
     ScheduleSpec,
 )
 
-from contracts.clusters import DeclaredReport, KnownCluster
-from contracts.control import AnnounceOrder, DriftOrder, DriftReport, Told, WakeOrder
-from contracts.gitlab import PushPage
-from contracts.status import TenantStatus
-from contracts.tenant import TenantInput
-from resources.findings import Finding
+from nautes.messages.clusters import DeclaredReport, KnownCluster
+from nautes.messages.control import AnnounceOrder, DriftOrder, DriftReport, Told, WakeOrder
+from nautes.messages.gitlab import PushPage
+from nautes.messages.status import TenantStatus
+from nautes.messages.tenant import TenantInput
+from nautes.resources.findings import Finding
 from tests.workflow.answers import ADA, HEAD, declared, manifest, push, unique
 from tests.workflow.caches import both_caches
 from tests.workflow.platform import Handle, Platform, hurried, until

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from contracts.clusters import (
+from nautes.messages.clusters import (
     ClusterStanding,
     ClusterState,
     ComponentReport,
@@ -14,13 +14,13 @@ from contracts.clusters import (
     RegistrationReport,
     VirtualAccess,
 )
-from contracts.convergence import ConvergeReport
-from contracts.errors import NotFound, Refused
-from contracts.operations import ClusterRequest
-from contracts.products import FilesCommitted
-from contracts.secrets import SecretRef
-from contracts.vault import Done
-from resources.findings import Finding
+from nautes.messages.convergence import ConvergeReport
+from nautes.messages.errors import NotFound, Refused
+from nautes.messages.operations import ClusterRequest
+from nautes.messages.products import FilesCommitted
+from nautes.messages.secrets import SecretRef
+from nautes.messages.vault import Done
+from nautes.resources.findings import Finding
 from tests.workflow.answers import HEAD, KUBECONFIG, STAGED, claim, registration, unique
 from tests.workflow.caches import both_caches
 from tests.workflow.clusters import host, ready, refusal, shown, started, submit, virtual

@@ -1,4 +1,4 @@
-# What the worker may do. The same as the sandbox's (sandbox/openbao.py).
+# What the worker may do. The same as the sandbox's (sandbox/nautes_sandbox/openbao.py).
 path "sys/mounts" { capabilities = ["read"] }
 path "sys/mounts/*" { capabilities = ["create", "read", "update"] }
 path "sys/auth" { capabilities = ["read"] }

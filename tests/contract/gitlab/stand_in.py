@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from types import TracebackType
 
-from sandbox import gitlab
-from sandbox.process import Supervisor, free_port
+from nautes_sandbox import gitlab
+from nautes_sandbox.process import Supervisor, free_port
 from tests.contract.gitlab.support import Api, unique
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.kubernetes import Cluster, assets, real, standin
-from sandbox.process import Supervisor, free_port
+from nautes_sandbox.kubernetes import Cluster, assets, real, standin
+from nautes_sandbox.process import Supervisor, free_port
 from tests.contract.kubernetes.support import Api, Space, new_space
 
 # Some tests run in several processes: of the real control plane there is to be one.

@@ -6,8 +6,8 @@ import base64
 import json
 from typing import Any
 
-from sandbox.kubernetes import Cluster
-from sandbox.kubernetes.real import ISSUER
+from nautes_sandbox.kubernetes import Cluster
+from nautes_sandbox.kubernetes.real import ISSUER
 from tests.contract.kubernetes.support import Api, Object, Space, config, gone, refused
 from tests.waiting import until
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.kubernetes import Cluster, standin
-from sandbox.process import Supervisor, free_port
+from nautes_sandbox.kubernetes import Cluster, standin
+from nautes_sandbox.process import Supervisor, free_port
 from tests.contract.kubernetes.conftest import running
 from tests.contract.kubernetes.support import Api, config, new_space, refused
 from tests.waiting import until

@@ -12,12 +12,12 @@ from activities.gitlab import GitLabActivities
 from activities.products import ProductActivities
 from activities.repositories import RepositoryActivities
 from activities.vault import VaultActivities
-from clients.declarations import Declarations
-from clients.git import GitCache
-from clients.gitlab import GitLab
-from clients.kubernetes import Clusters
-from contracts.declarations import Lifetime
-from rules.deletions import Limits
+from nautes.clients.declarations import Declarations
+from nautes.clients.git import GitCache
+from nautes.clients.gitlab import GitLab
+from nautes.clients.kubernetes import Clusters
+from nautes.messages.declarations import Lifetime
+from nautes.rules.deletions import Limits
 from tests.contract.gitlab.stand_in import StandIn
 from tests.contract.gitlab.support import Maker, Receiver, serve, unique
 from tests.integration.activities.failing_proxy import FailingProxy

@@ -14,12 +14,12 @@ from typing import Any
 
 import hvac
 
-from clients.gitlab import GitLab
-from clients.vault import Vault
-from contracts.common import Requester
-from contracts.errors import Unavailable
-from sandbox import openbao
-from sandbox.process import Supervisor
+from nautes.clients.gitlab import GitLab
+from nautes.clients.vault import Vault
+from nautes.messages.common import Requester
+from nautes.messages.errors import Unavailable
+from nautes_sandbox import openbao
+from nautes_sandbox.process import Supervisor
 from tests.contract.gitlab.stand_in import StandIn
 from tests.contract.gitlab.support import Maker
 from tests.integration.activities.failing_proxy import FailingProxy

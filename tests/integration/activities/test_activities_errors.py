@@ -13,12 +13,12 @@ from activities.git import GitActivities
 from activities.gitlab import GitLabActivities
 from activities.repositories import RepositoryActivities
 from activities.vault import VaultActivities
-from clients.git import GitCache
-from clients.gitlab import GitLab
-from clients.kubernetes import Clusters
-from clients.vault import Vault
-from contracts.common import Requester
-from contracts.errors import (
+from nautes.clients.git import GitCache
+from nautes.clients.gitlab import GitLab
+from nautes.clients.kubernetes import Clusters
+from nautes.clients.vault import Vault
+from nautes.messages.common import Requester
+from nautes.messages.errors import (
     Conflict,
     Forbidden,
     NautesError,
@@ -27,9 +27,9 @@ from contracts.errors import (
     Unauthenticated,
     Unavailable,
 )
-from contracts.git import FetchOrder
-from contracts.gitlab import CommitOrder, FileAction, GroupOrder, HookOrder, Project, RepositoryOrder
-from sandbox.process import free_port
+from nautes.messages.git import FetchOrder
+from nautes.messages.gitlab import CommitOrder, FileAction, GroupOrder, HookOrder, Project, RepositoryOrder
+from nautes_sandbox.process import free_port
 from tests.contract.gitlab.support import DEVELOPER, unique
 from tests.integration.activities.support import Systems
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from activities.gitlab import GitLabActivities
-from contracts.errors import Forbidden, NotFound
-from contracts.gitlab import CommentOrder, GroupOrder, Project, RepositoryOrder, StatusOrder
+from nautes.messages.errors import Forbidden, NotFound
+from nautes.messages.gitlab import CommentOrder, GroupOrder, Project, RepositoryOrder, StatusOrder
 from tests.contract.gitlab.support import OWNER, Clone, quoted, unique
 from tests.integration.activities.support import NOTHING, Systems, survives
 from tests.waiting import until

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from activities.repositories import RepositoryActivities
-from blueprints import vault as names
-from clients.gitlab import GitLab
-from contracts.errors import Unavailable
-from contracts.gitlab import AgreeOrder, KeyGrant, KeysAgreed, KeysOrder
-from contracts.secrets import SecretRef
+from nautes.blueprints import vault as names
+from nautes.clients.gitlab import GitLab
+from nautes.messages.errors import Unavailable
+from nautes.messages.gitlab import AgreeOrder, KeyGrant, KeysAgreed, KeysOrder
+from nautes.messages.secrets import SecretRef
 from tests.contract.gitlab.support import day, public_key
 from tests.integration.activities.support import NOTHING, Systems, survives
 

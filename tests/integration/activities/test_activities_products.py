@@ -10,10 +10,10 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.gitlab import GitLabActivities
 from activities.products import ProductActivities
-from contracts.errors import Refused
-from contracts.gitlab import GroupOrder, RepositoryOrder
-from contracts.operations import ChangeRequest
-from contracts.products import FilesCommitted, FilesOrder, Plan, PlanOrder, SyncOrder
+from nautes.messages.errors import Refused
+from nautes.messages.gitlab import GroupOrder, RepositoryOrder
+from nautes.messages.operations import ChangeRequest
+from nautes.messages.products import FilesCommitted, FilesOrder, Plan, PlanOrder, SyncOrder
 from tests.contract.gitlab.support import quoted, unique
 from tests.integration.activities.support import NOTHING, Systems, survives
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from activities.repositories import RepositoryActivities
-from blueprints import vault as names
-from contracts.gitlab import HookOrder, KeysOrder, KeysState
-from contracts.secrets import SecretRef
-from contracts.vault import RepositorySecrets
+from nautes.blueprints import vault as names
+from nautes.messages.gitlab import HookOrder, KeysOrder, KeysState
+from nautes.messages.secrets import SecretRef
+from nautes.messages.vault import RepositorySecrets
 from tests.contract.gitlab.support import Receiver
 from tests.integration.activities.support import NOTHING, Systems, survives
 

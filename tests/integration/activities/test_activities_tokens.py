@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from activities.repositories import RepositoryActivities
-from blueprints import vault as names
-from contracts.gitlab import AgreeOrder, HookOrder, KeyGrant, KeysOrder, TokenOrder, WithdrawOrder
-from contracts.secrets import SecretRef
-from contracts.vault import RepositorySecrets
+from nautes.blueprints import vault as names
+from nautes.messages.gitlab import AgreeOrder, HookOrder, KeyGrant, KeysOrder, TokenOrder, WithdrawOrder
+from nautes.messages.secrets import SecretRef
+from nautes.messages.vault import RepositorySecrets
 from tests.contract.gitlab.support import MAINTAINER, Api, day
 from tests.integration.activities.support import NOTHING, Systems, survives
 

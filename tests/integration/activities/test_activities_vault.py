@@ -12,10 +12,10 @@ import pytest
 import yaml
 
 from activities.vault import VaultActivities
-from blueprints import vault as names
-from contracts.errors import NotFound, Refused
-from contracts.secrets import SecretRef
-from contracts.vault import ClusterAuth, KubeconfigOrder, KubeconfigUndo, RoleName, RuntimeRole
+from nautes.blueprints import vault as names
+from nautes.messages.errors import NotFound, Refused
+from nautes.messages.secrets import SecretRef
+from nautes.messages.vault import ClusterAuth, KubeconfigOrder, KubeconfigUndo, RoleName, RuntimeRole
 from tests.contract.gitlab.support import unique
 from tests.integration.activities.support import NOTHING, Systems, survives
 

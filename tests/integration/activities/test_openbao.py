@@ -8,9 +8,9 @@ import hvac
 import pytest
 
 from activities.vault import VaultActivities
-from clients.kubernetes import Clusters
-from contracts.errors import Forbidden
-from contracts.secrets import SecretRef
+from nautes.clients.kubernetes import Clusters
+from nautes.messages.errors import Forbidden
+from nautes.messages.secrets import SecretRef
 from tests.contract.gitlab.support import unique
 from tests.integration.activities.support import Bao, Systems
 

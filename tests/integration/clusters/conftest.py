@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.journey import Journey
-from sandbox.world import HOST, World
+from nautes_sandbox.journey import Journey
+from nautes_sandbox.world import HOST, World
 from tests.worlds import flavours, running
 
 

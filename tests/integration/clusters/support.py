@@ -6,9 +6,9 @@ from typing import Any
 
 import yaml
 
-from sandbox.hands import Hands
-from sandbox.process import NODE_PORTS, free_ports
-from sandbox.world import HOST
+from nautes_sandbox.hands import Hands
+from nautes_sandbox.process import NODE_PORTS, free_ports
+from nautes_sandbox.world import HOST
 from tests.integration.door.support import document
 
 

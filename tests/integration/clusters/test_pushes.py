@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.hands import Hands, quoted
-from sandbox.world import HOST
+from nautes_sandbox.hands import Hands, quoted
+from nautes_sandbox.world import HOST
 from tests.integration.clusters.support import host, node_port, on_host, status
 from tests.integration.door.support import operation
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sandbox.hands import Hands
-from sandbox.world import HOST
+from nautes_sandbox.hands import Hands
+from nautes_sandbox.world import HOST
 from tests.integration.clusters.support import host, node_port, on_host, status, worker
 from tests.integration.door.support import nothing_written, operation, problem, together
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from clients.git import GitCache
-from clients.kubernetes import Cluster, Clusters
+from nautes.clients.git import GitCache
+from nautes.clients.kubernetes import Cluster, Clusters
 from tests.integration.convergence.control_plane import control_plane, plays_rbac
 from tests.integration.convergence.git_server import PASSWORD, USER, GitServer
 from tests.integration.convergence.support import REF, Runtime, place

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from sandbox.kubernetes import assets, real, standin
-from sandbox.process import Supervisor, free_ports
+from nautes_sandbox.kubernetes import assets, real, standin
+from nautes_sandbox.process import Supervisor, free_ports
 
 
 @functools.cache

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from activities.kubernetes import Converger, Doctor, Remover
-from clients.git import GitCache
-from clients.kubernetes import Cluster, Clusters
-from contracts.convergence import ConvergeOrder, ConvergeReport, HealthOrder, ObjectOutcome, OwnedOrder
-from contracts.errors import Conflict
-from contracts.secrets import SecretRef
+from nautes.clients.git import GitCache
+from nautes.clients.kubernetes import Cluster, Clusters
+from nautes.messages.convergence import ConvergeOrder, ConvergeReport, HealthOrder, ObjectOutcome, OwnedOrder
+from nautes.messages.errors import Conflict
+from nautes.messages.secrets import SecretRef
 
 REF = SecretRef(engine="cluster", path="test", version=1)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from activities.components import ComponentActivities, bundled
-from clients.kubernetes import Cluster, Clusters
-from contracts.clusters import ComponentOrder
-from rules.catalogue import CATALOGUE
+from nautes.clients.kubernetes import Cluster, Clusters
+from nautes.messages.clusters import ComponentOrder
+from nautes.rules.catalogue import CATALOGUE
 from tests.integration.convergence.support import REF
 
 

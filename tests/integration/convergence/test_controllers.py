@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from clients.kubernetes import Cluster, Kind
-from contracts.errors import NotFound
-from sandbox.controllers import ACCOUNT, NAMESPACE, OF_ACCOUNT, SECRET, TOKEN_TYPE
+from nautes.clients.kubernetes import Cluster, Kind
+from nautes.messages.errors import NotFound
+from nautes_sandbox.controllers import ACCOUNT, NAMESPACE, OF_ACCOUNT, SECRET, TOKEN_TYPE
 from tests.waiting import until
 
 CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps", namespaced=True)

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from activities.kubernetes import Converger
-from clients.kubernetes import Cluster, Clusters
-from contracts.convergence import ConvergeOrder
-from contracts.errors import NotFound, Unavailable
+from nautes.clients.kubernetes import Cluster, Clusters
+from nautes.messages.convergence import ConvergeOrder
+from nautes.messages.errors import NotFound, Unavailable
 from tests.integration.convergence.support import REF, Runtime, about, config, create, place, told
 
 

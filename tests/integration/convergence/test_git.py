@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from clients.git import GitCache, Limits
-from clients.git_directory import CLEANED, PAUSE, GitDirectory
-from contracts.errors import Forbidden, NotFound, Refused, Unavailable
+from nautes.clients.git import GitCache, Limits
+from nautes.clients.git_directory import CLEANED, PAUSE, GitDirectory
+from nautes.messages.errors import Forbidden, NotFound, Refused, Unavailable
 from tests.integration.convergence.git_server import PASSWORD, USER, GitServer, Source
 from tests.waiting import until
 
@@ -297,7 +297,7 @@ def test_a_commit_that_goes_between_fetch_and_read_is_fetched_again(
 def test_a_repository_of_very_many_fetches_begins_anew(
     git: GitCache, source: Source, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("clients.git_directory.PACKS", 4)
+    monkeypatch.setattr("nautes.clients.git_directory.PACKS", 4)
     commits = [source.commit({"a.yaml": str(number), "b.yaml": "same"}) for number in range(9)]
     most = 0
     for commit in commits:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from clients.kubernetes import Cluster
-from contracts.convergence import OwnedReport
-from contracts.errors import NotFound
+from nautes.clients.kubernetes import Cluster
+from nautes.messages.convergence import OwnedReport
+from nautes.messages.errors import NotFound
 from tests.integration.convergence.support import Runtime, config
 
 POD = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "web", "image": "web:1"}]}}

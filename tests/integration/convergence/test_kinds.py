@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from activities.kubernetes import Converger
-from clients.kubernetes import Clusters
-from contracts.convergence import ConvergeOrder
+from nautes.clients.kubernetes import Clusters
+from nautes.messages.convergence import ConvergeOrder
 from tests.integration.convergence.support import REF, Runtime
 
 POD: dict[str, Any] = {

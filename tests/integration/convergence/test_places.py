@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from activities.runtimes import ACCOUNT, BINDING, NAMESPACE, RuntimeActivities
-from blueprints import runtimes
-from clients.kubernetes import Cluster, Clusters
-from contracts.clusters import Grant
-from contracts.errors import Refused
-from contracts.places import ClearOrder, PlaceOrder
+from nautes.blueprints import runtimes
+from nautes.clients.kubernetes import Cluster, Clusters
+from nautes.messages.clusters import Grant
+from nautes.messages.errors import Refused
+from nautes.messages.places import ClearOrder, PlaceOrder
 from tests.integration.convergence.support import REF
 
 PRODUCT = "product-7"

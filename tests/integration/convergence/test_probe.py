@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from activities.kubernetes import Probe
-from clients.kubernetes import Cluster, Clusters
-from contracts.convergence import ProbeOrder
-from contracts.errors import Refused
+from nautes.clients.kubernetes import Cluster, Clusters
+from nautes.messages.convergence import ProbeOrder
+from nautes.messages.errors import Refused
 from tests.integration.convergence.support import REF
 
 

@@ -10,11 +10,11 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.git import GitActivities
 from activities.kubernetes import KubernetesActivities
-from clients.git import GitCache
-from clients.kubernetes import Clusters
-from contracts.convergence import ConvergeReport
-from contracts.errors import Refused
-from contracts.git import FetchOrder, TreeRef
+from nautes.clients.git import GitCache
+from nautes.clients.kubernetes import Clusters
+from nautes.messages.convergence import ConvergeReport
+from nautes.messages.errors import Refused
+from nautes.messages.git import FetchOrder, TreeRef
 from tests.integration.convergence.git_server import GitServer, Source
 from tests.integration.convergence.support import Runtime, config, told
 

@@ -10,11 +10,11 @@ import pytest
 import yaml
 
 from activities.virtual import SECRET, VirtualActivities
-from blueprints import virtual
-from clients.kubernetes import Cluster, Clusters, Kind
-from contracts.clusters import VirtualOrder
-from contracts.errors import NautesError, Refused, Unavailable
-from contracts.secrets import SecretRef
+from nautes.blueprints import virtual
+from nautes.clients.kubernetes import Cluster, Clusters, Kind
+from nautes.messages.clusters import VirtualOrder
+from nautes.messages.errors import NautesError, Refused, Unavailable
+from nautes.messages.secrets import SecretRef
 from tests.integration.convergence.support import REF
 
 NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)

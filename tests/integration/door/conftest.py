@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.journey import Journey
-from sandbox.world import World
+from nautes_sandbox.journey import Journey
+from nautes_sandbox.world import World
 from tests.integration.door.support import Cli, joined
 from tests.worlds import best_flavour, running
 

@@ -18,10 +18,10 @@ from typing import Any
 import httpx
 import pytest
 
-from cli.main import main
-from contracts.secrets import SecretRef
-from sandbox.hands import Hands, quoted
-from sandbox.world import World
+from nautes.cli.main import main
+from nautes.messages.secrets import SecretRef
+from nautes_sandbox.hands import Hands, quoted
+from nautes_sandbox.world import World
 from tests.integration import secrets
 
 MEMBERS = {"type", "title", "status", "code", "detail", "findings", "undone", "operation"}

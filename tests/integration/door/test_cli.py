@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sandbox.journey import Journey
+from nautes_sandbox.journey import Journey
 from tests.integration import secrets
 from tests.integration.door.support import Cli, Ended, document, nothing_written, operation
 
@@ -186,8 +186,8 @@ def test_a_pipe_gets_plain_lines(shop: Journey) -> None:
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     environment = {**kept, "TERM": "xterm-256color", "API_SERVER": shop.world.api_url, "LANG": "C.UTF-8"}
     environment["GIT_TOKEN"] = shop.people["team"].token
-    command = [sys.executable, "-m", "cli.main", "status", "shop", "--all"]
-    root = Path(sys.modules["cli.main"].__file__ or "").parent.parent
+    command = [sys.executable, "-m", "nautes.cli.main", "status", "shop", "--all"]
+    root = Path(sys.modules["nautes.cli.main"].__file__ or "").parents[2]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True, cwd=root)
     assert "\x1b" not in done.stdout + done.stderr
     assert done.stderr == ""

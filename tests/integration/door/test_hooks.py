@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.hands import quoted
-from sandbox.journey import Journey
+from nautes_sandbox.hands import quoted
+from nautes_sandbox.journey import Journey
 from tests.integration.door.support import Delivery, nothing_written, problem
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.journey import Journey
+from nautes_sandbox.journey import Journey
 from tests.integration.door.support import document, nothing_written, operation, problem, product, together
 
 SHELF = "shelf"

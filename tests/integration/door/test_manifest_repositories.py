@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.journey import Journey
+from nautes_sandbox.journey import Journey
 from tests.integration.door.support import Cli, writes
 
 HUNDRED_MEGABYTES = 100 << 20

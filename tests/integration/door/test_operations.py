@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sandbox.hands import quoted
-from sandbox.journey import Journey
+from nautes_sandbox.hands import quoted
+from nautes_sandbox.journey import Journey
 from tests.integration.door.support import document, nothing_written, operation, problem, product, together
 
 

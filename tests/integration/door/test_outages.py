@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from sandbox.journey import Journey
+from nautes_sandbox.journey import Journey
 from tests.integration import secrets
 from tests.integration.door.support import Cli, operation, problem, product
 
@@ -83,7 +83,7 @@ def test_a_deployment_that_cannot_reach_its_cluster_explains_itself(shop: Journe
 
 
 def test_without_gitlab_nobody_is_known(shop: Journey, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cli.client.PATIENCE", 0.0)
+    monkeypatch.setattr("nautes.cli.client.PATIENCE", 0.0)
     with _down(shop, "gitlab"):
         answer = shop.api("GET", "/api/v1/products/shop/status", "team")
         ended = cli("team", "status", "shop")
@@ -98,7 +98,7 @@ def test_without_gitlab_nobody_is_known(shop: Journey, cli: Cli, monkeypatch: py
 
 
 def test_a_server_that_is_not_there_is_named(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cli.client.PATIENCE", 0.0)
+    monkeypatch.setattr("nautes.cli.client.PATIENCE", 0.0)
     ended = cli("team", "get", "products", server="http://127.0.0.1:1")
     assert (ended.code, ended.out) == (1, "")
     assert "http://127.0.0.1:1 cannot be reached" in ended.err

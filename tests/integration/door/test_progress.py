@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from sandbox.journey import Journey
+from nautes_sandbox.journey import Journey
 from tests.integration.door.support import document, operation, problem, product
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from sandbox.journey import Journey
-from sandbox.process import free_port
+from nautes_sandbox.journey import Journey
+from nautes_sandbox.process import free_port
 from tests.integration.door.support import Cli, document, nothing_left, problem
 from tests.worlds import best_flavour
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.journey import Journey
+from nautes_sandbox.journey import Journey
 from tests.integration.door.support import Cli, document, nothing_written, problem, product, together
 
 BOMB = "\n".join(

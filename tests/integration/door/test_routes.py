@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from sandbox.journey import Journey
+from nautes_sandbox.journey import Journey
 from tests.integration.door.support import document, nothing_written, problem
 
 OPEN = {"/healthz", "/readyz", "/api/v1/hooks/gitlab/{project_id}"}

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.process import free_ports
-from sandbox.world import PORTS, World
+from nautes_sandbox.process import free_ports
+from nautes_sandbox.world import PORTS, World
 from tests.integration.door.support import Cli
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.journey import Journey
+from nautes_sandbox.journey import Journey
 from tests.integration import secrets
 from tests.integration.door.support import Cli, Delivery, document
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from sandbox.hands import Person, quoted
-from sandbox.journey import Journey
+from nautes_sandbox.hands import Person, quoted
+from nautes_sandbox.journey import Journey
 from tests.integration.door.support import (
     Cli,
     document,

@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx
 
-from sandbox.hands import quoted
-from sandbox.journey import Journey
+from nautes_sandbox.hands import quoted
+from nautes_sandbox.journey import Journey
 from tests.integration.door.support import document, joined, product, together
 from tests.waiting import until
 

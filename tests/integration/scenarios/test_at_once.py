@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from sandbox.hands import quoted
-from sandbox.journey import Journey
+from nautes_sandbox.hands import quoted
+from nautes_sandbox.journey import Journey
 from tests.integration.scenarios.support import change, done, joined, listed, made, project
 
 TIMES = 25  # per person: fifty changes

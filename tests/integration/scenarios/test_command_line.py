@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from sandbox.journey import Journey
+from nautes_sandbox.journey import Journey
 from tests.integration.door.support import Cli, document, product, together
 from tests.integration.scenarios.support import change, done, environment, made, project, pushed, taken, unique
 from tests.waiting import until

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from sandbox.journey import Journey
+from nautes_sandbox.journey import Journey
 from tests.integration.scenarios.support import (
     change,
     comments,

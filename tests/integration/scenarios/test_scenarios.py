@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from sandbox.hands import quoted
-from sandbox.journey import Journey
+from nautes_sandbox.hands import quoted
+from nautes_sandbox.journey import Journey
 from tests.integration.door.support import Cli, document, joined, nothing_written, problem, product, together
 from tests.integration.scenarios.support import (
     binding,

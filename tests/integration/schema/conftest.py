@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.journey import Journey
+from nautes_sandbox.journey import Journey
 from tests.worlds import running
 
 HERE = Path(__file__).parent

@@ -14,7 +14,7 @@ import schemathesis
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
 
-from sandbox.journey import Journey
+from nautes_sandbox.journey import Journey
 
 EXAMPLES = int(os.environ.get("NAUTES_SCHEMA_EXAMPLES", "3"))
 # What is well-formed may still be refused: by a rule (422), a precondition (412), a cursor that was given out by nobody

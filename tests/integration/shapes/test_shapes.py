@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 import yaml
 
-from resources.cluster import Cluster
-from resources.manifest import resource_of
-from rules.clusters import with_defaults
-from sandbox.journey import Journey
-from sandbox.process import free_ports
-from sandbox.world import World
+from nautes.resources.cluster import Cluster
+from nautes.resources.manifest import resource_of
+from nautes.rules.clusters import with_defaults
+from nautes_sandbox.journey import Journey
+from nautes_sandbox.process import free_ports
+from nautes_sandbox.world import World
 from tests.integration.door.support import nothing_written
 
 SHAPES = Path(__file__).resolve().parents[3] / "examples" / "shapes"

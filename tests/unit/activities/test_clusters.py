@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from activities.clusters import ClusterActivities
-from clients.declarations import DeclaredClusters
-from clients.kubernetes import Clusters
-from contracts.clusters import ClusterCheck
-from contracts.common import Requester
-from contracts.errors import NotFound
-from contracts.operations import ClusterRequest, Manifest
-from contracts.secrets import SecretRef
-from resources.stored import read_clusters
+from nautes.clients.declarations import DeclaredClusters
+from nautes.clients.kubernetes import Clusters
+from nautes.messages.clusters import ClusterCheck
+from nautes.messages.common import Requester
+from nautes.messages.errors import NotFound
+from nautes.messages.operations import ClusterRequest, Manifest
+from nautes.messages.secrets import SecretRef
+from nautes.resources.stored import read_clusters
 
 HOME = "nautes/overlays/production/clusters"
 ADA = Requester(id=7, username="ada", name="Ada", email="ada@example.com")

@@ -9,17 +9,17 @@ from hypothesis import strategies as st
 
 from activities.declarations import lines
 from activities.declarations.cluster_plans import plan
-from contracts.clusters import ClusterCheck
-from contracts.common import Requester
-from contracts.operations import ClusterRequest, Effect
-from contracts.secrets import SecretRef
-from resources.fields import differences
-from resources.findings import Finding
-from resources.manifest import manifest_of, resource_of, version
-from resources.product import CodeRepo, Product, Project
-from resources.runtime import DeploymentRuntime
-from resources.tree import ProductTree
-from rules.clusters import with_defaults
+from nautes.messages.clusters import ClusterCheck
+from nautes.messages.common import Requester
+from nautes.messages.operations import ClusterRequest, Effect
+from nautes.messages.secrets import SecretRef
+from nautes.resources.fields import differences
+from nautes.resources.findings import Finding
+from nautes.resources.manifest import manifest_of, resource_of, version
+from nautes.resources.product import CodeRepo, Product, Project
+from nautes.resources.runtime import DeploymentRuntime
+from nautes.resources.tree import ProductTree
+from nautes.rules.clusters import with_defaults
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=3),

@@ -9,11 +9,11 @@ import pytest
 
 from api.authorization import LEVELS, Change, Rights, may_change, may_read
 from api.identity import Caller
-from clients.gitlab import Branch
-from contracts.common import Requester
-from contracts.errors import Forbidden, NautesError, NotFound
-from resources.base import Resource
-from resources.manifest import resource_of
+from nautes.clients.gitlab import Branch
+from nautes.messages.common import Requester
+from nautes.messages.errors import Forbidden, NautesError, NotFound
+from nautes.resources.base import Resource
+from nautes.resources.manifest import resource_of
 
 MAIN = "shop/default.project"
 PERSON = Caller(Requester(id=7, username="x", name="X", email=""), "t")

@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from api.bodies import DEEPEST, json_body, json_object, json_value, manifests
 from api.problems import UnsupportedMedia
-from contracts.errors import Refused
+from nautes.messages.errors import Refused
 
 REFUSED = {
     "nothing": b"",

@@ -18,9 +18,9 @@ from api.methods import Methods
 from api.paths import EncodedPaths
 from api.problems import TooMany, of_error
 from api.state import caller
-from clients.settings import Settings
-from contracts.common import Requester
-from contracts.errors import Unauthenticated
+from nautes.clients.settings import Settings
+from nautes.messages.common import Requester
+from nautes.messages.errors import Unauthenticated
 
 OPEN = {"/healthz", "/readyz", "/api/v1/hooks/gitlab/{project_id}"}
 WHO = Requester(id=7, username="x", name="X", email="")

@@ -10,7 +10,7 @@ from api.conditions import Conditions
 from api.filters import FILTERS, selected
 from api.pages import ALL, Cursor, page
 from api.problems import PreconditionFailed
-from contracts.errors import Refused
+from nautes.messages.errors import Refused
 
 CLUSTER = {"name": "deploy-1", "cluster_type": "physical", "usage": "worker", "worker_type": "deployment"}
 ENVIRONMENT = {"name": "test", "cluster": "deploy-1", "env_type": "staging"}

@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import given
 
 from api.schemas import reply
-from cli import manifests
-from resources.manifest import manifest_of
+from nautes.cli import manifests
+from nautes.resources.manifest import manifest_of
 from tests.unit.resources.strategies import any_resource
 
 

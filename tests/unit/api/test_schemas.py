@@ -9,11 +9,11 @@ import pytest
 
 from api.app import create_app
 from api.schemas import body_of, reply, reply_of, resource_of_body
-from clients.settings import Settings
-from contracts.errors import Refused
-from resources.cluster import Cluster
-from resources.kinds import KINDS
-from resources.product import Project
+from nautes.clients.settings import Settings
+from nautes.messages.errors import Refused
+from nautes.resources.cluster import Cluster
+from nautes.resources.kinds import KINDS
+from nautes.resources.product import Project
 
 BODIES: dict[str, dict[str, Any]] = {
     "Cluster": {

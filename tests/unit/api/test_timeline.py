@@ -9,7 +9,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from api.timeline import TimelineEntry, _before, entry_of
-from contracts.errors import Refused
+from nautes.messages.errors import Refused
 
 HISTORIES = Path(__file__).parents[2] / "replay" / "histories"
 STATES = {"Change": "done", "Change.removed": "done", "Change.refused": "refused", "Change.cancelled": "cancelled"}

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blueprints import components, runtimes, vault
-from resources.cluster import Cluster
-from resources.manifest import manifest_of, resource_of
-from rules.catalogue import CATALOGUE
-from rules.clusters import with_defaults
+from nautes.blueprints import components, runtimes, vault
+from nautes.resources.cluster import Cluster
+from nautes.resources.manifest import manifest_of, resource_of
+from nautes.rules.catalogue import CATALOGUE
+from nautes.rules.clusters import with_defaults
 
 PRODUCT_ID = "product-7"
 ACCOUNT = runtimes.account_name(PRODUCT_ID, "builder")

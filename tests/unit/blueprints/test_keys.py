@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blueprints.keys import PERMISSIONS, Access, Agreed, Consumer, wanted
-from resources.base import Resource
-from resources.product import CodeRepo, CodeRepoBinding
-from resources.tree import ProductTree
+from nautes.blueprints.keys import PERMISSIONS, Access, Agreed, Consumer, wanted
+from nautes.resources.base import Resource
+from nautes.resources.product import CodeRepo, CodeRepoBinding
+from nautes.resources.tree import ProductTree
 
 SHOP = "acme/shop"
 READ, WRITE = "readonly", "readwrite"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from blueprints import virtual
+from nautes.blueprints import virtual
 
 SERVER = "https://host.example.com:31443"
 

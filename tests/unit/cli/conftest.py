@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from cli import client, show
-from cli.main import main
+from nautes.cli import client, show
+from nautes.cli.main import main
 from tests.unit.cli.fake import TOKEN, Ended, FakeApi, Nautes
 
 

@@ -19,7 +19,7 @@ Reaction = tuple[str, str | Callable[[], None]]
 def on_terminal(*arguments: str, answers: tuple[Reaction, ...] = ()) -> tuple[int, str]:
     """The exit code and everything shown; each answer is (what is waited for, what is typed or done then)."""
     mine, theirs = pty.openpty()
-    command = [sys.executable, "-m", "cli.main", *arguments]
+    command = [sys.executable, "-m", "nautes.cli.main", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "200"}
     process = subprocess.Popen(
         command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, start_new_session=True

@@ -283,7 +283,7 @@ def test_o_an_apply_that_stopped_in_the_middle_is_run_again(nautes: Nautes, api:
 def test_an_outage_is_waited_for_under_the_same_key(
     nautes: Nautes, api: FakeApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cli.client.PATIENCE", 60.0)
+    monkeypatch.setattr("nautes.cli.client.PATIENCE", 60.0)
     busy = problem(503, "x", "later")
     api.on("POST", "/api/v1/apply", Reply(503, busy.json, headers={"Retry-After": "0"}), operations(operation()))
     assert nautes("apply", "-f", "web.yaml").code == 0
@@ -351,7 +351,7 @@ def test_an_interrupted_command_says_that_its_operation_goes_on(
         raise KeyboardInterrupt
 
     api.on("POST", "/api/v1/apply", operations(RUNNING))
-    monkeypatch.setattr("cli.client.Api.get", interrupted)
+    monkeypatch.setattr("nautes.cli.client.Api.get", interrupted)
     ended = nautes("apply", "-f", "web.yaml")
     assert (ended.code, ended.out) == (130, "")
     assert ended.err == f"note: it goes on; `nautes cancel {OPERATION}` takes it back\n"

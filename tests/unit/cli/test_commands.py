@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli.client import CommandError
-from cli.main import app
-from cli.target import connect
-from sandbox.process import free_port
+from nautes.cli.client import CommandError
+from nautes.cli.main import app
+from nautes.cli.target import connect
+from nautes_sandbox.process import free_port
 from tests.unit.cli.fake import TOKEN, FakeApi, Nautes, Reply
 
 COMMANDS = (
@@ -65,7 +65,7 @@ def test_a_server_that_is_not_there_is_named(nautes: Nautes) -> None:
 
 
 def test_a_host_nobody_knows_is_not_asked_again(nautes: Nautes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cli.client.PATIENCE", 3600.0)
+    monkeypatch.setattr("nautes.cli.client.PATIENCE", 3600.0)
     ended = nautes("-s", "http://nobody.invalid", "-t", TOKEN, "get", "products")
     assert (ended.code, "http://nobody.invalid cannot be reached" in ended.err) == (1, True)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cli import files
-from cli.client import CommandError
+from nautes.cli import files
+from nautes.cli.client import CommandError
 
 GOOD = "kind: Project\nspec: {name: %s, product: shop}\n"
 

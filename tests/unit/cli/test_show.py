@@ -10,7 +10,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from cli import show, tables, tree
+from nautes.cli import show, tables, tree
 
 RETRY = {"step": "git.fetch", "attempt": 4, "error": "cannot be reached", "next_try": "2026-01-01T00:00:00Z"}
 

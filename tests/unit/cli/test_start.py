@@ -12,11 +12,20 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.process import free_port
+from nautes_sandbox.process import free_port
 from tests.unit.cli.fake import FakeApi, Nautes, Reply
 
 ROOT = Path(__file__).resolve().parents[3]
-HEAVY = ("httpx", "yaml", "rich.progress", "keyring", "resources.manifest", "temporalio", "sandbox", "fastapi")
+HEAVY = (
+    "httpx",
+    "yaml",
+    "rich.progress",
+    "keyring",
+    "nautes.resources.manifest",
+    "temporalio",
+    "nautes_sandbox",
+    "fastapi",
+)
 
 
 def _python(code: str, **environment: str) -> str:
@@ -35,7 +44,7 @@ def test_help_loads_nothing_heavy() -> None:
     code = f"""
 import contextlib, sys
 sys.argv = ["nautes", "--help"]
-from cli.main import main
+from nautes.cli.main import main
 with contextlib.suppress(SystemExit):
     main()
 print("loaded:", [each for each in {HEAVY!r} if each in sys.modules])
@@ -55,7 +64,7 @@ def test_completion_prints_a_script(shell: str, nautes: Nautes, monkeypatch: pyt
 
 
 def test_kinds_and_commands_are_completed() -> None:
-    code = 'from cli.main import app; app(prog_name="nautes")'
+    code = 'from nautes.cli.main import app; app(prog_name="nautes")'
     for words, expected in (("nautes hist", "history"), ("nautes get dep", "deploymentruntimes")):
         count = str(len(words.split()) - 1)
         found = _python(code, _NAUTES_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=count)
@@ -77,7 +86,7 @@ def test_the_version_of_the_command_and_of_the_api(
 
 
 def test_the_version_is_told_although_the_api_is_away(nautes: Nautes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cli.client.PATIENCE", 3600.0)
+    monkeypatch.setattr("nautes.cli.client.PATIENCE", 3600.0)
     server = f"http://127.0.0.1:{free_port()}"
     ended = nautes("version", "-s", server)
     assert (ended.code, ended.out) == (0, f"{version('nautes')}\n")

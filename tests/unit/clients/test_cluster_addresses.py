@@ -9,8 +9,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.kubeconfig import Kubeconfig, check_address, check_kubeconfig, check_resolved, check_server
-from contracts.errors import Refused
+from nautes.clients.kubeconfig import Kubeconfig, check_address, check_kubeconfig, check_resolved, check_server
+from nautes.messages.errors import Refused
 
 
 def config(server: str, **cluster: object) -> str:

@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 import pytest
 
-from clients.kubeconfig import Kubeconfig
-from clients.kubernetes_http import Connection
-from contracts.errors import Conflict, Forbidden, NautesError, NotFound, Refused, TooLarge, Unavailable
+from nautes.clients.kubeconfig import Kubeconfig
+from nautes.clients.kubernetes_http import Connection
+from nautes.messages.errors import Conflict, Forbidden, NautesError, NotFound, Refused, TooLarge, Unavailable
 
 Answer = tuple[int, dict[str, str], bytes]
 

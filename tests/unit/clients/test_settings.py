@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from clients.settings import Settings
+from nautes.clients.settings import Settings
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convergence.difference import difference
+from nautes.convergence.difference import difference
 
 LEAVES = st.booleans() | st.integers() | st.text(max_size=8)
 TREES = st.dictionaries(

@@ -11,8 +11,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convergence import documents
-from convergence.documents import Malformed, read, read_json
+from nautes.convergence import documents
+from nautes.convergence.documents import Malformed, read, read_json
 
 VALUES = st.recursive(
     st.none()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from convergence.guard import Scope, admit
+from nautes.convergence.guard import Scope, admit
 
 SCOPE = Scope(
     namespaces=("shop", "shop-data"),

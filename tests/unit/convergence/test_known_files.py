@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convergence import known_files
-from convergence.documents import Malformed, read
-from convergence.known_files import KnownFiles
+from nautes.convergence import known_files
+from nautes.convergence.documents import Malformed, read
+from nautes.convergence.known_files import KnownFiles
 
 TWO = b"a: 1\n---\nb: [x, y]\n"
 

@@ -11,8 +11,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.kubeconfig import check_kubeconfig
-from contracts.errors import Refused
+from nautes.clients.kubeconfig import check_kubeconfig
+from nautes.messages.errors import Refused
 
 TOKEN = "tok-hunter2"
 Config = dict[str, Any]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from convergence.manifests import parse, parse_objects
+from nautes.convergence.manifests import parse, parse_objects
 
 CONFIG = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
 

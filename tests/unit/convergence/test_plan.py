@@ -7,12 +7,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convergence import inventory
-from convergence.inventory import PART_OF, Parent
-from convergence.memory import Memory
-from convergence.objects import Key, desired, key_of
-from convergence.plan import plan
-from convergence.waves import in_waves, wave
+from nautes.convergence import inventory
+from nautes.convergence.inventory import PART_OF, Parent
+from nautes.convergence.memory import Memory
+from nautes.convergence.objects import Key, desired, key_of
+from nautes.convergence.plan import plan
+from nautes.convergence.waves import in_waves, wave
 
 
 def config(name: str, value: str = "1", **meta: Any) -> dict[str, Any]:

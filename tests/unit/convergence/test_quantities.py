@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convergence.quantities import value
+from nautes.convergence.quantities import value
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,19 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from resources.cluster import Cluster, ClusterResource, Component, Components, VirtualCluster
-from resources.names import Names
-from resources.product import CodeRepo, CodeRepoBinding, Environment, Git, GitLabSettings, Product, Project, Webhook
-from resources.runtime import (
+from nautes.resources.cluster import Cluster, ClusterResource, Component, Components, VirtualCluster
+from nautes.resources.names import Names
+from nautes.resources.product import (
+    CodeRepo,
+    CodeRepoBinding,
+    Environment,
+    Git,
+    GitLabSettings,
+    Product,
+    Project,
+    Webhook,
+)
+from nautes.resources.runtime import (
     AdditionalGit,
     AdditionalResources,
     Calendar,

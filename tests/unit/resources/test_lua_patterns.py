@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resources.patterns import CAPTURES, LIMIT, PatternError, compiled, find
+from nautes.resources.patterns import CAPTURES, LIMIT, PatternError, compiled, find
 
 MAIN = "refs/heads/main"
 

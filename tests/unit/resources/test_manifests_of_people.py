@@ -11,11 +11,11 @@ import pytest
 import yaml
 from hypothesis import given
 
-from resources.cluster import Cluster
-from resources.documents import text_of
-from resources.findings import Finding
-from resources.kinds import APPLY_ORDER, KINDS, in_order
-from resources.manifest import FINDINGS, manifest_of, parse, resource_of
+from nautes.resources.cluster import Cluster
+from nautes.resources.documents import text_of
+from nautes.resources.findings import Finding
+from nautes.resources.kinds import APPLY_ORDER, KINDS, in_order
+from nautes.resources.manifest import FINDINGS, manifest_of, parse, resource_of
 from tests.unit.resources.strategies import any_resource
 
 EXAMPLES = Path(__file__).parents[3] / "examples"

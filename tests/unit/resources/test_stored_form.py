@@ -10,9 +10,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resources.manifest import resource_of
-from resources.names import Names
-from resources.stored import (
+from nautes.resources.manifest import resource_of
+from nautes.resources.names import Names
+from nautes.resources.stored import (
     CLUSTERS,
     KUSTOMIZATION,
     cluster_files,
@@ -23,7 +23,7 @@ from resources.stored import (
     read_product,
     store,
 )
-from resources.tree import ProductTree, difference
+from nautes.resources.tree import ProductTree, difference
 from tests.unit.resources.strategies import FOREIGN, GROUP_ID, PRODUCT, REPOSITORIES, clusters, declared, plain, texts
 
 NAMES = Names({**FOREIGN.products, PRODUCT: GROUP_ID}, {**FOREIGN.repositories, **REPOSITORIES})

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resources.names import Names
-from resources.product import Environment, Project
-from resources.tree import ProductTree, difference
+from nautes.resources.names import Names
+from nautes.resources.product import Environment, Project
+from nautes.resources.tree import ProductTree, difference
 
 WEB = Project(name="web", product="shop")
 files = st.dictionaries(st.sampled_from("abcde"), st.sampled_from("123"))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resources.documents import Limits, documents, pointer_of
+from nautes.resources.documents import Limits, documents, pointer_of
 
 
 def refused(text: str | bytes, limits: Limits | None = None) -> tuple[str, int | None, int | None]:

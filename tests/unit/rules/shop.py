@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from resources.cluster import Cluster
-from resources.manifest import resource_of
-from resources.tree import ProductTree
-from rules.clusters import with_defaults
-from rules.engine import ForeignRepository, World
-from rules.hooks import HookEntry
+from nautes.resources.cluster import Cluster
+from nautes.resources.manifest import resource_of
+from nautes.resources.tree import ProductTree
+from nautes.rules.clusters import with_defaults
+from nautes.rules.engine import ForeignRepository, World
+from nautes.rules.hooks import HookEntry
 
 PRODUCT = "shop"
 

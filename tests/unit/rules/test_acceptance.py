@@ -8,11 +8,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resources.findings import Finding
-from resources.tree import ProductTree
-from rules.acceptance import Pushed, Verdict, judge
-from rules.deletions import Limits
-from rules.engine import World, check
+from nautes.resources.findings import Finding
+from nautes.resources.tree import ProductTree
+from nautes.rules.acceptance import Pushed, Verdict, judge
+from nautes.rules.deletions import Limits
+from nautes.rules.engine import World, check
 from tests.unit.rules.shop import GOOD, deployment, environment, pipeline, repository, resource
 
 LOOSE = Limits(free=100, share=1.0, number=100)

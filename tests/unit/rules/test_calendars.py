@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.calendars import exclusion, interval, schedule, timezone
+from nautes.rules.calendars import exclusion, interval, schedule, timezone
 
 GOOD: list[tuple[Callable[[str], str], list[str]]] = [
     (schedule, ["* * * * *", "*/5 0-23/2 1,15 jan-mar mon-fri", "0 4 ? * SUN", "59 23 31 12 7", " 0  1 * * * "]),

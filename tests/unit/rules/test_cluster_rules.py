@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from resources.cluster import Cluster
-from resources.findings import Finding
-from rules.catalogue import (
+from nautes.resources.cluster import Cluster
+from nautes.resources.findings import Finding
+from nautes.rules.catalogue import (
     BY_NAME,
     CATALOGUE,
     COMPLETE,
@@ -18,7 +18,7 @@ from rules.catalogue import (
     default_for,
     default_of_original,
 )
-from rules.clusters import ADVISORY, FROZEN, RULES, advice, check, with_defaults
+from nautes.rules.clusters import ADVISORY, FROZEN, RULES, advice, check, with_defaults
 from tests.unit.rules.shop import cluster, resource
 
 HOSTS = {"host": cluster("host", "", usage="host"), "run": cluster("run")}

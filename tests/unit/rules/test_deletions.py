@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resources.tree import ProductTree
-from rules.deletions import Limits, check
+from nautes.resources.tree import ProductTree
+from nautes.rules.deletions import Limits, check
 from tests.unit.rules.shop import GOOD, PRODUCT, environment, resource
 
 PROJECTS = [resource("Project", f"p{number}") for number in range(60)]

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from resources.cluster import Cluster
-from resources.documents import text_of
-from resources.kinds import in_order
-from resources.manifest import manifest_of, parse
-from resources.product import Product
-from resources.tree import ProductTree
-from rules import clusters
-from rules.engine import World, check
+from nautes.resources.cluster import Cluster
+from nautes.resources.documents import text_of
+from nautes.resources.kinds import in_order
+from nautes.resources.manifest import manifest_of, parse
+from nautes.resources.product import Product
+from nautes.resources.tree import ProductTree
+from nautes.rules import clusters
+from nautes.rules.engine import World, check
 
 SHAPES = Path(__file__).parents[3] / "examples" / "shapes"
 KUBECONFIG = "apiVersion: v1\nkind: Config\nclusters: []\n"

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import rules.products
-from resources.findings import Finding
-from resources.tree import ProductTree
-from rules.engine import RULES, World, affected, check, findings, references
+import nautes.rules.products
+from nautes.resources.findings import Finding
+from nautes.resources.tree import ProductTree
+from nautes.rules.engine import RULES, World, affected, check, findings, references
 from tests.unit.rules.cases import CASES
 from tests.unit.rules.shop import (
     GOOD,
@@ -41,7 +41,7 @@ def ids(found: list[Finding]) -> list[str]:
 
 def test_every_rule_has_cases_and_ids_do_not_change() -> None:
     assert set(CASES) == set(RULES), "a rule without cases here, or a case of a rule that is gone or was renamed"
-    assert rules.products.__doc__
+    assert nautes.rules.products.__doc__
     for id_, rule in RULES.items():
         assert rule.id == id_
         assert rule.summary
@@ -179,17 +179,17 @@ def test_rules_never_raise_on_a_torn_product(gone: set[str], no_clusters: bool) 
     ],
 )
 def test_what_may_not_change_is_refused(old: object, new: object, says: str) -> None:
-    [found] = rules.products.frozen(old, new, GOOD)  # type: ignore[arg-type]
+    [found] = nautes.rules.products.frozen(old, new, GOOD)  # type: ignore[arg-type]
     assert says in found.message
     assert found.rule == "frozen"
     assert found.hint and found.pointer
-    assert list(rules.products.frozen(old, old, GOOD)) == []  # type: ignore[arg-type]
+    assert list(nautes.rules.products.frozen(old, old, GOOD)) == []  # type: ignore[arg-type]
 
 
 def test_an_environment_nobody_uses_may_move() -> None:
     empty = World(GOOD.tree.remove(["DeploymentRuntime/live"]), GOOD.clusters)
-    assert list(rules.products.frozen(environment(), environment("test", "other"), empty)) == []
+    assert list(nautes.rules.products.frozen(environment(), environment("test", "other"), empty)) == []
     wider = deployment(destination={"environment": "test", "namespaces": ["live", "more"]})
-    assert list(rules.products.frozen(deployment(), wider, GOOD)) == [], "namespaces may change"
+    assert list(nautes.rules.products.frozen(deployment(), wider, GOOD)) == [], "namespaces may change"
     other = resource("Project", "web")
-    assert list(rules.products.frozen(other, other, GOOD)) == []
+    assert list(nautes.rules.products.frozen(other, other, GOOD)) == []

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from rules import clusters, engine, table
+from nautes.rules import clusters, engine, table
 
 ROOT = Path(__file__).parents[3]
 
 
 def test_the_committed_table_is_up_to_date() -> None:
     text = (ROOT / "docs" / "rules.md").read_text()
-    assert text == table.markdown(), "python -m rules.table > docs/rules.md"
+    assert text == table.markdown(), "python -m nautes.rules.table > docs/rules.md"
 
 
 def test_every_rule_has_one_row_and_its_tests_are_there() -> None:

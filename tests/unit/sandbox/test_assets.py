@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from sandbox.kubernetes import assets
+from nautes_sandbox.kubernetes import assets
 
 
 class Quiet(SimpleHTTPRequestHandler):

@@ -11,8 +11,8 @@ import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from clients.kubeconfig import check_kubeconfig
-from sandbox.kubernetes import certificates
+from nautes.clients.kubeconfig import check_kubeconfig
+from nautes_sandbox.kubernetes import certificates
 
 SERVER = "https://127.0.0.1:16443"
 

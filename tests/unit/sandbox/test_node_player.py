@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from clients.kubernetes import Cluster
-from convergence.health import health
-from sandbox import node
-from sandbox.kubernetes import standin
-from sandbox.process import Supervisor, free_port
-from sandbox.watching import client
+from nautes.clients.kubernetes import Cluster
+from nautes.convergence.health import health
+from nautes_sandbox import node
+from nautes_sandbox.kubernetes import standin
+from nautes_sandbox.process import Supervisor, free_port
+from nautes_sandbox.watching import client
 from tests.waiting import until
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.process import Service, ServiceError, Supervisor, free_port, is_listening, minimal_environment
+from nautes_sandbox.process import Service, ServiceError, Supervisor, free_port, is_listening, minimal_environment
 from tests.waiting import until
 
 LISTEN = """

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.tekton import (
+from nautes_sandbox.tekton import (
     TIME_CAP,
     TIME_LIMIT,
     RunError,

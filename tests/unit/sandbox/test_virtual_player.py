@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from clients.kubeconfig import check_kubeconfig
-from clients.kubernetes import Cluster
-from sandbox.kubernetes import standin
-from sandbox.process import NODE_PORTS, Supervisor, free_port, free_ports
-from sandbox.virtual import SECRET, SERVICE, STATEFUL_SET, Player
-from sandbox.watching import client
+from nautes.clients.kubeconfig import check_kubeconfig
+from nautes.clients.kubernetes import Cluster
+from nautes_sandbox.kubernetes import standin
+from nautes_sandbox.process import NODE_PORTS, Supervisor, free_port, free_ports
+from nautes_sandbox.virtual import SECRET, SERVICE, STATEFUL_SET, Player
+from nautes_sandbox.watching import client
 
 
 class Place(NamedTuple):

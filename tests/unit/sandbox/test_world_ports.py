@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sandbox.world import CLUSTERS, HOST, PORTS, World
+from nautes_sandbox.world import CLUSTERS, HOST, PORTS, World
 
 
 def test_a_sandbox_that_gets_a_host_keeps_every_port_it_had(tmp_path: Path) -> None:

@@ -1,0 +1,235 @@
+"""`nautes apply|remove|plan|diff|delete`: what changes something, or says what would be changed.
+
+Manifests go as one change set; what is wrong with them is told with file, line and column.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from nautes.cli import asking, follow, kinds, options, plans, show
+from nautes.cli.busy import Busy
+from nautes.cli.client import NOT_FOUND, USAGE, CommandError
+
+if TYPE_CHECKING:
+    from nautes.cli.files import Part
+
+UNCONFIRMED = "deletions-unconfirmed"  # the rule that wants the number of deletions repeated
+DIFFERENT = 1  # exit code of `diff` when there is a difference, as kubectl has it
+TROUBLE = 2  # exit code of `diff` when it could not tell
+DETAILED = 2  # exit code of `plan --detailed-exitcode` when something would be done, as Terraform has it
+SOON = 1  # seconds the first request waits where the steps of an operation are watched
+Action = Literal["apply", "remove"]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, change nothing.")]
+Removing = Annotated[bool, typer.Option("--remove", help="Of removing what the manifests name.")]
+
+
+def apply(
+    file: options.Files,
+    wait: options.Wait = 600,
+    dry_run: DryRun = False,
+    insecure: options.Insecure = False,
+    plan: options.Plans = None,
+    confirm_deletions: options.Confirmed = None,
+) -> None:
+    """Apply manifests as one change."""
+    _change("apply", file, wait, _flags(dry_run, insecure, plan, confirm_deletions))
+
+
+def remove(
+    file: options.Files,
+    wait: options.Wait = 600,
+    dry_run: DryRun = False,
+    insecure: options.Insecure = False,
+    plan: options.Plans = None,
+    confirm_deletions: options.Confirmed = None,
+) -> None:
+    """Remove what manifests name, in reverse order."""
+    _change("remove", file, wait, _flags(dry_run, insecure, plan, confirm_deletions))
+
+
+def plan(
+    file: options.Files,
+    removing: Removing = False,
+    insecure: options.Insecure = False,
+    output: options.Output = "wide",
+    detailed: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="End with 0: nothing to do, 1: error, 2: something to do.")
+    ] = False,
+) -> None:
+    """Say what apply would do, per resource and field and per system; changes nothing."""
+    action: Action = "remove" if removing else "apply"
+    answer = _planned(action, file, insecure)
+    operations = answer["operations"]
+    if output == "wide":
+        plans.plan(operations)
+        _how_to_carry_out(action, file, insecure, operations)
+        plans.count(operations)
+    else:
+        show.data(answer, output)
+    if detailed and plans.differs(operations):
+        raise typer.Exit(DETAILED)
+
+
+def diff(
+    file: options.Files,
+    removing: Removing = False,
+    insecure: options.Insecure = False,
+    output: options.Output = "wide",
+) -> None:
+    """Show what apply would change, field by field; ends with 1 when there is a difference, as kubectl diff."""
+    try:
+        answer = _planned("remove" if removing else "apply", file, insecure)
+    except CommandError as error:
+        error.exit_code = TROUBLE
+        raise
+    if output == "wide":
+        plans.diff(answer["operations"])
+    else:
+        show.data(answer, output)
+    if plans.differs(answer["operations"]):
+        raise typer.Exit(DIFFERENT)
+
+
+def delete(
+    kind: options.Kind,
+    names: Annotated[list[str], typer.Argument(help="What is to go.")],
+    product: options.Product = "",
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
+    wait: options.Wait = 600,
+    insecure: options.Insecure = False,
+    confirm_deletions: options.Confirmed = None,
+) -> None:
+    """Remove resources by name; asks for each one on a terminal."""
+    plural = kinds.plural(kind)
+    if plural not in kinds.NAMES:
+        raise CommandError(f"{plural} cannot be deleted", USAGE)
+    routes = {name: kinds.route(plural, product, name) for name in names}
+    if not yes:
+        routes = {name: routes[name] for name in asking.chosen(kinds.NAMES[plural], names)}
+    failed: list[CommandError] = []
+    for name, route in routes.items():
+        try:
+            _delete(f"{kinds.NAMES[plural]}/{name}", route, wait, _flags(False, insecure, None, confirm_deletions))
+        except CommandError as error:  # one must not keep the others
+            failed.append(error)
+    if failed:
+        findings = [finding for each in failed for finding in each.findings]
+        raise CommandError("\n".join(map(str, failed)), max(each.exit_code for each in failed), findings)
+
+
+def _flags(dry_run: bool, insecure: bool, plan: list[str] | None, confirmed: int | None) -> dict[str, Any]:
+    """The query of a change; what is not asked for is not sent."""
+    wishes = {"dry_run": dry_run, "insecure_skip_check": insecure, "plan": plan, "confirm_deletions": confirmed}
+    return {name: value for name, value in wishes.items() if value is not None and value is not False and value != []}
+
+
+def _read(names: list[str]) -> list[Part]:
+    """The manifests, every finding of the schema raised."""
+    from nautes.cli import files  # brings the models of the kinds, which most commands do without
+
+    parts = files.read(names)
+    files.check(parts)
+    return parts
+
+
+def _change(action: Action, names: list[str], wait: int, flags: dict[str, Any]) -> None:
+    parts = _read(names)
+    try:
+        _send(action, parts, wait, flags)
+    except CommandError as error:
+        number = asking.deletions(error.findings) if _unconfirmed(error) else None
+        if number is None:
+            raise
+        _send(action, parts, wait, {**flags, "confirm_deletions": number})
+
+
+def _send(action: Action, parts: list[Part], wait: int, flags: dict[str, Any]) -> None:
+    from nautes.cli import files
+
+    api, deadline = options.api(), time.monotonic() + wait
+    first = min(wait, _first_wait(parts))
+    try:
+        with Busy(f"{action} {len(parts)} files") as busy:
+            answer = api.post(f"/api/v1/{action}", files.whole(parts), first, wait=first, **flags)
+            found = follow.ends(api, answer["operations"], deadline, busy)
+        _tell(found, wait, planned="dry_run" in flags)
+    except CommandError as error:
+        error.findings = files.located(parts, error.findings)
+        raise
+
+
+def _first_wait(parts: list[Part]) -> int:
+    """Seconds the first request may take.
+
+    Where a person watches it is short, for then come the steps. A file with clusters is waited for: what stands on them is
+    taken up when they are done, or when the request ends.
+    """
+    clusters = any("Cluster" in part.text for part in parts)
+    return SOON if sys.stderr.isatty() and not clusters else follow.POLL
+
+
+def _tell(found: list[dict[str, Any]], wait: int, *, planned: bool) -> None:
+    """Print what ended well, then raise for what did not end, or not well."""
+    running = [follow.standing(each) for each in found if each["state"] == "running"]
+    told = [each for each in found if each["state"] in ("done", "running")]
+    if planned and not running:
+        plans.plan(told)
+        plans.count(told)
+    else:
+        show.outcomes(told)
+    follow.require(found)
+    if wait and running:
+        raise CommandError(f"not at its end after {wait} s: {', '.join(running)}")
+
+
+def _delete(key: str, route: str, wait: int, flags: dict[str, Any]) -> None:
+    api, deadline = options.api(), time.monotonic() + wait
+    first = min(wait, SOON if sys.stderr.isatty() else follow.POLL)
+    try:
+        with Busy(f"delete {key}") as busy:
+            answer = api.delete(route, first, wait=first, **flags)
+            found = follow.ends(api, answer["operations"], deadline, busy)
+    except CommandError as error:
+        if error.status == NOT_FOUND:
+            raise CommandError(f"{key}: {error}", findings=error.findings) from None
+        number = asking.deletions(error.findings) if _unconfirmed(error) else None
+        if number is None:
+            raise
+        _delete(key, route, wait, {**flags, "confirm_deletions": number})
+        return
+    _tell(found, wait, planned=False)
+
+
+def _unconfirmed(error: CommandError) -> bool:
+    return any(each["rule"] == UNCONFIRMED for each in error.findings)
+
+
+def _planned(action: Action, names: list[str], insecure: bool) -> dict[str, Any]:
+    """What would be done. Raises `CommandError` when it would be refused."""
+    from nautes.cli import files
+
+    parts = _read(names)
+    api, flags = options.api(), _flags(False, insecure, None, None)
+    try:
+        with Busy(f"plan {len(parts)} files"):
+            answer: dict[str, Any] = api.post("/api/v1/plan", files.whole(parts), follow.POLL, action=action, **flags)
+        follow.require(answer["operations"])
+    except CommandError as error:
+        error.findings = files.located(parts, error.findings)
+        raise
+    return answer
+
+
+def _how_to_carry_out(action: Action, names: list[str], insecure: bool, operations: list[dict[str, Any]]) -> None:
+    """The plans' ids and the command that does exactly what they say, or nothing."""
+    ids = [each["plan"] for each in operations if each.get("plan")]
+    if not ids or not plans.differs(operations):
+        return
+    words = ["nautes", action, *(part for each in names for part in ("-f", each)), *(["-i"] if insecure else [])]
+    show.line(f"plan {' '.join(ids)}; exactly this: {shlex.join([*words, *(w for i in ids for w in ('--plan', i))])}")

@@ -1,0 +1,122 @@
+"""`nautes demo`: the main process from an empty directory to an empty cluster, each step with its time.
+
+Called by nautes/cli/main.py.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from nautes_sandbox.journey import Journey, StepFailedError
+from nautes_sandbox.process import ServiceError
+from nautes_sandbox.world import World
+
+SYSTEMS = ("GitLab", "Git", "Vault", "Kubernetes")
+console = Console()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One step: how long it took, how many calls it made ("<system> reads", "<system> writes")."""
+
+    title: str
+    seconds: float
+    counted: Mapping[str, int]
+
+    def calls(self, system: str) -> str:
+        """Reads and writes of one system."""
+        reads, writes = (self.counted.get(f"{system} {kind}", 0) for kind in ("reads", "writes"))
+        return f"{reads}/{writes}" if reads or writes else "-"
+
+
+def play(directory: Path, *, keep: bool) -> int:
+    """Carry out the main process; the exit code says whether every step held."""
+    world = World(directory)
+    journey = Journey(world, say=_quiet)
+    rows: list[Row] = []
+    try:
+        _play(world, journey, rows, keep)
+    except (StepFailedError, ServiceError) as error:
+        console.print(f"[red]did not hold:[/red] {error}", highlight=False)
+        console.print(f"logs: {directory}", highlight=False)
+        return 1
+    finally:
+        journey.close()
+        _summary(rows)
+        if not keep:
+            world.down()
+    if keep:
+        console.print(f"\nstill running; Temporal UI {world.temporal_ui_url}, API {world.api_url}", highlight=False)
+        console.print("`nautes sandbox down` ends it, `nautes sandbox reset` forgets it", highlight=False)
+    return 0
+
+
+def _play(world: World, journey: Journey, rows: list[Row], keep: bool) -> None:
+    steps: list[tuple[str, Callable[[], object]]] = [
+        ("start the servers", lambda: world.up(_progress)),
+        ("install: Vault, tenant repository, people", journey.install),
+        ("register two runtime clusters", journey.register_clusters),
+        ("initialize a product", journey.initialize_product),
+        ("deploy: push manifests, converged and healthy", journey.deploy),
+        ("change one object: exactly one write", journey.change_one),
+        ("remove a file: its object is pruned", journey.prune),
+        ("aim at another namespace: refused, the rest converges", journey.refuse_foreign),
+        ("edit by hand in the cluster: put back", journey.correct_drift),
+        ("lose a webhook: deployed all the same", journey.lose_webhook),
+        ("push source code: the pipeline succeeds", journey.run_pipeline),
+        ("break the build: GitLab says so", journey.break_build),
+        ("view: status, runs, explain, wait", lambda: console.print(journey.view(), highlight=False)),
+        ("lose all of Temporal's data: nothing written, all known", journey.lose_memory),
+    ]
+    if not keep:
+        steps += [
+            ("remove the product: nothing left", journey.destroy),
+            ("remove the clusters", journey.unregister),
+        ]
+    for title, step in steps:
+        rows.append(_timed(world, title, step))
+
+
+def _timed(world: World, title: str, step: Callable[[], object]) -> Row:
+    console.print(f"[bold]{title}[/bold] ...", highlight=False)
+    before = world.calls()
+    began = time.monotonic()
+    step()
+    seconds = time.monotonic() - began
+    after = world.calls()
+    counted = {each: after[each] - before.get(each, 0) for each in after}
+    console.print(f"  held, {seconds:.1f} s", highlight=False)
+    return Row(title, seconds, counted)
+
+
+def _summary(rows: list[Row]) -> None:
+    table = Table(title="The main process; calls as reads/writes")
+    table.add_column("step")
+    table.add_column("seconds", justify="right")
+    for system in SYSTEMS:
+        table.add_column(system, justify="right")
+    for row in [*rows, _together(rows)]:
+        table.add_row(row.title, f"{row.seconds:.1f}", *(row.calls(system) for system in SYSTEMS))
+    console.print(table)
+
+
+def _together(rows: list[Row]) -> Row:
+    counted: Counter[str] = Counter()
+    for row in rows:
+        counted.update(row.counted)
+    return Row("together", sum(row.seconds for row in rows), counted)
+
+
+def _progress(name: str, state: str) -> None:
+    console.print(f"  {name}: {state}", highlight=False)
+
+
+def _quiet(_: str) -> None:
+    """The demo prints its own lines."""

@@ -1,0 +1,106 @@
+"""What a change would do, for people: `+ ~ -` per resource and field, then per system, and a last line that counts.
+
+Used by `nautes plan`, `apply --dry-run` and `nautes diff`. Values of fields that name a secret are never shown.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from typing import Any
+
+from nautes.cli import show
+
+SIGNS = {"created": "+", "changed": "~", "removed": "-", "create": "+", "change": "~", "delete": "-"}
+STYLES = {"+": "green", "~": "yellow", "-": "red"}
+SECRET = re.compile(r"kubeconfig|password|token|secret|private_?key", re.IGNORECASE)
+LONGEST = 200  # characters of a value that are shown
+Operations = list[dict[str, Any]]
+
+
+def plan(operations: Operations) -> None:
+    """Everything that would be done, resource by resource, then system by system."""
+    for operation in operations:
+        told = _resources(operation)
+        _systems(operation, told)
+        show.advice(operation)
+
+
+def count(operations: Operations) -> None:
+    """The last line of a plan."""
+    found = Counter(SIGNS[each["action"]] for each in _changing(operations))
+    show.line(f"Plan: {found['+']} to create, {found['~']} to change, {found['-']} to delete.")
+
+
+def differs(operations: Operations) -> bool:
+    """Whether anything would be done."""
+    return bool(_changing(operations) or any(each.get("effects") for each in operations))
+
+
+def diff(operations: Operations) -> None:
+    """What would be different, field by field, as lines that are taken away and added."""
+    for operation in operations:
+        fields = _fields(operation)
+        for outcome in _changing([operation]):
+            key = outcome["resource"]
+            show.line(f"{SIGNS[outcome['action']]} {key}", STYLES[SIGNS[outcome["action"]]])
+            for each in fields.get(key, []):
+                for sign, value in (("-", each.get("before")), ("+", each.get("after"))):
+                    if value is not None:
+                        show.line(f"    {sign} {each['pointer']}: {_value(each['pointer'], value)}", STYLES[sign])
+
+
+def _changing(operations: Operations) -> list[dict[str, Any]]:
+    outcomes = [outcome for operation in operations for outcome in operation.get("outcomes", [])]
+    return [each for each in outcomes if each["action"] in SIGNS]
+
+
+def _fields(operation: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Resource -> what differs in it."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for effect in operation.get("effects", []):
+        found.setdefault(effect["target"], []).extend(effect.get("fields", []))
+    return found
+
+
+def _resources(operation: dict[str, Any]) -> set[str]:
+    fields = _fields(operation)
+    told = set()
+    for outcome in _changing([operation]):
+        sign, key = SIGNS[outcome["action"]], outcome["resource"]
+        detail = f"  ({outcome['detail']})" if outcome.get("detail") else ""
+        show.line(f"{sign} {key}{detail}", STYLES[sign])
+        for each in fields.get(key, []):
+            _field(each)
+        told.add(key)
+    return told
+
+
+def _systems(operation: dict[str, Any], told: set[str]) -> None:
+    """Every effect under the system it is on; fields that were told with a resource are not told again."""
+    systems: dict[str, list[dict[str, Any]]] = {}
+    for effect in operation.get("effects", []):
+        systems.setdefault(effect["system"], []).append(effect)
+    for system, effects in systems.items():
+        show.line(f"{system}:")
+        for each in effects:
+            detail = f"  ({each['detail']})" if each.get("detail") else ""
+            show.line(f"  {SIGNS[each['action']]} {each['target']}{detail}", STYLES[SIGNS[each["action"]]])
+            if each["target"] not in told:
+                for field in each.get("fields", []):
+                    _field(field)
+
+
+def _field(field: dict[str, Any]) -> None:
+    pointer, before, after = field["pointer"], field.get("before"), field.get("after")
+    sign = "+" if before is None else "-" if after is None else "~"
+    values = [_value(pointer, each) for each in (before, after) if each is not None]
+    show.line(f"    {sign} {pointer}: {' -> '.join(values)}", STYLES[sign])
+
+
+def _value(pointer: str, value: Any) -> str:
+    if SECRET.fullmatch(pointer.rpartition("/")[2]):
+        return "(secret)"
+    text = json.dumps(show.veiled(value), ensure_ascii=False)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."

@@ -1,0 +1,72 @@
+"""`nautes sandbox up|down|status|reset|logs`: the embedded world of the current directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nautes.cli import show
+from nautes.cli.client import CommandError
+from nautes.cli.target import SANDBOX
+
+if TYPE_CHECKING:
+    from nautes_sandbox.world import World
+
+sandbox = typer.Typer(no_args_is_help=True)
+Directory = Annotated[Path, typer.Option(help="Where the sandbox lives.")]
+
+
+def _world(directory: Path, kubernetes: str = "auto") -> World:
+    from nautes_sandbox.world import World  # takes a second to load: only these commands need it
+
+    return World(directory, kubernetes=kubernetes)
+
+
+@sandbox.command()
+def up(
+    directory: Directory = SANDBOX,
+    kubernetes: Annotated[str, typer.Option(help="auto, real or stand-in.")] = "auto",
+) -> None:
+    """Start what is not running. Twice changes nothing."""
+    from nautes_sandbox.process import ServiceError
+
+    world = _world(directory, kubernetes)
+    try:
+        world.up(lambda name, state: show.out.print(f"{name}: {state}"))
+    except (ServiceError, FileNotFoundError) as error:
+        raise CommandError(str(error)) from None
+    for name, url in (("API", world.api_url), ("Temporal UI", world.temporal_ui_url), ("GitLab", world.gitlab_url)):
+        show.out.print(f"{name:12} {url}")
+
+
+@sandbox.command()
+def down(directory: Directory = SANDBOX) -> None:
+    """End everything; data stays."""
+    _world(directory).down()
+
+
+@sandbox.command()
+def status(directory: Directory = SANDBOX) -> None:
+    """What runs."""
+    found = _world(directory).status()
+    for name, pid in found.items():
+        show.out.print(f"{name:28} {f'running ({pid})' if pid else 'not running'}")
+    if not all(found.values()):
+        raise typer.Exit(1)
+
+
+@sandbox.command()
+def reset(directory: Directory = SANDBOX) -> None:
+    """End everything and forget all data."""
+    _world(directory).reset()
+
+
+@sandbox.command()
+def logs(name: str, directory: Directory = SANDBOX, lines: int = 50) -> None:
+    """The end of one process's log."""
+    path = _world(directory).supervisor.log(name)
+    if not path.exists():
+        raise CommandError(f"there is no log of {name}")
+    show.out.print("\n".join(path.read_text(errors="replace").splitlines()[-lines:]), markup=False)

@@ -1,0 +1,118 @@
+"""What every command prints with: lines and findings for people, pure JSON or YAML for programs.
+
+Nothing secret is printed, and no text of others steers a terminal.
+Used by every command. Tables are in tables.py, the tree of a product in tree.py, plans in plans.py.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape as _escape
+
+WIDE = None if sys.stdout.isatty() else 10_000  # columns; a pipe has no width to fit into
+out = Console(highlight=False, emoji=False, soft_wrap=True, width=WIDE)
+err = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
+HIDDEN = "***"
+SECRET_LENGTH = 8  # characters from which a token is one: hiding "x" would hide half the alphabet
+_secrets: set[str] = set()
+
+
+def hide(secret: str) -> None:
+    """From now on this text is never printed, whoever sends it back to us."""
+    if len(secret) >= SECRET_LENGTH:
+        _secrets.add(secret)
+
+
+def plain(text: str) -> str:
+    """A text of others on one terminal: what would steer it (escape sequences) is shown as "?"."""
+    return "".join(each if each.isprintable() or each in "\n\t" else "?" for each in _hidden(text))
+
+
+def escape(text: str) -> str:
+    """A text of others inside markup of ours."""
+    return _escape(plain(text))
+
+
+def line(text: str, style: str = "") -> None:
+    """One line on standard output, as it is."""
+    out.print(plain(text), markup=False, style=style or None)
+
+
+def note(text: str) -> None:
+    """What a person should know, on standard error."""
+    err.print(plain(f"note: {text}"), markup=False)
+
+
+def documents(values: list[Any]) -> None:
+    """YAML documents, as files of manifests hold them."""
+    import yaml  # the other forms can do without it
+
+    sys.stdout.write(yaml.safe_dump_all(values, sort_keys=False, explicit_start=True))
+
+
+def data(value: Any, form: str) -> None:
+    """Pure JSON or YAML on standard output."""
+    value = veiled(value)
+    if form == "json":
+        text = json.dumps(value, indent=2)
+    else:
+        import yaml  # the other forms can do without it
+
+        text = yaml.safe_dump(value, sort_keys=False)
+    sys.stdout.write(text.rstrip("\n") + "\n")
+
+
+def veiled(value: Any) -> Any:
+    """The value without what is hidden, and without a kubeconfig, which no answer should hold."""
+    if isinstance(value, dict):
+        return {key: HIDDEN if key == "kubeconfig" and each else veiled(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [veiled(each) for each in value]
+    return _hidden(value) if isinstance(value, str) else value
+
+
+def outcomes(operations: list[dict[str, Any]]) -> None:
+    """How the operations of a command ended: one line per resource; advice and older defects on standard error."""
+    for operation in operations:
+        for outcome in operation.get("outcomes", []):
+            line(f"{outcome['resource']} {outcome['action']}")
+        if operation["state"] == "running":
+            line(f"still running: {operation['operation']}")
+        for finding in operation.get("already", []):
+            err.print(f"was wrong before: {escape(finding['message'])}")
+        advice(operation)
+
+
+def advice(operation: dict[str, Any]) -> None:
+    """What the platform advises; it refuses nothing."""
+    for finding in operation.get("advice", []):
+        hint = f" ({finding['hint']})" if finding.get("hint") else ""
+        note(f"{finding['message']}{hint}")
+
+
+def findings(found: list[dict[str, Any]]) -> None:
+    """Every finding on standard error: where, what, how to mend it."""
+    for each in found:
+        parts = (each.get("file"), each.get("resource"), each.get("line"), each.get("column"))
+        if each.get("file"):
+            parts = (
+                each["file"],
+                each.get("line"),
+                each.get("column"),
+                f" {each['resource']}" if each["resource"] else "",
+            )
+        where = ":".join(str(part) for part in parts if part)
+        message = escape(each["message"])
+        err.print(f"{escape(where)}: {message} ({escape(each['rule'])})" if where else message)
+        if each.get("hint"):
+            err.print(f"  {escape(each['hint'])}")
+
+
+def _hidden(text: str) -> str:
+    for secret in _secrets:
+        text = text.replace(secret, HIDDEN)
+    return text

@@ -1,0 +1,103 @@
+"""The directory of the cache of repositories: who writes a repository, who reads it, and what goes when there is too much.
+
+Called by git.py. Locks are files, so they hold among the threads of a process and among processes. What is being read
+is never removed; everything else may go at any time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+PACKS = 64  # of a repository: one a fetch, and each makes the next fetch and every look slower
+CLEANED = "cleaned"  # touched when the directory was last cleaned
+PAUSE = 3600.0  # seconds from one cleaning to the next
+
+
+class GitDirectory:
+    """Bare repositories as `<name>.git` below `root`, `limit` bytes in all."""
+
+    def __init__(self, root: Path, limit: int) -> None:
+        self._root = root
+        self._limit = limit
+
+    def path(self, name: str) -> Path:
+        """Where the repository of that name is, or would be."""
+        return self._root / f"{name}.git"
+
+    @contextmanager
+    def writing(self, path: Path) -> Iterator[None]:
+        """One writer per repository."""
+        with self._lock(path, "lock", fcntl.LOCK_EX):
+            yield
+
+    @contextmanager
+    def reading(self, path: Path) -> Iterator[None]:
+        """Many readers; what they read stays."""
+        with self._lock(path, "use", fcntl.LOCK_SH):
+            yield
+
+    def crowded(self, path: Path) -> bool:
+        """Whether a repository holds so many fetches that it had better begin anew, with its newest commit only."""
+        return sum(1 for _ in path.glob("objects/pack/*.pack")) >= PACKS
+
+    def remove(self, path: Path) -> bool:
+        """Called by its writer. False: somebody reads it just now."""
+        try:
+            with self._lock(path, "use", fcntl.LOCK_EX | fcntl.LOCK_NB):
+                shutil.rmtree(path, ignore_errors=True)
+        except BlockingIOError:
+            return False
+        return True
+
+    def clean_in_time(self) -> None:
+        """Called after a fetch: `clean`, once an hour among all processes."""
+        mark = self._root / CLEANED
+        with suppress(FileNotFoundError):
+            if time.time() - mark.stat().st_mtime < PAUSE:
+                return
+        mark.touch()
+        self.clean()
+
+    def clean(self) -> int:
+        """Remove repositories, the longest unused first, until all fit into the limit; how many went.
+
+        One that is just fetched or read stays: nobody waits for it here.
+        """
+        found = sorted((_used(each), _size(each), each) for each in self._root.glob("*.git"))
+        total, removed = sum(size for _, size, _ in found), 0
+        for _, size, path in found:
+            if total <= self._limit:
+                break
+            with suppress(BlockingIOError), self._lock(path, "lock", fcntl.LOCK_EX | fcntl.LOCK_NB):
+                if self.remove(path):
+                    total, removed = total - size, removed + 1
+        return removed
+
+    @contextmanager
+    def _lock(self, path: Path, suffix: str, how: int) -> Iterator[None]:
+        self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with path.with_suffix(f".{suffix}").open("w") as file:
+            fcntl.flock(file, how)
+            yield
+
+
+def _used(path: Path) -> float:
+    with suppress(FileNotFoundError):
+        return path.stat().st_mtime
+    return 0.0
+
+
+def _size(path: Path) -> int:
+    """Bytes of what is still there: a fetch or another cleaning may be at work."""
+    total = 0
+    for directory, _, files in os.walk(path):
+        for name in files:
+            with suppress(FileNotFoundError):
+                total += (Path(directory) / name).stat().st_size
+    return total

@@ -1,0 +1,229 @@
+"""GitLab through python-gitlab: one session per thread, one translation of errors. Used by activities and by the door.
+
+Redirects to other hosts are refused. Activities retry nothing here: Temporal does, and shows it. At the door, where somebody
+waits and nobody retries, a read whose connection broke is asked once more.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import gitlab
+import requests
+from gitlab.exceptions import GitlabAuthenticationError, GitlabError
+
+from nautes.messages.common import Requester
+from nautes.messages.errors import Conflict, Forbidden, NautesError, NotFound, Refused, Unauthenticated, Unavailable
+from nautes.resources.names import Names
+
+DEVELOPER, MAINTAINER, OWNER = 30, 40, 50
+PAGE = 100
+DOOR_LOOKS = 2
+_MOVED = ("Could not update refs", "has changed since you started editing", "already exists", "doesn't exist")
+
+
+class GitLab:
+    """`token` is the platform's or, at the door, the caller's own; `timeout` in seconds per call.
+
+    `looks`: how often a read is tried whose connection breaks.
+    """
+
+    def __init__(self, url: str, token: str, timeout: float = 10.0, *, looks: int = 1) -> None:
+        self._url, self._token, self._timeout, self._looks = url.rstrip("/"), token, timeout, looks
+        self._local = threading.local()
+
+    @property
+    def api(self) -> gitlab.Gitlab:
+        """The client of this thread (its HTTP session is not made for several)."""
+        client = getattr(self._local, "client", None)
+        if client is None:
+            session = requests.Session()
+            session.hooks["response"].append(self._judge)
+            client = gitlab.Gitlab(
+                self._url, private_token=self._token, timeout=self._timeout, session=session, keep_base_url=True
+            )
+            self._local.client = client
+        return client
+
+    def _judge(self, response: requests.Response, *_: Any, **__: Any) -> None:
+        """Before python-gitlab sees an answer: it would sleep in here on a 429 and follow any redirect."""
+        if response.status_code == 429:
+            wish = response.headers.get("Retry-After", "")
+            delay = float(wish) if wish.isascii() and wish.isdigit() else None
+            raise Unavailable("gitlab-rate-limited", "GitLab asks us to come later", retry_after=delay)
+        target = response.headers.get("Location", "")
+        if response.is_redirect and urlsplit(target).netloc not in ("", urlsplit(self._url).netloc):
+            raise Refused("gitlab-redirect", "GitLab redirects to another host")
+
+    def get(self, path: str, /, **query: Any) -> Any:
+        """GET below /api/v4."""
+        with translated(f"GET {path}"):
+            for _ in range(self._looks - 1):
+                with suppress(requests.ConnectionError):
+                    return self.api.http_get(path, query_data=query)
+            return self.api.http_get(path, query_data=query)
+
+    def find(self, path: str, /, **query: Any) -> Any | None:
+        """GET, or None when there is no such thing (or we may not see it)."""
+        try:
+            return self.get(path, **query)
+        except NotFound:
+            return None
+
+    def pages(self, path: str, /, **query: Any) -> list[Any]:
+        """Every item of a list."""
+        with translated(f"GET {path}"):
+            return list(self.api.http_list(path, query_data={"per_page": PAGE, **query}, iterator=True))
+
+    def post(self, path: str, /, **body: Any) -> Any:
+        """POST below /api/v4."""
+        with translated(f"POST {path}"):
+            return self.api.http_post(path, post_data=body)
+
+    def put(self, path: str, /, **body: Any) -> Any:
+        """PUT below /api/v4."""
+        with translated(f"PUT {path}"):
+            return self.api.http_put(path, post_data=body)
+
+    def delete(self, path: str, /, **query: Any) -> bool:
+        """DELETE; False when it was not there."""
+        try:
+            with translated(f"DELETE {path}"):
+                self.api.http_delete(path, query_data=query)
+        except NotFound:
+            return False
+        return True
+
+    def group_id(self, path: str) -> int:
+        """Id of a group by full path, 0 when there is none."""
+        found = self.find(f"/groups/{quoted(path)}")
+        # A number would be taken for an id, and GitLab follows renames: only the exact path counts.
+        return int(found["id"]) if found and str(found["full_path"]).lower() == path.lower() else 0
+
+    def project(self, path: str) -> Any | None:
+        """A project by full path, None when there is none."""
+        found = self.find(f"/projects/{quoted(path)}")
+        return found if found and str(found["path_with_namespace"]).lower() == path.lower() else None
+
+    def project_id(self, path: str) -> int:
+        """Id of a project by full path, 0 when there is none."""
+        found = self.project(path)
+        return int(found["id"]) if found else 0
+
+    def names(self, repositories: Iterable[int], products: Iterable[int]) -> Names:
+        """Full paths of projects and groups by their ids; what is hidden or gone has none."""
+        found = {number: self.find(f"/projects/{number}") for number in sorted(repositories)}
+        groups = {number: self.find(f"/groups/{number}") for number in sorted(products)}
+        return Names(
+            products={str(each["full_path"]): number for number, each in groups.items() if each},
+            repositories={str(each["path_with_namespace"]): number for number, each in found.items() if each},
+        )
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A branch as GitLab shows it to one caller: its head, and whether this caller may push to it."""
+
+    commit: str
+    can_push: bool
+
+
+class Caller:
+    """The person at the door, known by their own token; every question is asked with it."""
+
+    def __init__(self, url: str, timeout: float = 10.0) -> None:
+        self._url, self._timeout = url, timeout
+
+    def who(self, token: str) -> Requester:
+        """Who is behind a token. Raises `Unauthenticated`."""
+        user = self.user(token)
+        return Requester(
+            id=user["id"],
+            username=user["username"],
+            name=user["name"],
+            email=user.get("email") or "",
+            admin=bool(user.get("is_admin")),
+        )
+
+    def user(self, token: str) -> dict[str, Any]:
+        """GitLab's record of the caller: `is_admin`, `can_create_group`. Raises `Unauthenticated`."""
+        return dict(self._client(token).get("/user"))
+
+    def level(self, token: str, user_id: int, path: str, kind: str) -> int | None:
+        """Access level by membership in a "groups" or "projects" path; None when the caller may not know of it."""
+        client = self._client(token)
+        if client.find(f"/{kind}/{quoted(path)}") is None:
+            return None
+        member = client.find(f"/{kind}/{quoted(path)}/members/all/{user_id}")
+        return int(member["access_level"]) if member else 0
+
+    def branch(self, token: str, path: str, name: str) -> Branch | None:
+        """A branch of a project, None when there is none or the caller may not know of it. Raises `Forbidden`."""
+        found = self._client(token).find(f"/projects/{quoted(path)}/repository/branches/{quoted(name)}")
+        return Branch(str(found["commit"]["id"]), bool(found["can_push"])) if found else None
+
+    def project(self, token: str, path: str) -> dict[str, Any] | None:
+        """A project by its exact full path, None when it is hidden."""
+        return self._client(token).project(path)
+
+    def group(self, token: str, path: str) -> dict[str, Any] | None:
+        """A group by its full path, None when it is hidden."""
+        found = self._client(token).find(f"/groups/{quoted(path)}")
+        return found if found and str(found["full_path"]).lower() == path.lower() else None
+
+    def names(self, token: str) -> GitLab:
+        """Translates ids into names as far as the caller may know them."""
+        return self._client(token)
+
+    def projects_in(self, token: str, group: str) -> list[dict[str, Any]]:
+        """The projects of a group that the caller may know of, a hundred per call."""
+        return self._client(token).pages(f"/groups/{quoted(group)}/projects")
+
+    def groups(self, token: str) -> list[dict[str, Any]]:
+        """Every group that the caller may know of, a hundred per call."""
+        return self._client(token).pages("/groups")
+
+    def projects_named(self, token: str, name: str) -> list[dict[str, Any]]:
+        """The projects of this path that the caller is a member of, a hundred per call."""
+        listed = self._client(token).pages("/projects", search=name, membership="true")
+        return [each for each in listed if each["path"] == name]
+
+    def _client(self, token: str) -> GitLab:
+        return GitLab(self._url, token, self._timeout, looks=DOOR_LOOKS)
+
+
+def quoted(path: str) -> str:
+    """A path as one part of a URL."""
+    return quote(path, safe="")
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Turn every error of python-gitlab into one of ours; `what` was attempted, and holds no secret."""
+    try:
+        yield
+    except GitlabError as error:
+        raise _translate(error, what) from None
+    except requests.RequestException as error:
+        raise Unavailable("gitlab-unreachable", f"GitLab cannot be reached ({type(error).__name__})") from None
+
+
+def _translate(error: GitlabError, what: str) -> NautesError:
+    status = error.response_code or 0
+    message = str(error.error_message)[:500]
+    if isinstance(error, GitlabAuthenticationError) or status == 401:
+        return Unauthenticated("gitlab-unauthenticated", f"GitLab does not accept the token: {message}")
+    if status == 403:
+        return Forbidden("gitlab-forbidden", f"GitLab refuses {what}: {message}")
+    if status == 404:
+        return NotFound("gitlab-not-found", f"{what}: {message}")
+    if status == 409 or (status == 400 and any(each in message for each in _MOVED)):
+        return Conflict("gitlab-conflict", f"{what}: {message}")
+    if status == 429 or status >= 500 or status == 0:
+        return Unavailable("gitlab-unavailable", f"GitLab answered {status or 'nothing'} to {what}")
+    return Refused("gitlab-refused", f"GitLab refuses {what}: {message}")

@@ -1,0 +1,42 @@
+"""What the server made of objects that it writes differently than they were declared. Kept per cluster by its client.
+
+Without it an object that never compares equal would be applied again at every look. May be lost: then it is applied once more.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+from nautes.convergence.objects import Object, metadata
+from nautes.convergence.plan import digest, live_digest
+
+ENTRIES = 20_000
+
+
+class Memory:
+    """Safe for many threads; the longest unused is forgotten first."""
+
+    def __init__(self, entries: int = ENTRIES) -> None:
+        self._entries = entries
+        self._known: OrderedDict[str, tuple[str, str]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def remember(self, desired: Object, live: Mapping[str, Any]) -> None:
+        """`live` is what applying `desired` left."""
+        uid = str(metadata(live).get("uid"))
+        entry = (digest(desired), live_digest(live))
+        with self._lock:
+            self._known[uid] = entry
+            self._known.move_to_end(uid)
+            while len(self._known) > self._entries:
+                self._known.popitem(last=False)
+
+    def knows(self, desired: Object, live: Mapping[str, Any]) -> bool:
+        """Whether `live` still is what applying this very `desired` left."""
+        uid = str(metadata(live).get("uid"))
+        with self._lock:
+            entry = self._known.get(uid)
+        return entry is not None and entry == (digest(desired), live_digest(live))

@@ -1,0 +1,249 @@
+"""Messages between a cluster and those who use it, and the inputs of its activities."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from nautes.messages.common import Payload, Requester
+from nautes.messages.convergence import ConvergeReport
+from nautes.messages.operations import ClusterRequest, Effect, Manifest, OperationResult, Outcome
+from nautes.messages.secrets import SecretRef
+from nautes.resources.findings import Finding
+
+
+class ClusterInput(Payload):
+    """Start of `cluster/<name>`; `state` is carried over continue-as-new."""
+
+    name: str
+    state: ClusterState | None = None
+
+
+class ClusterState(Payload):
+    """All that must survive of a cluster's workflow."""
+
+    manifest: Manifest = Field(default_factory=dict)
+    commit: str = ""  # of the tenant repository, where the manifest was read
+    kubeconfig: SecretRef | None = None
+    phase: str = "Registering"
+    message: str = ""
+    components: list[str] = []
+    claims: dict[str, Claim] = Field(default_factory=dict)
+    queue: list[ClusterRequest] = []
+    handled: list[str] = []  # operations, newest last, bounded
+    removed: bool = False
+    again: ClusterRequest | None = None  # declared by Git and refused: asked for again after a while
+    reservations: dict[str, Reservation] = Field(default_factory=dict)  # by runtime, as claims
+    environments: dict[str, list[str]] = Field(default_factory=dict)  # product path -> names that stand on it
+    reserving: dict[str, Reserve] = Field(default_factory=dict)  # product path -> what its last change added
+    findings: list[Finding] = []  # why Git's last word was refused
+    advice: list[str] = []  # what is left to people
+
+    def users(self) -> list[str]:
+        """Who uses the cluster, for people: runtimes and virtual clusters by their workflow, then environments."""
+        environments = [f"environment/{path}/{name}" for path, names in self.environments.items() for name in names]
+        return [*sorted({*self.claims, *self.reservations}), *sorted(environments)]
+
+
+class Claim(Payload):
+    """A runtime asks for namespaces before it touches them."""
+
+    runtime: str  # workflow id of the runtime
+    product_id: str
+    product: str
+    namespaces: list[str]
+    worker_type: str = ""  # what the runtime needs the cluster to be: deployment | pipeline
+
+
+class Grant(Payload):
+    """The answer to a claim: how to reach the cluster and what it allows."""
+
+    cluster: str
+    kubeconfig: SecretRef
+    allowed_cluster_kinds: list[str] = []  # "<group>/<Kind>"
+    platform_namespaces: list[str] = []
+
+
+class Reservation(Claim):
+    """A change asks for a runtime's namespaces before its commit; the runtime's own claim takes its place."""
+
+    operation: str
+    replaced: Reservation | None = None  # of an earlier change, until the runtime has claimed what that one said
+
+
+class Reserve(Payload):
+    """What one change needs of a cluster, all or nothing; the argument of the updates `reserve` and `unreserve`."""
+
+    product: str  # full path of the group
+    product_id: str = ""  # "" while there is no group
+    operation: str
+    claims: list[Claim] = []
+    environments: list[str] = []  # names of the product's environments that are to stand on the cluster
+
+
+class Reserved(Payload):
+    """The answer to `reserve` and `unreserve`: what the product has in the cluster's register now."""
+
+    cluster: str
+    runtimes: list[str] = []  # with a reservation
+    environments: list[str] = []
+
+
+class Uses(Payload):
+    """A product says what it has on a cluster, as often as it likes: all of it, each time."""
+
+    product: str
+    environments: list[str] = []
+    runtimes: list[str] = []  # workflow ids; a reservation of any other runtime of the product is dropped
+
+
+class ReserveOrder(Payload):
+    """Input of the activities `control.reserve` and `control.unreserve`."""
+
+    cluster: str
+    reserve: Reserve
+
+
+class UsesOrder(Payload):
+    """Input of the activity `control.uses`."""
+
+    cluster: str
+    uses: Uses
+
+
+class ClusterClaims(Payload):
+    """The query `claims`: who uses which namespaces, and how the cluster is reached."""
+
+    kubeconfig: SecretRef | None = None
+    claims: list[Claim] = []
+
+
+class ClaimOrder(Payload):
+    """Input of the activities `control.claim` and `control.release`."""
+
+    cluster: str
+    claim: Claim
+
+
+class ComponentOrder(Payload):
+    """Install, look at or remove one component bundle of the catalog."""
+
+    cluster: str
+    kubeconfig: SecretRef
+    component: str  # name in the catalog
+    namespace: str
+
+
+class ComponentReport(ConvergeReport):
+    """What an installation did. `bundled` False: this build has nothing to install, the component is left to people."""
+
+    bundled: bool = True
+
+
+class ClusterCommit(Payload):
+    """Write or remove the cluster's manifest in the tenant repository, as one commit."""
+
+    cluster: str
+    manifest: Manifest | None  # None removes
+    server: str = ""  # address of the cluster's API server
+    requester: Requester
+    operation: str
+
+
+class ClusterCommitted(Payload):
+    """The head and what the commit changed; `manifest` as the repository holds it now, with its defaults filled in.
+
+    `shared` names the components that other clusters at the same address have as well.
+    """
+
+    commit: str
+    changed: list[str]  # paths
+    made: bool  # False: the tree agreed already
+    manifest: Manifest = Field(default_factory=dict)
+    shared: list[str] = []
+
+
+class ClusterCheck(Payload):
+    """Check a request: the rules, and whether the cluster behind the kubeconfig can be used."""
+
+    request: ClusterRequest
+    kubeconfig: SecretRef
+    server: str
+    manifest: Manifest = Field(default_factory=dict)  # as registered until now
+    claims: dict[str, Claim] = Field(default_factory=dict)
+    users: list[str] = []  # everybody who uses it, runtimes included
+    probe: bool = True  # False: there is no cluster to look at yet
+
+
+class ClusterPlan(Payload):
+    """What a request would do, or why it is refused; `id` changes when what would be done changes."""
+
+    id: str = ""
+    findings: list[Finding] = []
+    advice: list[Finding] = []
+    effects: list[Effect] = []
+    outcome: Outcome
+    deletions: int = 0
+
+
+class ClusterStanding(Payload):
+    """What the tenant repository says about a cluster now; nothing can be concluded from one that is not `complete`."""
+
+    complete: bool
+    declared: bool
+    guests: list[str] = []  # virtual clusters that name it as their host
+
+
+class KnownCluster(Payload):
+    """A cluster as the tenant repository declares it, or (`removed`) declares it no more."""
+
+    name: str
+    manifest: Manifest
+    commit: str
+    requester: Requester  # the platform's own account
+    removed: bool = False
+    project_id: int = 0  # of the tenant repository: where what is wrong is said
+
+
+class DeclaredReport(Payload):
+    """The tenant repository at its head. `complete`: it was there, and every file of it could be read."""
+
+    project_id: int = 0
+    commit: str = ""
+    complete: bool = False
+    clusters: list[KnownCluster] = []
+    findings: list[Finding] = []
+    requester: Requester
+
+
+class VirtualOrder(Payload):
+    """A virtual cluster on its host. `node_port` 0: the host chooses."""
+
+    cluster: str
+    host: SecretRef  # how the host is reached
+    server: str  # address the virtual cluster is to be reached under
+    node_port: int = 0
+    staged: SecretRef  # where its kubeconfig is put until it is stored
+
+
+class VirtualAccess(Payload):
+    """How a virtual cluster is reached: None when what is stored says so already."""
+
+    staged: SecretRef | None = None
+
+
+class RegistrationInput(Payload):
+    """Start of `registration/<cluster>/<operation>`: the request, and the cluster as its workflow knows it."""
+
+    request: ClusterRequest
+    state: ClusterState
+
+
+class RegistrationReport(OperationResult):
+    """How a registration ended, and the cluster's state after it (queue, claims and handled are not its own)."""
+
+    registered: ClusterState
+
+
+ClusterInput.model_rebuild()
+ClusterState.model_rebuild()
+Reservation.model_rebuild()

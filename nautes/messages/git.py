@@ -1,0 +1,28 @@
+"""References to what lies in Git, and the inputs of the Git activities (activities/git.py)."""
+
+from __future__ import annotations
+
+from nautes.messages.common import Payload
+
+
+class FetchOrder(Payload):
+    """Bring a commit into the worker's cache. `ref` is a branch, tag, full ref or commit."""
+
+    repository: str  # path with namespace, "group/name"
+    ref: str
+
+
+class TreeRef(Payload):
+    """A directory of a repository at a commit; `path` "" or "." is the root."""
+
+    repository: str  # path with namespace
+    commit: str  # full hash
+    path: str = ""
+
+
+class Head(Payload):
+    """Where a ref of a repository points; `commit` "" when the ref is not there (an empty repository, a deleted branch)."""
+
+    repository: str
+    ref: str
+    commit: str = ""

@@ -1,0 +1,218 @@
+"""Inputs and results of the GitLab activities (activities/gitlab.py, activities/repositories.py)."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+from nautes.blueprints.keys import Permission
+from nautes.messages.common import Payload, Requester
+from nautes.messages.secrets import SecretRef
+
+Made = Literal["created", "changed", "unchanged"]
+
+
+class GroupOrder(Payload):
+    """The group of a product. `owner` becomes its Owner when it is created."""
+
+    path: str  # full path, "/" for nested groups
+    name: str
+    visibility: str = ""  # private | public; empty keeps what is there
+    description: str | None = None
+    owner: Requester
+
+
+class GroupState(Payload):
+    """A group as it is now."""
+
+    id: int
+    path: str
+    made: Made
+
+
+class RepositoryOrder(Payload):
+    """A project in a group. `path` is the last part; `initialize` gives it a first commit on main."""
+
+    group: str  # full path
+    path: str
+    name: str
+    visibility: str = ""
+    description: str | None = None
+    initialize: bool = False
+
+
+class RepositoryState(Payload):
+    """A project as it is now."""
+
+    id: int
+    path: str  # with namespace
+    made: Made
+
+
+class KeysOrder(Payload):
+    """The deploy keys of a repository; private halves are written to Vault in the same activity and nowhere else."""
+
+    project_id: int
+    permissions: list[Permission]
+    days: int = 0  # a new key lives so long; 0: for ever
+    renew_before: int = 0  # days before its end at which a key is replaced
+
+
+class KeysState(Payload):
+    """Which keys had to be made, and where their private halves are."""
+
+    made: Made
+    secrets: list[SecretRef]
+    expires_at: str = ""  # the day the first of them ends (YYYY-MM-DD), "" when none does
+
+
+class KeyGrant(Payload):
+    """A key of one repository (the consumer) that is to open another."""
+
+    project_id: int  # of the consumer
+    permission: Permission
+
+
+class AgreeOrder(Payload):
+    """Every key of other repositories that is to open this one. What is not listed is taken away."""
+
+    project_id: int  # of the repository that is opened
+    path: str = ""  # for messages
+    wanted: list[KeyGrant]
+
+
+class KeysAgreed(Payload):
+    """What had to be done to the keys of other repositories, by title."""
+
+    made: Made
+    added: list[str] = []
+    removed: list[str] = []
+    changed: list[str] = []  # may push now, or may no more
+    missing: list[str] = []  # wanted, but Vault has no such key (yet), or it has ended: left as it is
+
+
+class TokenOrder(Payload):
+    """The project access token of a repository; it is written to Vault in the same activity and nowhere else."""
+
+    project_id: int
+    days: int = 90  # a new token lives so long; GitLab allows a year
+    renew_before: int = 30  # days before its end at which a token is replaced
+
+
+class TokenState(Payload):
+    """The day the token ends (YYYY-MM-DD), and where it is."""
+
+    made: Made
+    expires_at: str
+    secret: SecretRef
+
+
+class WithdrawOrder(Payload):
+    """Everything of ours in a repository that stays in GitLab but is declared no more."""
+
+    project_id: int
+    path: str = ""  # for messages
+    hooks_url: str = ""  # our webhooks' addresses begin with it; "" leaves every webhook
+
+
+class HookOrder(Payload):
+    """Our webhook on a repository: GitLab event names ("push_events", ...), secret per hook kept in Vault."""
+
+    project_id: int
+    url: str
+    events: list[str]
+
+
+class HookState(Payload):
+    """The hook's id in GitLab."""
+
+    id: int
+    made: Made
+
+
+class Gone(Payload):
+    """Whether a removal found something to remove."""
+
+    removed: bool
+
+
+class Project(Payload):
+    """A project addressed by id, with its path for messages."""
+
+    project_id: int
+    path: str = ""
+
+
+class FileAction(Payload):
+    """One file of a commit. `last_commit_id` is the optimistic lock of update and delete."""
+
+    action: Literal["create", "update", "delete"]
+    path: str
+    content: str = ""
+    last_commit_id: str = ""
+
+
+class CommitOrder(Payload):
+    """One commit through the Commits API, authored as the person."""
+
+    project_id: int
+    branch: str
+    actions: list[FileAction]
+    message: str  # subject, blank line, trailers
+    author: Requester
+    expected_head: str  # "" for an empty repository
+
+
+class Committed(Payload):
+    """The head after the commit. `parent` differs from the expected head when somebody pushed in between."""
+
+    commit: str
+    parent: str
+
+
+class StatusOrder(Payload):
+    """A commit status; GitLab shows it beside the commit."""
+
+    project_id: int
+    commit: str
+    name: str
+    state: Literal["pending", "running", "success", "failed", "canceled"]
+    description: str = ""
+    ref: str = ""
+    target_url: str = ""
+
+
+class CommentOrder(Payload):
+    """A comment on a commit. `marker` makes it one: it is hidden in the text, and said once per commit."""
+
+    project_id: int
+    commit: str
+    marker: str
+    text: str  # Markdown
+
+
+class Push(Payload):
+    """A branch or tag that moved, however we heard of it. `event` is the same from a webhook and from the sweep."""
+
+    event: str  # digest of (project, ref, before, after)
+    project_id: int
+    repository: str  # path with namespace
+    ref: str  # full: refs/heads/main, refs/tags/v1
+    before: str
+    after: str  # zeros when it was deleted
+    kind: Literal["push_events", "tag_push_events"]
+    delivery: str = ""  # Idempotency-Key of the webhook, "" from the sweep
+
+
+class PushPage(Payload):
+    """What the sweep found: pushes newer than the cursor, oldest first, and the new cursor."""
+
+    pushes: list[Push]
+    cursor: int  # id of the newest event seen
+    calls: int
+
+
+def push_event(project_id: int, ref: str, before: str, after: str) -> str:
+    """Digest of a push: the same whether a webhook or the sweep tells of it. 12 hexadecimal digits."""
+    text = f"{project_id} {ref} {before} {after}"
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

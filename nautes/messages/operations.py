@@ -1,0 +1,127 @@
+"""What a command is, what answers it at once, and how it ends: shared by changes of products and of clusters."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from nautes.messages.common import Payload, Requester
+from nautes.messages.errors import Refused
+from nautes.messages.secrets import SecretRef
+from nautes.resources.findings import Finding
+
+REQUEST_LIMIT = 192 << 10  # bytes of a request as JSON: a payload stays under 256 KiB with what a workflow adds to it
+
+Action = Literal["apply", "remove", "push"]  # push: follow what somebody pushed to default.project by plain Git
+State = Literal["running", "done", "refused", "cancelled"]
+Manifest = dict[str, Any]  # a user manifest: {"kind": ..., "spec": {...}}, without secrets
+
+
+class ChangeRequest(Payload):
+    """A set of manifests of one product to be applied or removed; the argument of `ProductWorkflow.submit`."""
+
+    operation: str  # unique; the change runs as change/<product>/<operation>
+    product: str  # full path of the GitLab group
+    action: Action
+    manifests: list[Manifest]
+    requester: Requester
+    skip_check: bool = False
+    dry_run: bool = False
+    plans: list[str] = []  # ids of plans that were shown; not empty: what would be done now must be one of them
+    expected: dict[str, str] = Field(
+        default_factory=dict
+    )  # "<Kind>/<name>" -> version it must have, "" = must not exist
+    confirmed: int | None = None  # how many deletions the person has confirmed
+
+
+class ClusterRequest(Payload):
+    """One cluster to be registered, updated or removed; the argument of `ClusterWorkflow.submit`."""
+
+    operation: str
+    cluster: str
+    action: Action
+    manifest: Manifest = Field(default_factory=dict)
+    kubeconfig: SecretRef | None = None  # staged by the door; None keeps the stored one
+    requester: Requester
+    dry_run: bool = False
+    plans: list[str] = []  # as in ChangeRequest
+    expected: dict[str, str] = Field(default_factory=dict)  # as in ChangeRequest
+    commit: str = ""  # of the tenant repository, when it is Git that asks: what is wrong is said there as well
+    project_id: int = 0  # of the tenant repository
+
+
+def require_bounded(request: ChangeRequest | ClusterRequest) -> None:
+    """Raises Refused for a request that is too large to travel through Temporal; the door may ask before it sends."""
+    size = len(request.model_dump_json())
+    if size > REQUEST_LIMIT:
+        text = f"the manifests are {size} bytes as one change, at most {REQUEST_LIMIT} are allowed: apply them in parts"
+        raise Refused("request-too-large", text)
+
+
+class Accepted(Payload):
+    """The answer to a command: `operation` is the id of the finite workflow whose result is an `OperationResult`."""
+
+    operation: str
+
+
+class Outcome(Payload):
+    """What became of one resource. `action` as the user sees it."""
+
+    resource: str  # "<Kind>/<name>"
+    action: Literal["created", "changed", "unchanged", "removed", "absent", "refused"]
+    detail: str = ""
+
+
+class FieldChange(Payload):
+    """One field of a plan, by JSON pointer into the manifest; None on the side where it is not there."""
+
+    pointer: str
+    before: Any = None
+    after: Any = None
+
+
+class Effect(Payload):
+    """One line of a plan or of the record of a change: a system, what is done there, to what."""
+
+    system: Literal["gitlab", "vault", "git", "kubernetes", "temporal"]
+    action: Literal["create", "change", "delete"]
+    target: str
+    detail: str = ""
+    fields: list[FieldChange] = []  # of a plan: what differs
+
+
+class OperationResult(Payload):
+    """How an operation ended. `refused` carries the findings and what was undone."""
+
+    operation: str
+    state: State
+    outcomes: list[Outcome] = []
+    commit: str = ""
+    findings: list[Finding] = []  # why it was refused
+    already: list[Finding] = []  # findings that were there before; they refuse nothing
+    effects: list[Effect] = []  # the plan (dry run) or what was done
+    advice: list[Finding] = []  # what the person should know; refuses nothing
+    plan: str = ""  # id of the plan (dry run): `apply` may name it and is refused if the world has moved
+    deletions: int = 0  # resources that go (would go)
+    undone: list[str] = []
+    message: str = ""
+
+
+class Retry(Payload):
+    """An effect that waits for an outage to end, for people: which step, which attempt, why, when next."""
+
+    step: str
+    attempt: int
+    error: str
+    next_try: str  # RFC 3339, UTC
+
+
+class OperationStatus(Payload):
+    """The query `status` of a running operation."""
+
+    operation: str
+    step: str
+    done: list[str] = []
+    retry: Retry | None = None
+    requester: str = ""

@@ -1,0 +1,13 @@
+"""References to secrets. Values never travel: who needs one reads it in the activity that uses it."""
+
+from __future__ import annotations
+
+from nautes.messages.common import Payload
+
+
+class SecretRef(Payload):
+    """A KV v2 secret: mount name of the engine, path below it, version (None = newest)."""
+
+    engine: str
+    path: str
+    version: int | None = None

@@ -1,0 +1,124 @@
+"""What the long-lived workflows answer to the query `status`: display only, small, never a secret."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from nautes.messages.common import Payload
+from nautes.messages.convergence import ObjectHealth, ObjectOutcome
+from nautes.messages.operations import Retry
+from nautes.resources.findings import Finding
+
+
+class ClusterStatus(Payload):
+    """A registered cluster. Phases: Registering, Ready, Refused, Removing."""
+
+    name: str
+    phase: str
+    usage: str = ""
+    worker_type: str = ""
+    components: list[str] = []
+    claims: dict[str, list[str]] = Field(default_factory=dict)  # runtime ("deployment/<product>/<name>") -> namespaces
+    reservations: dict[str, list[str]] = Field(default_factory=dict)  # the same, of runtimes that have yet to claim
+    environments: dict[str, list[str]] = Field(default_factory=dict)  # product -> its environments that stand on it
+    advice: list[str] = []  # what is left to people, e.g. components this build does not install
+    findings: list[Finding] = []  # why what the tenant repository says of it was refused
+    operation: str = ""
+    queued: list[str] = []  # operations whose turn has not come
+    message: str = ""
+
+
+class RuntimeLine(Payload):
+    """One runtime as its product knows it; ask `workflow` for more."""
+
+    kind: str
+    name: str
+    environment: str
+    workflow: str
+
+
+class ProductStatus(Payload):
+    """A product. Phases: Idle, Changing, Removing."""
+
+    path: str
+    id: str = ""
+    phase: str = "Idle"
+    commit: str = ""  # head of default.project that took effect
+    operation: str = ""  # running now
+    queued: list[str] = []
+    environments: dict[str, str] = Field(default_factory=dict)  # name -> cluster
+    runtimes: list[RuntimeLine] = []
+    findings: list[Finding] = []  # what default.project holds that breaks a rule or cannot be read
+    message: str = ""
+
+
+class DeploymentStatus(Payload):
+    """A deployment runtime.
+
+    Phases: Pending, Claiming, Converging, Waiting, Converged, Degraded, Refused, Paused, Removing.
+    """
+
+    product: str
+    runtime: str
+    cluster: str
+    phase: str
+    revision: str = ""  # what is followed: branch, tag or commit
+    commit: str = ""  # last commit that was applied
+    converged_commit: str = ""  # last commit that was applied and healthy
+    started: str = ""  # RFC 3339, UTC: when the last convergence began
+    finished: str = ""
+    seconds: dict[str, float] = Field(
+        default_factory=dict
+    )  # where the time went: seen, fetch, list, apply, prune, health
+    applied: int = 0
+    unchanged: int = 0
+    pruned: int = 0
+    writes: int = 0
+    outcomes: list[ObjectOutcome] = []
+    unhealthy: list[ObjectHealth] = []
+    retry: Retry | None = None
+    message: str = ""
+
+
+class PipelineStatus(Payload):
+    """A pipeline runtime. Phases: Pending, Preparing, Ready, Refused, Removing."""
+
+    product: str
+    runtime: str
+    cluster: str
+    phase: str
+    namespace: str = ""
+    runs: list[str] = []  # workflow ids, newest first, bounded
+    retry: Retry | None = None
+    message: str = ""
+
+
+class RunStatus(Payload):
+    """One pipeline run. Phases: Pending, Running, Succeeded, Failed, Cancelled."""
+
+    product: str
+    runtime: str
+    event: str
+    trigger: str
+    pipeline: str
+    ref: str
+    commit: str
+    phase: str
+    name: str = ""  # of the PipelineRun
+    namespace: str = ""
+    started: str = ""
+    finished: str = ""
+    message: str = ""
+    steps: list[str] = []  # "<task>/<step>: <how it ended>"
+
+
+class TenantStatus(Payload):
+    """The tenant. Phases: Installing, Ready."""
+
+    phase: str
+    repository: str = ""
+    clusters: list[str] = []
+    products: list[str] = []
+    commit: str = ""  # head of the tenant repository at the last look
+    findings: list[Finding] = []  # files of it that cannot be read: what they declared stays as it is
+    message: str = ""

@@ -1,0 +1,65 @@
+"""How much a change may delete at one word. Called by the activities that plan.
+
+A few deletions need nothing; many at once, or any in a protected environment, need their number repeated: a wrong file or
+an empty directory must not take a product away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from nautes.resources.base import Resource
+from nautes.resources.findings import Finding
+from nautes.resources.product import Environment
+from nautes.resources.runtime import DeploymentRuntime, ProjectPipelineRuntime
+from nautes.resources.tree import ProductTree
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`free` deletions are never too many; above it, at most `number` and at most `share` of what the product declares."""
+
+    free: int = 3
+    share: float = 0.5
+    number: int = 20
+
+
+def check(
+    gone: Iterable[Resource], before: ProductTree, confirmed: int | None = None, limits: Limits | None = None
+) -> list[Finding]:
+    """Empty when `gone` may go; `confirmed` is the number the user repeated. A wrong number is refused in any case."""
+    deleted = list(gone)
+    why = "" if not deleted else _why(deleted, before, limits or Limits())
+    if not deleted or confirmed == len(deleted) or (confirmed is None and not why):
+        return []
+    reason = f"{confirmed} were confirmed" if confirmed is not None else f"a second word is needed because {why}"
+    return [
+        Finding(
+            rule="deletions-unconfirmed",
+            message=f"{len(deleted)} resource{'s' * (len(deleted) > 1)} would be deleted; {reason}",
+            hint=f"repeat the number: --confirm-deletions {len(deleted)}",
+        )
+    ]
+
+
+def _why(deleted: list[Resource], before: ProductTree, limits: Limits) -> str:
+    """Why these deletions need a second word, "" when they do not."""
+    protected = sorted(each.key for each in deleted if _protected(each, before))
+    if protected:
+        return f"{', '.join(protected)} is protected or lies in a protected environment"
+    count, all_of_it = len(deleted), max(len(before.resources), len(deleted))
+    if count <= limits.free:
+        return ""
+    if count > limits.number:
+        return f"they are more than {limits.number}"
+    return f"they are {count} of the product's {all_of_it} resources" if count > limits.share * all_of_it else ""
+
+
+def _protected(resource: Resource, before: ProductTree) -> bool:
+    """As the environment was declared before the change."""
+    name = resource.name if isinstance(resource, Environment) else ""
+    if isinstance(resource, DeploymentRuntime | ProjectPipelineRuntime):
+        name = resource.destination.environment
+    environment = before.get(Environment, name)
+    return environment is not None and environment.protected

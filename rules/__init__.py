@@ -1,8 +1,0 @@
-"""What is allowed: one small function per rule; they return findings and never raise.
-
-Importing the package registers every rule: the engine never runs with some of them missing. docs/rules.md lists them all.
-"""
-
-from rules import pipelines, products, removal, rights, runtimes
-
-__all__ = ["pipelines", "products", "removal", "rights", "runtimes"]
