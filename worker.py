@@ -29,9 +29,9 @@ from activities.drift import DriftActivities
 from activities.errors import ErrorInterceptor
 from activities.git import GitActivities
 from activities.gitlab import GitLabActivities
+from activities.heartbeats import HeartbeatInterceptor
 from activities.kubernetes import KubernetesActivities
 from activities.products import ProductActivities
-from activities.pulse import PulseInterceptor
 from activities.repositories import RepositoryActivities
 from activities.runtimes import RuntimeActivities
 from activities.tekton import TektonActivities
@@ -141,7 +141,7 @@ def worker(settings: Settings, client: Client, *, max_cached_workflows: int = 10
         max_concurrent_activities=THREADS,
         max_cached_workflows=max_cached_workflows,
         workflow_runner=runner(),
-        interceptors=[ErrorInterceptor(), PulseInterceptor()],
+        interceptors=[ErrorInterceptor(), HeartbeatInterceptor()],
         max_heartbeat_throttle_interval=timedelta(seconds=HEARD_WITHIN),
         workflow_failure_exception_types=[pydantic.ValidationError],
         graceful_shutdown_timeout=timedelta(seconds=10),

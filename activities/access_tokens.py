@@ -12,7 +12,7 @@ from activities import lifetimes
 from nautes.blueprints import vault as names
 from nautes.clients.gitlab import MAINTAINER, GitLab
 from nautes.clients.vault import Vault
-from nautes.messages.gitlab import Made, TokenOrder, TokenState
+from nautes.messages.gitlab import Made, TokenInput, TokenState
 from nautes.messages.secrets import SecretRef
 
 SCOPE = "api"
@@ -25,21 +25,21 @@ class AccessTokens:
         self._gitlab = gitlab
         self._vault = vault
 
-    def ensure(self, order: TokenOrder) -> TokenState:
+    def ensure(self, input: TokenInput) -> TokenState:
         """See `repositories.ensure_token`."""
-        ref = SecretRef(engine="git", path=names.token_path(order.project_id))
+        ref = SecretRef(engine="git", path=names.token_path(input.project_id))
         values = self._vault.read(ref) or {}
-        present = self._present(order.project_id)
-        kept = next((each for each in present if str(each["id"]) == str(values.get("id")) and _fits(order, each)), None)
+        present = self._present(input.project_id)
+        kept = next((each for each in present if str(each["id"]) == str(values.get("id")) and _fits(input, each)), None)
         made: Made = "unchanged"
         if kept is None:
-            kept, made = self._create(order), "changed" if values else "created"
+            kept, made = self._create(input), "changed" if values else "created"
             secret = {"accesstoken": str(kept["token"]), "id": str(kept["id"]), "expires_at": str(kept["expires_at"])}
             ref = self._vault.write("git", ref.path, secret)
         for other in (each for each in present if each["id"] != kept["id"]):
-            self._gitlab.delete(f"{_base(order.project_id)}/{other['id']}")
+            self._gitlab.delete(f"{_base(input.project_id)}/{other['id']}")
             made = "changed" if made == "unchanged" else made
-        self._vault.ensure_policy(names.token_policy(order.project_id), names.reader("git", ref.path))
+        self._vault.ensure_policy(names.token_policy(input.project_id), names.reader("git", ref.path))
         return TokenState(made=made, expires_at=str(kept["expires_at"]), secret=ref)
 
     def withdraw(self, project_id: int) -> bool:
@@ -53,16 +53,16 @@ class AccessTokens:
         found = self._gitlab.pages(_base(project_id), state="active")
         return [each for each in found if each["name"] == names.TOKEN_NAME and each["active"]]
 
-    def _create(self, order: TokenOrder) -> Any:
-        end = lifetimes.ahead(order.days)
+    def _create(self, input: TokenInput) -> Any:
+        end = lifetimes.ahead(input.days)
         grant = {"scopes": [SCOPE], "access_level": MAINTAINER, "expires_at": end}
-        return self._gitlab.post(_base(order.project_id), name=names.TOKEN_NAME, **grant)
+        return self._gitlab.post(_base(input.project_id), name=names.TOKEN_NAME, **grant)
 
 
-def _fits(order: TokenOrder, token: Any) -> bool:
+def _fits(input: TokenInput, token: Any) -> bool:
     """Whether a token does what ours is to do, for a while yet."""
     able = token["access_level"] == MAINTAINER and SCOPE in token["scopes"]
-    return bool(able) and not lifetimes.due(str(token["expires_at"] or ""), order.days, order.renew_before)
+    return bool(able) and not lifetimes.due(str(token["expires_at"] or ""), input.days, input.renew_before)
 
 
 def _base(project_id: int) -> str:

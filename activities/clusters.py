@@ -23,9 +23,9 @@ from nautes.messages.clusters import (
     KnownCluster,
 )
 from nautes.messages.common import Requester
-from nautes.messages.convergence import ProbeOrder
+from nautes.messages.convergence import ProbeInput
 from nautes.messages.errors import Conflict, NautesError, Refused, Unavailable
-from nautes.messages.gitlab import CommitOrder, FileAction
+from nautes.messages.gitlab import CommitInput, FileAction
 from nautes.resources.cluster import Cluster
 from nautes.resources.findings import Finding
 from nautes.resources.manifest import manifest_of
@@ -71,23 +71,23 @@ class ClusterActivities:
         )
 
     @activity.defn(name="clusters.plan")
-    def plan(self, order: ClusterCheck) -> ClusterPlan:
+    def plan(self, input: ClusterCheck) -> ClusterPlan:
         """What a request would do, by the rules alone: the cluster itself is not looked at. Idempotent: it only looks."""
-        applies = order.request.action == "apply"
-        return plan(order, self.check(order.model_copy(update={"probe": False})) if applies else [])
+        applies = input.request.action == "apply"
+        return plan(input, self.check(input.model_copy(update={"probe": False})) if applies else [])
 
     @activity.defn(name="clusters.check")
-    def check(self, order: ClusterCheck) -> list[Finding]:
+    def check(self, input: ClusterCheck) -> list[Finding]:
         """Rules, reachability and rights; empty when all is well. Idempotent: it only looks. Raises Unavailable."""
-        cluster = cluster_of(order.request.manifest)
-        before = cluster_of(order.manifest) if order.manifest else None
+        cluster = cluster_of(input.request.manifest)
+        before = cluster_of(input.manifest) if input.manifest else None
         others = self._declarations.clusters().clusters
         guests = [f"cluster/{each}" for each in _guests(cluster.name, others)]
-        found = rules.check(cluster, before, others, {*order.users, *order.claims, *guests})
-        if found or not order.probe:
+        found = rules.check(cluster, before, others, {*input.users, *input.claims, *guests})
+        if found or not input.probe:
             return found
         try:
-            self._probe.look(ProbeOrder(cluster=order.kubeconfig))
+            self._probe.look(ProbeInput(cluster=input.kubeconfig))
         except Unavailable:
             raise
         except NautesError as error:
@@ -96,41 +96,41 @@ class ClusterActivities:
         return []
 
     @activity.defn(name="clusters.commit")
-    def commit(self, order: ClusterCommit) -> ClusterCommitted:
+    def commit(self, input: ClusterCommit) -> ClusterCommitted:
         """Write or remove a cluster's manifest. Idempotent: a tree that agrees already is not committed to again."""
         for _ in range(ATTEMPTS):
             try:
-                return self._commit_once(order)
+                return self._commit_once(input)
             except Conflict:
                 continue
         raise Unavailable("head-moves", "the tenant repository keeps moving")
 
-    def _commit_once(self, order: ClusterCommit) -> ClusterCommitted:
+    def _commit_once(self, input: ClusterCommit) -> ClusterCommitted:
         declared = self._declarations.clusters()
-        after = {name: each for name, each in declared.clusters.items() if name != order.cluster}
+        after = {name: each for name, each in declared.clusters.items() if name != input.cluster}
         manifest: dict[str, object] = {}
-        if order.manifest is not None:
-            after[order.cluster] = cluster_of(order.manifest)
-            manifest = manifest_of(after[order.cluster])
+        if input.manifest is not None:
+            after[input.cluster] = cluster_of(input.manifest)
+            manifest = manifest_of(after[input.cluster])
         if declared.findings:
             raise Refused("tenant-unreadable", declared.findings[0].message, findings=declared.findings)
         ours = {
             path: text for path, text in declared.files.items() if path in cluster_files(declared.clusters.values())
         }
         changes = difference(ours, cluster_files(after.values()))
-        shared = components.shared(order.cluster, order.server, declared.clusters)
+        shared = components.shared(input.cluster, input.server, declared.clusters)
         if not changes:
             return ClusterCommitted(commit=declared.head, changed=[], made=False, manifest=manifest, shared=shared)
-        verb = "Save" if order.manifest is not None else "Delete"
-        trailers = f"{TRAILER}: {order.operation}\nNautes-Requester: {order.requester.username}"
+        verb = "Save" if input.manifest is not None else "Delete"
+        trailers = f"{TRAILER}: {input.operation}\nNautes-Requester: {input.requester.username}"
         made = commit(
             self._gitlab,
-            CommitOrder(
+            CommitInput(
                 project_id=declared.project_id,
                 branch=BRANCH,
                 actions=[FileAction(action=each.action, path=each.path, content=each.content) for each in changes],
-                message=f"{verb} Cluster/{order.cluster}\n\n{trailers}",
-                author=order.requester,
+                message=f"{verb} Cluster/{input.cluster}\n\n{trailers}",
+                author=input.requester,
                 expected_head=declared.head,
             ),
         )

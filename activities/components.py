@@ -13,8 +13,8 @@ from activities.kubernetes import Converger, Doctor, Pulse, Remover
 from nautes.clients.kubernetes import Clusters
 from nautes.convergence.manifests import parse
 from nautes.convergence.objects import Object
-from nautes.messages.clusters import ComponentOrder, ComponentReport
-from nautes.messages.convergence import ConvergeOrder, HealthOrder, OwnedOrder, OwnedReport
+from nautes.messages.clusters import ComponentInput, ComponentReport
+from nautes.messages.convergence import ConvergeInput, HealthInput, OwnedInput, OwnedReport
 from nautes.messages.errors import Refused, Unavailable
 
 HEALTHY_WITHIN = 300.0  # seconds until a component has to be healthy
@@ -30,48 +30,48 @@ class ComponentActivities:
         self._remover = Remover(clusters)
 
     @activity.defn(name="components.install")
-    def install(self, order: ComponentOrder) -> ComponentReport:
+    def install(self, input: ComponentInput) -> ComponentReport:
         """Converge a component and wait until it is healthy. Idempotent: what agrees is not written. Heartbeats.
 
         One this build has no bundle for is left to people, and reported so.
         """
-        if not bundled(order.component):
+        if not bundled(input.component):
             return ComponentReport(bundled=False)
         pulse = Pulse()
-        namespaces = _namespaces(order)
+        namespaces = _namespaces(input)
         report = self._converger.converge(
-            ConvergeOrder(
-                cluster=order.kubeconfig,
-                owner=owner(order.component),
-                objects=bundle(order.component),
+            ConvergeInput(
+                cluster=input.kubeconfig,
+                owner=owner(input.component),
+                objects=bundle(input.component),
                 namespaces=namespaces,
             ),
             pulse,
         )
         bad = [each for each in report.outcomes if each.action in ("refused", "failed")]
         if bad:
-            raise Refused("component-refused", f"{order.component}: {bad[0].kind}/{bad[0].name}: {bad[0].reason}")
-        health = HealthOrder(
-            cluster=order.kubeconfig, owner=owner(order.component), namespaces=namespaces, within=HEALTHY_WITHIN
+            raise Refused("component-refused", f"{input.component}: {bad[0].kind}/{bad[0].name}: {bad[0].reason}")
+        health = HealthInput(
+            cluster=input.kubeconfig, owner=owner(input.component), namespaces=namespaces, within=HEALTHY_WITHIN
         )
         found = self._doctor.wait(health, pulse)
         if not found.healthy:
             first = found.unhealthy[0]
-            raise Unavailable("component-unhealthy", f"{order.component}: {first.kind}/{first.name}: {first.reason}")
+            raise Unavailable("component-unhealthy", f"{input.component}: {first.kind}/{first.name}: {first.reason}")
         return ComponentReport(**report.model_dump())
 
     @activity.defn(name="components.remove")
-    def remove(self, order: ComponentOrder) -> OwnedReport:
+    def remove(self, input: ComponentInput) -> OwnedReport:
         """Delete a component and wait until it is gone. Idempotent: not there is success. Heartbeats."""
-        if not bundled(order.component):  # nothing of it is ours
+        if not bundled(input.component):  # nothing of it is ours
             return OwnedReport()
         return self._remover.delete(
-            OwnedOrder(cluster=order.kubeconfig, owner=owner(order.component), namespaces=_namespaces(order)), Pulse()
+            OwnedInput(cluster=input.kubeconfig, owner=owner(input.component), namespaces=_namespaces(input)), Pulse()
         )
 
 
-def _namespaces(order: ComponentOrder) -> list[str]:
-    return [HOME, *([order.namespace] if order.namespace not in ("", HOME) else [])]
+def _namespaces(input: ComponentInput) -> list[str]:
+    return [HOME, *([input.namespace] if input.namespace not in ("", HOME) else [])]
 
 
 def owner(component: str) -> str:

@@ -32,12 +32,12 @@ from temporalio.common import Priority, WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.patience import waited
+from activities.elapsed import elapsed
 from nautes.messages import errors, ids, search
-from nautes.messages.clusters import ClaimOrder, ClusterInput, Grant, KnownCluster, Reserved, ReserveOrder, UsesOrder
+from nautes.messages.clusters import ClaimInput, ClusterInput, Grant, KnownCluster, Reserved, ReserveInput, UsesInput
 from nautes.messages.common import Payload
-from nautes.messages.control import AnnounceOrder, Released, ScheduleOrder, TellOrder, Told, WakeOrder
-from nautes.messages.declarations import Borrow
+from nautes.messages.control import Notified, NotifyInput, PushesInput, Released, ScheduleInput, WakeInput
+from nautes.messages.declarations import AccessRequest
 from nautes.messages.products import ProductInput
 from nautes.messages.runtimes import DeploymentInput, PipelineInput
 from nautes.messages.tenant import TenantInput
@@ -45,7 +45,7 @@ from nautes.messages.tenant import TenantInput
 Answer = TypeVar("Answer", Grant, Released, Reserved)
 
 SWEEP_PRIORITY = 5
-PATIENCE = (
+TIMEOUT = (
     10.0  # seconds until a cluster that nobody knows counts as unknown: after a loss of memory it is about to start
 )
 UNKNOWN = "cluster-unknown"
@@ -71,58 +71,58 @@ class ControlActivities:
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()  # by workflow id
 
     @activity.defn(name="control.claim")
-    async def claim(self, order: ClaimOrder) -> Grant:
+    async def claim(self, input: ClaimInput) -> Grant:
         """Ask the cluster for namespaces. Idempotent: keyed by the runtime."""
-        return await self._ask(order.cluster, "claim", order.claim, Grant)
+        return await self._ask(input.cluster, "claim", input.claim, Grant)
 
     @activity.defn(name="control.claim_host")
-    async def claim_host(self, order: ClaimOrder) -> Grant:
+    async def claim_host(self, input: ClaimInput) -> Grant:
         """As `claim`, for a virtual cluster. Idempotent: keyed by it. Raises Refused for a host that nobody knows."""
         try:
-            return await self._ask(order.cluster, "claim", order.claim, Grant)
+            return await self._ask(input.cluster, "claim", input.claim, Grant)
         except errors.Unavailable as error:
-            if error.code != UNKNOWN or waited() < PATIENCE:
+            if error.code != UNKNOWN or elapsed() < TIMEOUT:
                 raise
-            text = f"a virtual cluster needs a registered host; {order.cluster} is not one"
+            text = f"a virtual cluster needs a registered host; {input.cluster} is not one"
             raise errors.Refused("cluster-host-unknown", text) from error
 
     @activity.defn(name="control.release")
-    async def release(self, order: ClaimOrder) -> Released:
+    async def release(self, input: ClaimInput) -> Released:
         """Give namespaces back. Idempotent: giving back nothing answers the same."""
-        return await self._ask(order.cluster, "release", order.claim, Released)
+        return await self._ask(input.cluster, "release", input.claim, Released)
 
     @activity.defn(name="control.reserve")
-    async def reserve(self, order: ReserveOrder) -> Reserved:
+    async def reserve(self, input: ReserveInput) -> Reserved:
         """Ask the cluster for what a change needs, all or nothing. Idempotent: keyed by operation and runtime.
 
         Raises NotFound for a cluster that nobody knows, once it had time to start.
         """
         try:
-            return await self._ask(order.cluster, "reserve", order.reserve, Reserved)
+            return await self._ask(input.cluster, "reserve", input.reserve, Reserved)
         except errors.Unavailable as error:
-            if error.code != UNKNOWN or waited() < PATIENCE:
+            if error.code != UNKNOWN or elapsed() < TIMEOUT:
                 raise
-            raise errors.NotFound("cluster-unknown", f"cluster {order.cluster} is not registered") from error
+            raise errors.NotFound("cluster-unknown", f"cluster {input.cluster} is not registered") from error
 
     @activity.defn(name="control.unreserve")
-    async def unreserve(self, order: ReserveOrder) -> Reserved:
+    async def unreserve(self, input: ReserveInput) -> Reserved:
         """Give back what a change reserved. Idempotent: a cluster that is not there holds nothing."""
         try:
-            return await self._ask(order.cluster, "unreserve", order.reserve, Reserved)
+            return await self._ask(input.cluster, "unreserve", input.reserve, Reserved)
         except errors.Unavailable as error:
             if error.code != UNKNOWN:
                 raise
-            return Reserved(cluster=order.cluster)
+            return Reserved(cluster=input.cluster)
 
     @activity.defn(name="control.uses")
-    async def uses(self, order: UsesOrder) -> Reserved:
+    async def uses(self, input: UsesInput) -> Reserved:
         """Tell the cluster which environments of a product stand on it. Idempotent: it is all of it, each time."""
         try:
-            return await self._ask(order.cluster, "uses", order.uses, Reserved)
+            return await self._ask(input.cluster, "uses", input.uses, Reserved)
         except errors.Unavailable as error:
-            if error.code != UNKNOWN or order.uses.environments:
+            if error.code != UNKNOWN or input.uses.environments:
                 raise
-            return Reserved(cluster=order.cluster)
+            return Reserved(cluster=input.cluster)
 
     async def _ask(self, cluster: str, update: str, argument: Payload, answer: type[Answer]) -> Answer:
         handle: WorkflowHandle[Any, Any] = self._client.get_workflow_handle(ids.cluster(cluster))
@@ -153,27 +153,27 @@ class ControlActivities:
         finally:
             turns.release()
 
-    @activity.defn(name="control.borrow")
-    async def borrow(self, order: Borrow) -> Told:
+    @activity.defn(name="control.request_access")
+    async def request_access(self, input: AccessRequest) -> Notified:
         """Ask the owner of repositories whether they are open to us. Idempotent: the last word counts. Raises Refused."""
-        handle: WorkflowHandle[Any, Any] = self._client.get_workflow_handle(ids.product(order.owner))
+        handle: WorkflowHandle[Any, Any] = self._client.get_workflow_handle(ids.product(input.owner))
         try:
             async with self._turn(handle.id):
-                await handle.execute_update("lend", order, rpc_timeout=ANSWER_WITHIN)
+                await handle.execute_update("request_access", input, rpc_timeout=ANSWER_WITHIN)
         except WorkflowUpdateFailedError as error:
             raise _refusal(error) from error
         except RPCError as error:
-            raise errors.Unavailable("owner-unknown", f"product {order.owner} does not answer (yet)") from error
-        return Told(count=1)
+            raise errors.Unavailable("owner-unknown", f"product {input.owner} does not answer (yet)") from error
+        return Notified(count=1)
 
-    @activity.defn(name="control.agree")
-    async def agree(self, order: Borrow) -> Told:
+    @activity.defn(name="control.report_use")
+    async def report_use(self, input: AccessRequest) -> Notified:
         """Say to the owner of repositories what we use of it. Idempotent: the last word counts; one that is gone needs none."""
-        await self._signal_existing(ids.product(order.owner), "agreed", order)
-        return Told(count=1)
+        await self._signal_existing(ids.product(input.owner), "use_reported", input)
+        return Notified(count=1)
 
     @activity.defn(name="control.renew_due")
-    async def renew_due(self, _: int) -> Told:
+    async def renew_due(self, _: int) -> Notified:
         """Wake the products whose keys or tokens run out soon: one listing. Idempotent: they look for themselves."""
         due = (datetime.now(UTC) + timedelta(days=self._renew_before)).date().isoformat()
         count = 0
@@ -182,32 +182,32 @@ class ControlActivities:
             activity.heartbeat()
             await self._signal_existing(each.id, "renew")
             count += 1
-        return Told(count=count)
+        return Notified(count=count)
 
-    @activity.defn(name="control.tell")
-    async def tell(self, order: TellOrder) -> Told:
+    @activity.defn(name="control.notify_runtimes")
+    async def notify_runtimes(self, input: NotifyInput) -> Notified:
         """Tell runtimes what they are to be. Idempotent: saying the same twice changes nothing."""
-        for spec in order.deployments:
+        for spec in input.deployments:
             deployment = DeploymentInput(product=spec.product, runtime=spec.runtime)
             key = ids.deployment(spec.product, spec.runtime)
             await self._signal("Deployment", key, deployment, "specified", spec, spec.product)
-        for pipeline in order.pipelines:
+        for pipeline in input.pipelines:
             start = PipelineInput(product=pipeline.product, runtime=pipeline.runtime)
             key = ids.pipeline(pipeline.product, pipeline.runtime)
             await self._signal("Pipeline", key, start, "specified", pipeline, pipeline.product)
-        for removed in order.removed:
+        for removed in input.removed:
             await self._signal_existing(removed, "remove")
-        return Told(count=len(order.deployments) + len(order.pipelines) + len(order.removed))
+        return Notified(count=len(input.deployments) + len(input.pipelines) + len(input.removed))
 
     @activity.defn(name="control.wake")
-    async def wake(self, order: WakeOrder) -> Told:
+    async def wake(self, input: WakeInput) -> Notified:
         """Start or wake the workflows of what exists. Idempotent: a running one only hears what it knows."""
-        for known in order.clusters:
+        for known in input.clusters:
             await self._signal(
                 "Cluster", ids.cluster(known.name), ClusterInput(name=known.name), "declared", known, known.name
             )
-        absent = [each.name for each in order.gone if not await self._still_there(each)]
-        for path in order.products:
+        absent = [each.name for each in input.gone if not await self._still_there(each)]
+        for path in input.products:
             await self._client.start_workflow(
                 "Product",
                 ProductInput(path=path),
@@ -217,24 +217,24 @@ class ControlActivities:
                 static_summary=f"Product {path}",
                 priority=Priority(fairness_key=path[:64]),
             )
-        return Told(count=len(order.clusters) + len(order.gone) + len(order.products), absent=absent)
+        return Notified(count=len(input.clusters) + len(input.gone) + len(input.products), absent=absent)
 
     async def _still_there(self, gone: KnownCluster) -> bool:
         return await self._signal_existing(ids.cluster(gone.name), "declared", gone)
 
-    @activity.defn(name="control.announce")
-    async def announce(self, order: AnnounceOrder) -> Told:
+    @activity.defn(name="control.deliver_pushes")
+    async def deliver_pushes(self, input: PushesInput) -> Notified:
         """Pass pushes on to whom they concern. Idempotent: receivers drop events they have handled."""
-        for push in order.pushes:
+        for push in input.pushes:
             product = push.repository.rpartition("/")[0]
             if push.repository == f"{self._tenant.tenant}/management":
                 await self._signal("Tenant", ids.TENANT, self._tenant, "pushed", push, self._tenant.tenant)
             elif product:
                 await self._signal_existing(ids.product(product), "pushed", push)
-        return Told(count=len(order.pushes))
+        return Notified(count=len(input.pushes))
 
     @activity.defn(name="control.await_end")
-    async def await_end(self, workflow_id: str) -> Told:
+    async def await_end(self, workflow_id: str) -> Notified:
         """Wait until a workflow has ended. Idempotent: it only looks."""
         handle = self._client.get_workflow_handle(workflow_id)
         while True:
@@ -243,10 +243,10 @@ class ControlActivities:
                 description = await handle.describe()
             except RPCError as error:
                 if error.status == RPCStatusCode.NOT_FOUND:
-                    return Told(count=0)
+                    return Notified(count=0)
                 raise errors.Unavailable("temporal-unavailable", error.message) from error
             if description.status != WorkflowExecutionStatus.RUNNING:
-                return Told(count=1)
+                return Notified(count=1)
             try:
                 # The server holds this call until the end, or for its own long-poll time.
                 await asyncio.wait_for(handle.result(), LOOK_EVERY)
@@ -256,7 +256,7 @@ class ControlActivities:
                 continue
 
     @activity.defn(name="control.cancel_runs")
-    async def cancel_runs(self, workflow_ids: list[str]) -> Told:
+    async def cancel_runs(self, workflow_ids: list[str]) -> Notified:
         """Cancel workflows and wait for their end. Idempotent: one that has ended is left alone."""
         for each in workflow_ids:
             try:
@@ -266,15 +266,15 @@ class ControlActivities:
                     raise errors.Unavailable("temporal-unavailable", error.message) from error
         for each in workflow_ids:
             await self.await_end(each)
-        return Told(count=len(workflow_ids))
+        return Notified(count=len(workflow_ids))
 
     @activity.defn(name="control.ensure_schedule")
-    async def ensure_schedule(self, order: ScheduleOrder) -> Told:
+    async def ensure_schedule(self, input: ScheduleInput) -> Notified:
         """The sweep's schedule as it should be. Idempotent: created once, corrected when different, its pause kept."""
-        kinds = ["drift"] if order.cluster else ["branches", "credentials"]
+        kinds = ["drift"] if input.cluster else ["branches", "credentials"]
         for kind in kinds:
-            await self._ensure(*self._schedule(kind, order.cluster))
-        return Told(count=len(kinds))
+            await self._ensure(*self._schedule(kind, input.cluster))
+        return Notified(count=len(kinds))
 
     async def _ensure(self, key: str, schedule: Schedule) -> None:
         try:
@@ -283,14 +283,14 @@ class ControlActivities:
             await self._client.get_schedule_handle(key).update(lambda found: _corrected(found, schedule))
 
     @activity.defn(name="control.drop_schedule")
-    async def drop_schedule(self, cluster: str) -> Told:
+    async def drop_schedule(self, cluster: str) -> Notified:
         """No more sweeps for drift. Idempotent: a schedule that is not there is success."""
         try:
             await self._client.get_schedule_handle(ids.drift_sweep(cluster)).delete()
         except RPCError as error:
             if error.status != RPCStatusCode.NOT_FOUND:
                 raise errors.Unavailable("temporal-unavailable", error.message) from error
-        return Told(count=1)
+        return Notified(count=1)
 
     def _schedule(self, kind: str, cluster: str) -> tuple[str, Schedule]:
         key, name = SWEEPS[kind]

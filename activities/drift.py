@@ -20,7 +20,7 @@ from nautes.convergence import inventory
 from nautes.convergence.objects import Object
 from nautes.messages import ids
 from nautes.messages.clusters import ClusterClaims
-from nautes.messages.control import DriftOrder, DriftReport
+from nautes.messages.control import DriftInput, DriftReport
 from nautes.messages.errors import Unavailable
 
 SECRET = Kind("v1", "Secret", "secrets", namespaced=True)
@@ -35,9 +35,9 @@ class DriftActivities:
         self._clusters = clusters
 
     @activity.defn(name="drift.sweep")
-    async def sweep(self, order: DriftOrder) -> DriftReport:
+    async def sweep(self, input: DriftInput) -> DriftReport:
         """One look. Idempotent: a nudge makes a runtime look, nothing more."""
-        known = await self._claims(order.cluster)
+        known = await self._claims(input.cluster)
         owners = {
             inventory.label(runtimes.owner(each.product_id, each.runtime.rpartition("/")[2])): each.runtime
             for each in known.claims
@@ -49,7 +49,7 @@ class DriftActivities:
         woken = [
             runtime
             for runtime, digest in found.items()
-            if order.fingerprints.get(runtime) != digest  # never seen counts: it may have been edited before this look
+            if input.fingerprints.get(runtime) != digest  # never seen counts: it may have been edited before this look
         ]
         for runtime in woken:
             await self._nudge(runtime)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from temporalio import activity
 
 from nautes.clients.git import GitCache
-from nautes.messages.git import FetchOrder, Head
+from nautes.messages.git import FetchInput, Head
 
 
 class GitActivities:
@@ -15,12 +15,12 @@ class GitActivities:
         self._git = git
 
     @activity.defn(name="git.head")
-    def head(self, order: FetchOrder) -> Head:
+    def head(self, input: FetchInput) -> Head:
         """Where a ref points now. Idempotent: it only looks."""
-        commit = self._git.head(order.repository, order.ref)
-        return Head(repository=order.repository, ref=order.ref, commit=commit or "")
+        commit = self._git.head(input.repository, input.ref)
+        return Head(repository=input.repository, ref=input.ref, commit=commit or "")
 
     @activity.defn(name="git.fetch")
-    def fetch(self, order: FetchOrder) -> str:
+    def fetch(self, input: FetchInput) -> str:
         """Bring a ref's commit into the cache; its hash. Idempotent: what is there is not fetched again."""
-        return self._git.fetch(order.repository, order.ref)
+        return self._git.fetch(input.repository, input.ref)

@@ -13,19 +13,19 @@ from nautes.clients.gitlab import MAINTAINER, OWNER, GitLab, quoted
 from nautes.messages.common import Requester
 from nautes.messages.errors import Conflict, Forbidden, NotFound, Refused
 from nautes.messages.gitlab import (
-    CommentOrder,
-    CommitOrder,
+    CommentInput,
+    CommitInput,
     Committed,
     Gone,
-    GroupOrder,
+    GroupInput,
     GroupState,
     Made,
     Project,
     Push,
     PushPage,
-    RepositoryOrder,
+    RepositoryInput,
     RepositoryState,
-    StatusOrder,
+    StatusInput,
     push_event,
 )
 from nautes.messages.vault import Done
@@ -46,33 +46,33 @@ class GitLabActivities:
     # Groups and repositories
 
     @activity.defn(name="gitlab.ensure_group")
-    def ensure_group(self, order: GroupOrder) -> GroupState:
+    def ensure_group(self, input: GroupInput) -> GroupState:
         """A product's group as declared, owned by who asked. Idempotent: found by path, corrected when different.
 
         Raises Forbidden, before anything is written, for a group that is not theirs.
         """
-        found = self._gitlab.find(f"/groups/{quoted(order.path)}")
+        found = self._gitlab.find(f"/groups/{quoted(input.path)}")
         if found is None:
-            found = self._create_group(order)
+            found = self._create_group(input)
             made: Made = "created"
-            self._make_owner(found["id"], order.owner)
+            self._make_owner(found["id"], input.owner)
         else:
-            if not self._may_have(found, order):
-                self._make_owner(found["id"], order.owner)  # ours, from a first attempt that did not get this far
-            made = self._correct(f"/groups/{found['id']}", found, order)
+            if not self._may_have(found, input):
+                self._make_owner(found["id"], input.owner)  # ours, from a first attempt that did not get this far
+            made = self._correct(f"/groups/{found['id']}", found, input)
         self._ensure_member(found["id"])
         return GroupState(id=found["id"], path=found["full_path"], made=made)
 
-    def _create_group(self, order: GroupOrder) -> Any:
-        parent, _, path = order.path.rpartition("/")
-        body: dict[str, Any] = {"name": order.name or path, "path": path, "description": order.description or ""}
-        body["visibility"] = order.visibility or "private"
+    def _create_group(self, input: GroupInput) -> Any:
+        parent, _, path = input.path.rpartition("/")
+        body: dict[str, Any] = {"name": input.name or path, "path": path, "description": input.description or ""}
+        body["visibility"] = input.visibility or "private"
         if parent:
             body["parent_id"] = self._gitlab.get(f"/groups/{quoted(parent)}")["id"]
         return self._gitlab.post("/groups", **body)
 
-    def _correct(self, path: str, found: Any, order: GroupOrder | RepositoryOrder) -> Made:
-        wanted = {"name": order.name, "visibility": order.visibility, "description": order.description}
+    def _correct(self, path: str, found: Any, input: GroupInput | RepositoryInput) -> Made:
+        wanted = {"name": input.name, "visibility": input.visibility, "description": input.description}
         changes = {
             name: value for name, value in wanted.items() if value not in (None, "") and found.get(name) != value
         }
@@ -81,20 +81,20 @@ class GitLabActivities:
         self._gitlab.put(path, **changes)
         return "changed"
 
-    def _may_have(self, group: Any, order: GroupOrder) -> bool:
+    def _may_have(self, group: Any, input: GroupInput) -> bool:
         """Whether who asked has the rights already: Owner of a group, Maintainer of what is a product.
 
         False for a group that nobody but the platform owns: a retry finds it so. Raises Forbidden for somebody else's.
         """
-        member = self._gitlab.find(f"/groups/{group['id']}/members/all/{order.owner.id}")
+        member = self._gitlab.find(f"/groups/{group['id']}/members/all/{input.owner.id}")
         ours = self._gitlab.find(f"/projects/{quoted(group['full_path'] + '/' + DECLARATION)}") is not None
-        if order.owner.admin or (member and member["access_level"] >= (MAINTAINER if ours else OWNER)):
+        if input.owner.admin or (member and member["access_level"] >= (MAINTAINER if ours else OWNER)):
             # GitLab finds a group in whatever letters: two spellings would be two writers of one product.
-            if group["full_path"] != order.path:
+            if group["full_path"] != input.path:
                 raise Refused("product-spelling", f"the group is written {group['full_path']}")
             return True
         if ours or member or self._has_other_owner(group["id"]):
-            raise Forbidden("group-foreign", f"the group is there already and {order.owner.username} is not its Owner")
+            raise Forbidden("group-foreign", f"the group is there already and {input.owner.username} is not its Owner")
         return False
 
     def _make_owner(self, group_id: int, owner: Requester) -> None:
@@ -115,20 +115,20 @@ class GitLabActivities:
         return any(each["id"] != own and each["access_level"] >= OWNER for each in members)
 
     @activity.defn(name="gitlab.ensure_repository")
-    def ensure_repository(self, order: RepositoryOrder) -> RepositoryState:
+    def ensure_repository(self, input: RepositoryInput) -> RepositoryState:
         """A repository as declared. Idempotent: found by path, corrected when different."""
-        path = f"{order.group}/{order.path}"
+        path = f"{input.group}/{input.path}"
         found = self._gitlab.project(path)
         made: Made = "created"
         if found is None:
-            group = self._gitlab.get(f"/groups/{quoted(order.group)}")
-            body: dict[str, Any] = {"name": order.name or order.path, "path": order.path, "namespace_id": group["id"]}
-            body["visibility"] = order.visibility or "private"
-            body["description"] = order.description or ""
-            body["initialize_with_readme"] = order.initialize
+            group = self._gitlab.get(f"/groups/{quoted(input.group)}")
+            body: dict[str, Any] = {"name": input.name or input.path, "path": input.path, "namespace_id": group["id"]}
+            body["visibility"] = input.visibility or "private"
+            body["description"] = input.description or ""
+            body["initialize_with_readme"] = input.initialize
             found = self._gitlab.post("/projects", **body)
         else:
-            made = self._correct(f"/projects/{found['id']}", found, order)
+            made = self._correct(f"/projects/{found['id']}", found, input)
         return RepositoryState(id=found["id"], path=path, made=made)
 
     @activity.defn(name="gitlab.ensure_tenant_repository")
@@ -136,16 +136,16 @@ class GitLabActivities:
         """The tenant's group and its repository `management`. Idempotent: found by path."""
         if self._gitlab.find(f"/groups/{quoted(tenant)}") is None:
             self._gitlab.post("/groups", name=tenant, path=tenant, visibility="private")
-        order = RepositoryOrder(
+        input = RepositoryInput(
             group=tenant, path="management", name="management", visibility="private", initialize=True
         )
-        return self.ensure_repository(order)
+        return self.ensure_repository(input)
 
     @activity.defn(name="gitlab.delete_repository")
-    def delete_repository(self, order: Project) -> Gone:
+    def delete_repository(self, input: Project) -> Gone:
         """Remove a repository for good. Idempotent: GitLab marks first and removes on the second call; both are looked for."""
-        found = self._gitlab.project(order.path) if order.path else None
-        project_id = found["id"] if found else order.project_id
+        found = self._gitlab.project(input.path) if input.path else None
+        project_id = found["id"] if found else input.project_id
         if not project_id:
             return Gone(removed=False)
         return Gone(removed=self._remove("projects", "path_with_namespace", project_id))
@@ -189,19 +189,19 @@ class GitLabActivities:
     # Commits
 
     @activity.defn(name="gitlab.set_commit_status")
-    def set_commit_status(self, order: StatusOrder) -> Done:
+    def set_commit_status(self, input: StatusInput) -> Done:
         """A commit status. Idempotent: the same state again is success and no write."""
-        base = f"/projects/{order.project_id}"
-        known = self._gitlab.pages(f"{base}/repository/commits/{order.commit}/statuses")
-        if any(each["name"] == order.name and each["status"] == order.state for each in known):
+        base = f"/projects/{input.project_id}"
+        known = self._gitlab.pages(f"{base}/repository/commits/{input.commit}/statuses")
+        if any(each["name"] == input.name and each["status"] == input.state for each in known):
             return Done(changed=False)
-        body = {"state": order.state, "name": order.name, "description": order.description}
-        if order.ref:
-            body["ref"] = order.ref
-        if order.target_url:
-            body["target_url"] = order.target_url
+        body = {"state": input.state, "name": input.name, "description": input.description}
+        if input.ref:
+            body["ref"] = input.ref
+        if input.target_url:
+            body["target_url"] = input.target_url
         try:
-            self._gitlab.post(f"{base}/statuses/{order.commit}", **body)
+            self._gitlab.post(f"{base}/statuses/{input.commit}", **body)
         except Refused as error:
             if "Cannot transition" not in error.message:
                 raise
@@ -209,21 +209,21 @@ class GitLabActivities:
         return Done(changed=True)
 
     @activity.defn(name="gitlab.comment")
-    def comment(self, order: CommentOrder) -> Done:
+    def comment(self, input: CommentInput) -> Done:
         """A comment on a commit. Idempotent by its marker: a commit that has one with it is left alone."""
-        path = f"/projects/{order.project_id}/repository/commits/{order.commit}/comments"
-        marker = f"<!-- nautes:{order.marker} -->"
+        path = f"/projects/{input.project_id}/repository/commits/{input.commit}/comments"
+        marker = f"<!-- nautes:{input.marker} -->"
         if any(marker in str(each["note"]) for each in self._gitlab.pages(path)):
             return Done(changed=False)
-        self._gitlab.post(path, note=f"{order.text}\n\n{marker}")
+        self._gitlab.post(path, note=f"{input.text}\n\n{marker}")
         return Done(changed=True)
 
-    def commit(self, order: CommitOrder) -> Committed:
+    def commit(self, input: CommitInput) -> Committed:
         """One commit. Idempotent by the operation in its trailer. Raises Conflict when a file lock or the head is lost.
 
         Used by the activities that commit declarations; they re-read and try again on Conflict.
         """
-        return commit(self._gitlab, order)
+        return commit(self._gitlab, input)
 
     # Pushes
 
@@ -271,24 +271,24 @@ def _push(project_id: int, path: str, kind: str, name: str, before: str, after: 
     )
 
 
-def commit(gitlab: GitLab, order: CommitOrder) -> Committed:
+def commit(gitlab: GitLab, input: CommitInput) -> Committed:
     """One commit through the Commits API; see `GitLabActivities.commit`."""
-    base = f"/projects/{order.project_id}/repository"
+    base = f"/projects/{input.project_id}/repository"
     actions = []
-    for each in order.actions:
+    for each in input.actions:
         action: dict[str, Any] = {"action": each.action, "file_path": each.path}
         if each.action != "delete":
             action["content"] = each.content
         if each.action != "create":
-            action["last_commit_id"] = each.last_commit_id or _last_commit(gitlab, base, order.branch, each.path)
+            action["last_commit_id"] = each.last_commit_id or _last_commit(gitlab, base, input.branch, each.path)
         actions.append(action)
     made = gitlab.post(
         f"{base}/commits",
-        branch=order.branch,
-        commit_message=order.message,
+        branch=input.branch,
+        commit_message=input.message,
         actions=actions,
-        author_name=order.author.name,
-        author_email=order.author.email or f"{order.author.username}@users.noreply.invalid",
+        author_name=input.author.name,
+        author_email=input.author.email or f"{input.author.username}@users.noreply.invalid",
     )
     parents = made.get("parent_ids") or [""]
     return Committed(commit=made["id"], parent=parents[0])

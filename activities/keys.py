@@ -20,7 +20,7 @@ from nautes.blueprints.keys import Permission
 from nautes.clients.gitlab import GitLab
 from nautes.clients.vault import Vault
 from nautes.messages.errors import Unavailable
-from nautes.messages.gitlab import AgreeOrder, KeyGrant, KeysAgreed, KeysOrder, KeysState
+from nautes.messages.gitlab import ForeignKeysInput, ForeignKeysState, KeyGrant, KeysInput, KeysState
 from nautes.messages.secrets import SecretRef
 
 TITLE = re.compile(r"repo-(\d+)-(readonly|readwrite)")
@@ -57,10 +57,10 @@ class Keys:
 
     # Its own
 
-    def ensure(self, order: KeysOrder) -> KeysState:
+    def ensure(self, input: KeysInput) -> KeysState:
         """See `repositories.ensure_keys`."""
-        present = self._gitlab.pages(_base(order.project_id))
-        made = [self._own(order, permission, present) for permission in order.permissions]
+        present = self._gitlab.pages(_base(input.project_id))
+        made = [self._own(input, permission, present) for permission in input.permissions]
         ends = [end for _, _, end in made if end]
         return KeysState(
             made="created" if any(changed for _, changed, _ in made) else "unchanged",
@@ -68,17 +68,17 @@ class Keys:
             expires_at=min(ends, default=""),
         )
 
-    def _own(self, order: KeysOrder, permission: Permission, present: list[Any]) -> tuple[SecretRef, bool, str]:
+    def _own(self, input: KeysInput, permission: Permission, present: list[Any]) -> tuple[SecretRef, bool, str]:
         """(secret, whether something was made, end) of one key."""
-        path, title = names.key_path(order.project_id, permission), names.key_title(order.project_id, permission)
+        path, title = names.key_path(input.project_id, permission), names.key_title(input.project_id, permission)
         ref = SecretRef(engine="git", path=path)
         values = self._vault.read(ref)
         twin = _twin(present, str(values["fingerprint"])) if values else None
-        renewed = values is None or lifetimes.due(_end(values, twin), order.days, order.renew_before)
+        renewed = values is None or lifetimes.due(_end(values, twin), input.days, input.renew_before)
         if values is None or renewed:
-            values, twin = _fresh(title, order.days), None
+            values, twin = _fresh(title, input.days), None
             ref = self._vault.write("git", path, values)
-        base, changed, push = _base(order.project_id), renewed, permission == "readwrite"
+        base, changed, push = _base(input.project_id), renewed, permission == "readwrite"
         if twin is None:
             twin, changed = self._add(base, title, values, push), True
         if bool(twin["can_push"]) != push:
@@ -91,7 +91,7 @@ class Keys:
         seen = {"id": str(twin["id"]), "expires_at": _end(values, twin)}
         if any(str(values.get(name, "")) != value for name, value in seen.items()):
             ref = self._vault.write("git", path, {**values, **seen})
-        self._vault.ensure_policy(names.key_policy(order.project_id, permission), names.reader("git", path))
+        self._vault.ensure_policy(names.key_policy(input.project_id, permission), names.reader("git", path))
         return ref, changed, seen["expires_at"]
 
     def _add(self, base: str, title: str, values: dict[str, Any], push: bool) -> Any:
@@ -102,11 +102,11 @@ class Keys:
 
     # Those of other repositories
 
-    def agree(self, order: AgreeOrder) -> KeysAgreed:
-        """See `repositories.agree_keys`. Raises Unavailable when GitLab does not show what it was told."""
-        wanted, missing = self._wanted(order)
-        base = _base(order.project_id)
-        found = _difference(order, self._gitlab.pages(base), wanted, missing)
+    def agree(self, input: ForeignKeysInput) -> ForeignKeysState:
+        """See `repositories.ensure_foreign_keys`. Raises Unavailable when GitLab does not show what it was told."""
+        wanted, missing = self._wanted(input)
+        base = _base(input.project_id)
+        found = _difference(input, self._gitlab.pages(base), wanted, missing)
         for each in found.missing:
             values = {"fingerprint": each.public, "expires_at": each.expires_at}
             key = self._add(base, each.title, values, each.push)
@@ -116,9 +116,9 @@ class Keys:
             self._gitlab.put(f"{base}/{twin['id']}", can_push=each.push)
         for key in found.extra:
             self._gitlab.delete(f"{base}/{key['id']}")
-        if found and _difference(order, self._gitlab.pages(base), wanted, missing):
-            raise Unavailable("keys-disagree", f"GitLab does not show yet which keys open {order.path or base}")
-        return KeysAgreed(
+        if found and _difference(input, self._gitlab.pages(base), wanted, missing):
+            raise Unavailable("keys-disagree", f"GitLab does not show yet which keys open {input.path or base}")
+        return ForeignKeysState(
             made="changed" if found else "unchanged",
             added=[each.title for each in found.missing],
             removed=[str(each["title"]) for each in found.extra],
@@ -126,11 +126,11 @@ class Keys:
             missing=sorted(missing),
         )
 
-    def _wanted(self, order: AgreeOrder) -> tuple[list[_Wanted], set[str]]:
+    def _wanted(self, input: ForeignKeysInput) -> tuple[list[_Wanted], set[str]]:
         """The keys that are to open a repository, and the titles of those that nobody has (any more)."""
         found, missing = [], set()
-        for grant in {(each.project_id, each.permission): each for each in order.wanted}.values():
-            if grant.project_id == order.project_id:
+        for grant in {(each.project_id, each.permission): each for each in input.wanted}.values():
+            if grant.project_id == input.project_id:
                 continue  # its own are not agreed on
             if key := self._public(grant):
                 found.append(key)
@@ -160,7 +160,7 @@ class Keys:
         return any(gone)
 
 
-def _difference(order: AgreeOrder, present: list[Any], wanted: list[_Wanted], missing: set[str]) -> _Difference:
+def _difference(input: ForeignKeysInput, present: list[Any], wanted: list[_Wanted], missing: set[str]) -> _Difference:
     """What is to be done. A key whose right half nobody knows now is left alone, and so is what is not ours."""
     found, matched = _Difference(), set()
     for each in wanted:
@@ -173,7 +173,7 @@ def _difference(order: AgreeOrder, present: list[Any], wanted: list[_Wanted], mi
             found.wrong.append((each, twin))
     for key in present:
         title = TITLE.fullmatch(str(key["title"]))
-        foreign = title is not None and int(title[1]) != order.project_id
+        foreign = title is not None and int(title[1]) != input.project_id
         if foreign and key["id"] not in matched and key["title"] not in missing:
             found.extra.append(key)
     return found

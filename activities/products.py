@@ -15,9 +15,9 @@ from activities.gitlab import TRAILER, commit
 from nautes.clients.declarations import BRANCH, Declarations
 from nautes.clients.gitlab import GitLab
 from nautes.messages.errors import Conflict, Refused
-from nautes.messages.gitlab import CommitOrder, FileAction
+from nautes.messages.gitlab import CommitInput, FileAction
 from nautes.messages.operations import ChangeRequest
-from nautes.messages.products import FilesCommitted, FilesOrder, OpenedOrder, Plan, PlanOrder, SyncOrder, SyncReport
+from nautes.messages.products import FilesCommitted, FilesInput, OpenedInput, Plan, PlanInput, SyncInput, SyncReport
 from nautes.messages.vault import Done
 from nautes.resources.base import Resource
 from nautes.resources.product import CodeRepo
@@ -37,20 +37,20 @@ class ProductActivities:
         self._acceptance = Acceptance(declarations, gitlab, policy)
 
     @activity.defn(name="products.plan")
-    def plan(self, order: PlanOrder) -> Plan:
+    def plan(self, input: PlanInput) -> Plan:
         """Read the head, apply the request in memory, run the rules, say what would be done. Idempotent: it only looks."""
-        return self._planner.plan(self._planner.intent(order.request, order.agreements))
+        return self._planner.plan(self._planner.intent(input.request, input.foreign_uses))
 
     @activity.defn(name="products.read")
-    def read(self, order: SyncOrder) -> SyncReport:
+    def read(self, input: SyncInput) -> SyncReport:
         """The declaration at its head, with everything that is news. Idempotent: it only looks."""
-        return self._acceptance.look(order)
+        return self._acceptance.look(input)
 
     @activity.defn(name="products.opened")
-    def opened(self, order: OpenedOrder) -> Done:
+    def opened(self, input: OpenedInput) -> Done:
         """Whether this product's declaration opens what another one wants to use. Idempotent: it only looks. Raises Refused."""
-        tree = self._declarations.product(order.product).tree
-        for each in order.agreements:
+        tree = self._declarations.product(input.product).tree
+        for each in input.foreign_uses:
             if tree is None or not is_open(tree, each):
                 raise Refused(
                     "foreign-unknown", f"there is no repository {each.repository} that is opened to {each.product}"
@@ -58,21 +58,21 @@ class ProductActivities:
         return Done(changed=False)
 
     @activity.defn(name="products.commit_files")
-    def commit_files(self, order: FilesOrder) -> FilesCommitted:
+    def commit_files(self, input: FilesInput) -> FilesCommitted:
         """One commit that carries the change. Idempotent: a tree that agrees already is not committed to again.
 
         The head is read anew, the intent applied to it, the rules run again; a head that moves in between is read once more.
         """
         for _ in range(ATTEMPTS):
             try:
-                return self._commit_once(order)
+                return self._commit_once(input)
             except Conflict:
                 continue
-        raise Conflict("head-moves", f"default.project of {order.request.product} keeps moving")
+        raise Conflict("head-moves", f"default.project of {input.request.product} keeps moving")
 
-    def _commit_once(self, order: FilesOrder) -> FilesCommitted:
-        request = order.request
-        intent = self._planner.intent(request, order.agreements)
+    def _commit_once(self, input: FilesInput) -> FilesCommitted:
+        request = input.request
+        intent = self._planner.intent(request, input.foreign_uses)
         changes = self._file_changes(intent)
         if changes == []:  # looked at before the rules: what this very request committed would break its preconditions
             return FilesCommitted(commit=intent.declaration.head, changed=[], made=False)
@@ -81,12 +81,12 @@ class ProductActivities:
             raise Refused("rules", findings[0].message, findings=findings)
         if changes is None:
             raise Refused("repository-unknown", f"a repository that {request.product} names is not there any more")
-        if request.plans and order.head and intent.declaration.head != order.head:
+        if request.plans and input.head and intent.declaration.head != input.head:
             raise Refused("plan-stale", "somebody else's change came between the plan and this commit")
         made = commit(
             self._gitlab,
-            CommitOrder(
-                project_id=order.project_id,
+            CommitInput(
+                project_id=input.project_id,
                 branch=BRANCH,
                 actions=[FileAction(action=each.action, path=each.path, content=each.content) for each in changes],
                 message=_message(request, intent.resources),

@@ -21,17 +21,17 @@ from nautes.clients.gitlab import GitLab
 from nautes.clients.vault import Vault
 from nautes.messages.errors import NotFound
 from nautes.messages.gitlab import (
-    AgreeOrder,
+    ForeignKeysInput,
+    ForeignKeysState,
     Gone,
-    HookOrder,
+    HookInput,
     HookState,
-    KeysAgreed,
-    KeysOrder,
+    KeysInput,
     KeysState,
     Made,
-    TokenOrder,
+    TokenInput,
     TokenState,
-    WithdrawOrder,
+    WithdrawInput,
 )
 from nautes.messages.secrets import SecretRef
 from nautes.messages.vault import RepositorySecrets
@@ -61,83 +61,83 @@ class RepositoryActivities:
         self._tokens = AccessTokens(gitlab, vault)
 
     @activity.defn(name="repositories.ensure_keys")
-    def ensure_keys(self, order: KeysOrder) -> KeysState:
+    def ensure_keys(self, input: KeysInput) -> KeysState:
         """Deploy keys with their private halves in Vault. Idempotent: key by title and public half, secret by path.
 
         When nothing differs: one call to GitLab, two to Vault per permission.
         """
-        return self._keys.ensure(order)
+        return self._keys.ensure(input)
 
-    @activity.defn(name="repositories.agree_keys")
-    def agree_keys(self, order: AgreeOrder) -> KeysAgreed:
+    @activity.defn(name="repositories.ensure_foreign_keys")
+    def ensure_foreign_keys(self, input: ForeignKeysInput) -> ForeignKeysState:
         """Which keys of other repositories open this one. Idempotent: by public half, only the difference is written.
 
         When nothing differs: one call to GitLab, one to Vault per key that is wanted.
         """
-        return self._keys.agree(order)
+        return self._keys.agree(input)
 
     @activity.defn(name="repositories.ensure_token")
-    def ensure_token(self, order: TokenOrder) -> TokenState:
+    def ensure_token(self, input: TokenInput) -> TokenState:
         """A project access token that is good for a while yet. Idempotent: Vault remembers which one; others of its name go.
 
         When nothing differs: one call to GitLab, two to Vault.
         """
-        return self._tokens.ensure(order)
+        return self._tokens.ensure(input)
 
     @activity.defn(name="repositories.ensure_hook")
-    def ensure_hook(self, order: HookOrder) -> HookState:
+    def ensure_hook(self, input: HookInput) -> HookState:
         """Our webhook, its secret in Vault. Idempotent: found by address; Vault remembers which hook has the secret."""
-        path = names.hook_path(order.project_id)
+        path = names.hook_path(input.project_id)
         values = self._vault.read(SecretRef(engine="git", path=path))
         if values is None:
             values = {"token": base64.b64encode(os.urandom(32)).decode(), "hook": ""}
             self._vault.write("git", path, values)
-        base = f"/projects/{order.project_id}/hooks"
-        found = next((each for each in self._gitlab.pages(base) if each["url"] == order.url), None)
-        body = self._hook_body(order, str(values["token"]))
+        base = f"/projects/{input.project_id}/hooks"
+        found = next((each for each in self._gitlab.pages(base) if each["url"] == input.url), None)
+        body = self._hook_body(input, str(values["token"]))
         made: Made = "unchanged"
         if found is None:
             found, made = self._gitlab.post(base, **body), "created"
         elif str(values.get("hook")) != str(found["id"]) or any(
-            bool(found.get(name)) != (name in order.events) for name in HOOK_EVENTS
+            bool(found.get(name)) != (name in input.events) for name in HOOK_EVENTS
         ):
             found, made = self._gitlab.put(f"{base}/{found['id']}", **body), "changed"
         if str(values.get("hook")) != str(found["id"]):
             self._vault.write("git", path, {**values, "hook": str(found["id"])})
         return HookState(id=int(found["id"]), made=made)
 
-    def _hook_body(self, order: HookOrder, token: str) -> dict[str, Any]:
-        events = {name: name in order.events for name in HOOK_EVENTS}
+    def _hook_body(self, input: HookInput, token: str) -> dict[str, Any]:
+        events = {name: name in input.events for name in HOOK_EVENTS}
         # Both forms of the same secret: newer GitLab signs with the second, older ones send the first.
-        return {"url": order.url, "token": token, "signing_token": f"whsec_{token}", **events}
+        return {"url": input.url, "token": token, "signing_token": f"whsec_{token}", **events}
 
     @activity.defn(name="repositories.withdraw")
-    def withdraw(self, order: WithdrawOrder) -> Gone:
+    def withdraw(self, input: WithdrawInput) -> Gone:
         """Every key, token and webhook of ours in a repository. Idempotent: what is not there is success.
 
         Three calls to GitLab when nothing is there. The secrets are left to `repositories.drop_secrets`.
         """
         try:
-            removed = self._keys.withdraw(order.project_id)
-            removed |= self._tokens.withdraw(order.project_id)
-            return Gone(removed=self._withdraw_hooks(order) or removed)
+            removed = self._keys.withdraw(input.project_id)
+            removed |= self._tokens.withdraw(input.project_id)
+            return Gone(removed=self._withdraw_hooks(input) or removed)
         except NotFound:
             return Gone(removed=False)  # no such repository
 
-    def _withdraw_hooks(self, order: WithdrawOrder) -> bool:
-        base = f"/projects/{order.project_id}/hooks"
-        found = self._gitlab.pages(base) if order.hooks_url else []
-        ours = [each["id"] for each in found if str(each["url"]).startswith(order.hooks_url)]
+    def _withdraw_hooks(self, input: WithdrawInput) -> bool:
+        base = f"/projects/{input.project_id}/hooks"
+        found = self._gitlab.pages(base) if input.hooks_url else []
+        ours = [each["id"] for each in found if str(each["url"]).startswith(input.hooks_url)]
         gone = [self._gitlab.delete(f"{base}/{each}") for each in ours]
         return any(gone)
 
     @activity.defn(name="repositories.drop_secrets")
-    def drop_secrets(self, order: RepositorySecrets) -> Gone:
+    def drop_secrets(self, input: RepositorySecrets) -> Gone:
         """Every secret and policy of a repository. Idempotent: what is not there is success.
 
         Seven calls to Vault when nothing is there.
         """
-        number = order.project_id
+        number = input.project_id
         removed = self._vault.delete("git", names.hook_path(number))
         kept = [(names.key_path(number, each), names.key_policy(number, each)) for each in PERMISSIONS]
         for path, policy in [*kept, (names.token_path(number), names.token_policy(number))]:

@@ -13,8 +13,8 @@ from activities.kubernetes import Pulse
 from nautes.blueprints import runtimes
 from nautes.clients.kubernetes import Cluster, Clusters, Kind
 from nautes.convergence.difference import difference
+from nautes.messages.destinations import ClearInput, PrepareInput
 from nautes.messages.errors import NotFound, Refused, Unavailable
-from nautes.messages.places import ClearOrder, PlaceOrder
 from nautes.messages.vault import Done
 
 NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
@@ -31,13 +31,13 @@ class RuntimeActivities:
         self._clusters = clusters
 
     @activity.defn(name="runtimes.prepare")
-    def prepare(self, order: PlaceOrder) -> Done:
+    def prepare(self, input: PrepareInput) -> Done:
         """Namespaces, accounts, role bindings. Idempotent: compared first. Raises Refused for a foreign namespace."""
-        cluster = self._clusters.get(order.grant.kubeconfig)
-        for name in order.namespaces:
-            _check_ours(cluster, name, order.product_id)
+        cluster = self._clusters.get(input.grant.kubeconfig)
+        for name in input.namespaces:
+            _check_ours(cluster, name, input.product_id)
         changed = False
-        for item in runtimes.place(order.product_id, order.namespaces, order.account, order.binding):
+        for item in runtimes.place(input.product_id, input.namespaces, input.account, input.binding):
             kind, meta = KINDS[item["kind"]], item["metadata"]
             live = _get(cluster, kind, meta.get("namespace", ""), meta["name"])
             if live is None or difference(item, live):
@@ -46,31 +46,31 @@ class RuntimeActivities:
         return Done(changed=changed)
 
     @activity.defn(name="runtimes.clear")
-    def clear(self, order: ClearOrder) -> Done:
+    def clear(self, input: ClearInput) -> Done:
         """Delete the product's namespaces and wait until they are gone. Idempotent: not there is success. Heartbeats.
 
         In the namespaces that others of the product go on using, the runtime's rights end.
         """
-        cluster, pulse = self._clusters.get(order.grant.kubeconfig), Pulse()
+        cluster, pulse = self._clusters.get(input.grant.kubeconfig), Pulse()
         changed = False
-        for name in order.kept:
-            changed |= _belongs_to(_get(cluster, BINDING, name, order.binding), order) and cluster.delete(
-                BINDING, name, order.binding
+        for name in input.kept:
+            changed |= _belongs_to(_get(cluster, BINDING, name, input.binding), input) and cluster.delete(
+                BINDING, name, input.binding
             )
-        for name in order.namespaces:
-            if _belongs_to(_get(cluster, NAMESPACE, "", name), order):
+        for name in input.namespaces:
+            if _belongs_to(_get(cluster, NAMESPACE, "", name), input):
                 cluster.delete(NAMESPACE, "", name)
                 changed = True
-        while not _gone(cluster, order, pulse):
+        while not _gone(cluster, input, pulse):
             pulse()
         return Done(changed=changed)
 
 
-def _gone(cluster: Cluster, order: ClearOrder, pulse: Pulse) -> bool:
+def _gone(cluster: Cluster, input: ClearInput, pulse: Pulse) -> bool:
     """Look once, then watch for a while: True when none of the product's namespaces that are to go is left."""
-    selector = f"{runtimes.BELONGS_TO}={order.product_id}"
+    selector = f"{runtimes.BELONGS_TO}={input.product_id}"
     listing = cluster.list(NAMESPACE, selector=selector)
-    left = {item["metadata"]["name"] for item in listing.items} & set(order.namespaces)
+    left = {item["metadata"]["name"] for item in listing.items} & set(input.namespaces)
     if not left:
         return True
     for event, item in cluster.watch(
@@ -101,8 +101,8 @@ def _get(cluster: Cluster, kind: Kind, namespace: str, name: str) -> dict[str, A
         return None
 
 
-def _belongs_to(live: dict[str, Any] | None, order: ClearOrder) -> bool:
-    return live is not None and _belongs(live) == order.product_id
+def _belongs_to(live: dict[str, Any] | None, input: ClearInput) -> bool:
+    return live is not None and _belongs(live) == input.product_id
 
 
 def _belongs(live: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from nautes.clients.git import GitCache
 from nautes.clients.kubernetes import Cluster, Clusters, Kind
 from nautes.convergence.documents import Malformed, read
 from nautes.messages.errors import Conflict, NotFound, Refused
-from nautes.messages.runtimes import RunOrder, RunRef, RunReport
+from nautes.messages.runtimes import CreateRunInput, RunRef, RunReport
 from nautes.messages.vault import Done
 
 RUN = Kind("tekton.dev/v1", "PipelineRun", "pipelineruns", namespaced=True)
@@ -34,14 +34,14 @@ class TektonActivities:
         self._git = git
 
     @activity.defn(name="tekton.create_run")
-    def create_run(self, order: RunOrder) -> Done:
+    def create_run(self, input: CreateRunInput) -> Done:
         """Create the PipelineRun. Idempotent: one of this name is left alone. Raises Refused for a file that is none."""
-        spec = order.run.spec
-        cluster = self._clusters.get(order.run.grant.kubeconfig)
+        spec = input.run.spec
+        cluster = self._clusters.get(input.run.grant.kubeconfig)
         try:
-            cluster.get(RUN, spec.namespace, order.name)
+            cluster.get(RUN, spec.namespace, input.name)
         except NotFound:
-            item = pipeline_run(order, self._file(spec.source, order.revision, order.file))
+            item = pipeline_run(input, self._file(spec.source, input.revision, input.file))
             account = runtimes.account_name(spec.product_id, spec.account)
             try:
                 user = f"system:serviceaccount:{spec.namespace}:{account}"
@@ -134,9 +134,9 @@ class TektonActivities:
         return Done(changed=True)
 
 
-def pipeline_run(order: RunOrder, file: dict[str, Any]) -> dict[str, Any]:
+def pipeline_run(input: CreateRunInput, file: dict[str, Any]) -> dict[str, Any]:
     """The PipelineRun of a run: the file's, named, labelled, under the runtime's account, its first parameter the ref."""
-    spec, push = order.run.spec, order.run.push
+    spec, push = input.run.spec, input.run.push
     body = dict(file.get("spec") or {})
     parameters = [dict(each) for each in body.get("params") or []]
     if parameters:
@@ -145,21 +145,21 @@ def pipeline_run(order: RunOrder, file: dict[str, Any]) -> dict[str, Any]:
     template = dict(body.get("taskRunTemplate") or {})
     template["serviceAccountName"] = runtimes.account_name(spec.product_id, spec.account)
     body["taskRunTemplate"] = template
-    pipeline = next(each for each in spec.pipelines if each.name == order.run.trigger.pipeline)
-    labels = {**runtimes.MANAGED_BY, LABEL: order.name, runtimes.BELONGS_TO: spec.product_id}
+    pipeline = next(each for each in spec.pipelines if each.name == input.run.trigger.pipeline)
+    labels = {**runtimes.MANAGED_BY, LABEL: input.name, runtimes.BELONGS_TO: spec.product_id}
     if pipeline.label:
         labels["branch"] = pipeline.label
     annotations = {
         "nautes.io/commit": push.after,
         "nautes.io/ref": push.ref,
         "nautes.io/repository": push.repository,
-        "nautes.io/pipeline-revision": order.revision,
+        "nautes.io/pipeline-revision": input.revision,
     }
     return {
         "apiVersion": RUN.api_version,
         "kind": RUN.kind,
         "metadata": {
-            "name": order.name,
+            "name": input.name,
             "namespace": spec.namespace,
             "labels": labels,
             "annotations": annotations,

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from temporalio import activity
 
-from activities.patience import waited
+from activities.elapsed import elapsed
 from nautes.blueprints import vault as names
 from nautes.clients.kubernetes import Clusters
 from nautes.clients.vault import Vault
@@ -22,7 +22,7 @@ from nautes.messages.secrets import SecretRef
 from nautes.messages.vault import (
     ClusterAuth,
     Done,
-    KubeconfigOrder,
+    KubeconfigInput,
     KubeconfigState,
     KubeconfigUndo,
     RoleName,
@@ -62,39 +62,39 @@ class VaultActivities:
         return SecretRef(engine="cluster", path=path, version=version)
 
     @activity.defn(name="vault.store_kubeconfig")
-    def store_kubeconfig(self, order: KubeconfigOrder) -> KubeconfigState:
+    def store_kubeconfig(self, input: KubeconfigInput) -> KubeconfigState:
         """Move a staged kubeconfig to its place. Idempotent: the same content is not written again."""
-        path = names.kubeconfig_path(order.cluster)
+        path = names.kubeconfig_path(input.cluster)
         current = self._vault.version("cluster", path)
-        staged = self._vault.read(order.staged)
+        staged = self._vault.read(input.staged)
         if staged is None:  # a retry after an unseen success: it is in its place already
             if current is None:
-                raise NotFound("kubeconfig-missing", f"the kubeconfig of {order.cluster} is not staged any more")
+                raise NotFound("kubeconfig-missing", f"the kubeconfig of {input.cluster} is not staged any more")
             ref = SecretRef(engine="cluster", path=path, version=current)
             return KubeconfigState(secret=ref, previous=None, changed=True)
-        text = at_server(str(staged["kubeconfig"]), order.server)
+        text = at_server(str(staged["kubeconfig"]), input.server)
         stored = self._vault.read(SecretRef(engine="cluster", path=path))
         changed = stored is None or stored.get("kubeconfig") != text
         if changed:
             ref = self._vault.write("cluster", path, {"kubeconfig": text}, cas=current or 0)
         else:
             ref = SecretRef(engine="cluster", path=path, version=current)
-        given = names.given(str(staged["kubeconfig"]), order.server)
+        given = names.given(str(staged["kubeconfig"]), input.server)
         if self._vault.notes("cluster", path).get(names.GIVEN) != given:
             self._vault.note("cluster", path, {names.GIVEN: given})
-        self._vault.ensure_policy(names.kubeconfig_policy(order.cluster), names.kubeconfig_reader(order.cluster))
-        self._vault.delete(order.staged.engine, order.staged.path)
+        self._vault.ensure_policy(names.kubeconfig_policy(input.cluster), names.kubeconfig_reader(input.cluster))
+        self._vault.delete(input.staged.engine, input.staged.path)
         return KubeconfigState(secret=ref, previous=current, changed=changed)
 
     @activity.defn(name="vault.undo_kubeconfig")
-    def undo_kubeconfig(self, order: KubeconfigUndo) -> bool:
+    def undo_kubeconfig(self, input: KubeconfigUndo) -> bool:
         """Put the previous version back, or remove all. Idempotent: what is back is not written again."""
-        path = names.kubeconfig_path(order.cluster)
-        if order.previous is None:
+        path = names.kubeconfig_path(input.cluster)
+        if input.previous is None:
             removed = self._vault.delete("cluster", path)
-            policy = self._vault.remove(f"sys/policies/acl/{names.kubeconfig_policy(order.cluster)}")
+            policy = self._vault.remove(f"sys/policies/acl/{names.kubeconfig_policy(input.cluster)}")
             return removed or policy
-        before = self._vault.read(SecretRef(engine="cluster", path=path, version=order.previous))
+        before = self._vault.read(SecretRef(engine="cluster", path=path, version=input.previous))
         if before is None or before == self._vault.read(SecretRef(engine="cluster", path=path)):
             return False
         self._vault.note("cluster", path, {})  # nobody gave this one just now
@@ -120,13 +120,13 @@ class VaultActivities:
     # Auth mounts
 
     @activity.defn(name="vault.ensure_cluster_auth")
-    def ensure_cluster_auth(self, order: ClusterAuth) -> Done:
+    def ensure_cluster_auth(self, input: ClusterAuth) -> Done:
         """The cluster's Kubernetes auth mount. Idempotent: compared with its configuration first."""
         try:
-            token, ca, host = self._clusters.reviewer(order.kubeconfig)
+            token, ca, host = self._clusters.reviewer(input.kubeconfig)
         except NotFound as error:  # the cluster issues it a moment after the account is made
             raise Unavailable("reviewer-token", error.message) from None
-        mount = order.cluster
+        mount = input.cluster
         changed = False
         if f"{mount}/" not in self._vault.mounts("auth"):
             self._vault.put(f"sys/auth/{mount}", {"type": "kubernetes"})
@@ -140,10 +140,10 @@ class VaultActivities:
         return Done(changed=changed)
 
     @activity.defn(name="vault.verify_login")
-    def verify_login(self, order: ClusterAuth) -> Done:
+    def verify_login(self, input: ClusterAuth) -> Done:
         """Show that a service account of the cluster can log in. Idempotent: the role it makes for that is removed."""
         namespace, name = REVIEWER
-        role = f"auth/{order.cluster}/role/{PROBE_ROLE}"
+        role = f"auth/{input.cluster}/role/{PROBE_ROLE}"
         bound = {"bound_service_account_names": [name], "bound_service_account_namespaces": [namespace]}
         self._vault.put(role, {**bound, "token_policies": ["default"], "token_ttl": "1m"})
         try:
@@ -153,11 +153,11 @@ class VaultActivities:
                 "kind": "TokenRequest",
                 "spec": {"expirationSeconds": 600},
             }
-            jwt = str(self._clusters.get(order.kubeconfig).create(path, request)["status"]["token"])
-            self._vault.login_kubernetes(order.cluster, PROBE_ROLE, jwt)
+            jwt = str(self._clusters.get(input.kubeconfig).create(path, request)["status"]["token"])
+            self._vault.login_kubernetes(input.cluster, PROBE_ROLE, jwt)
         except Forbidden as error:
             # Vault says "permission denied" as well when it cannot reach the cluster to have the token reviewed.
-            if waited() < LOGIN_PATIENCE:
+            if elapsed() < LOGIN_PATIENCE:
                 raise Unavailable("vault-login", error.message) from error
             raise
         finally:
@@ -183,10 +183,10 @@ class VaultActivities:
     # Roles of runtimes
 
     @activity.defn(name="vault.ensure_runtime_role")
-    def ensure_runtime_role(self, order: RuntimeRole) -> Done:
+    def ensure_runtime_role(self, input: RuntimeRole) -> Done:
         """A runtime's role on its cluster's mount. Idempotent: compared first."""
-        path = f"auth/{order.mount}/role/{order.role}"
-        wanted = names.runtime_role(order.service_account, order.namespaces, order.repositories, order.writable)
+        path = f"auth/{input.mount}/role/{input.role}"
+        wanted = names.runtime_role(input.service_account, input.namespaces, input.repositories, input.writable)
         found = self._vault.get(path) or {}
         if found and _agrees(found, wanted):
             return Done(changed=False)
@@ -194,9 +194,9 @@ class VaultActivities:
         return Done(changed=True)
 
     @activity.defn(name="vault.drop_runtime_role")
-    def drop_runtime_role(self, order: RoleName) -> Gone:
+    def drop_runtime_role(self, input: RoleName) -> Gone:
         """A runtime's role goes. Idempotent: not there is success."""
-        return Gone(removed=self._vault.remove(f"auth/{order.mount}/role/{order.role}"))
+        return Gone(removed=self._vault.remove(f"auth/{input.mount}/role/{input.role}"))
 
 
 def _agrees(found: dict[str, Any], wanted: dict[str, Any]) -> bool:

@@ -12,16 +12,16 @@ from typing import Any
 import yaml
 from temporalio import activity
 
+from activities.elapsed import elapsed
 from activities.kubernetes import Converger, Pulse, Remover
-from activities.patience import waited
 from activities.vault import at_server
 from nautes.blueprints import vault as names
 from nautes.blueprints import virtual
 from nautes.clients.kubernetes import Cluster, Clusters, Kind
 from nautes.clients.vault import Vault
 from nautes.convergence import inventory
-from nautes.messages.clusters import VirtualAccess, VirtualOrder
-from nautes.messages.convergence import ConvergeOrder, ConvergeReport, OwnedOrder, OwnedReport
+from nautes.messages.clusters import VirtualAccess, VirtualInput
+from nautes.messages.convergence import ConvergeInput, ConvergeReport, OwnedInput, OwnedReport
 from nautes.messages.errors import NotFound, Refused, Unavailable
 from nautes.messages.secrets import SecretRef
 
@@ -29,7 +29,7 @@ NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
 SECRET = Kind("v1", "Secret", "secrets", namespaced=True)
 WATCH_SECONDS = 5  # of one watch for its Secret: between two of them cancellation is noticed and a heartbeat sent
 WATCHES = 6  # then the attempt ends, and shows as one that is retried
-PATIENCE = 120.0  # seconds from the first look on until one that does not answer counts as refused
+TIMEOUT = 120.0  # seconds from the first look on until one that does not answer counts as refused
 
 
 class VirtualActivities:
@@ -42,15 +42,15 @@ class VirtualActivities:
         self._remover = Remover(clusters)
 
     @activity.defn(name="virtual.create")
-    def create(self, order: VirtualOrder) -> ConvergeReport:
+    def create(self, input: VirtualInput) -> ConvergeReport:
         """Its objects on the host. Idempotent: what agrees is not written. Raises Refused for a namespace not its own."""
-        _require_ours(self._clusters.get(order.host), order.cluster)
+        _require_ours(self._clusters.get(input.host), input.cluster)
         report = self._converger.converge(
-            ConvergeOrder(
-                cluster=order.host,
-                owner=virtual.owner(order.cluster),
-                objects=virtual.objects(order.cluster, order.server, order.node_port),
-                namespaces=_namespaces(order),
+            ConvergeInput(
+                cluster=input.host,
+                owner=virtual.owner(input.cluster),
+                objects=virtual.objects(input.cluster, input.server, input.node_port),
+                namespaces=_namespaces(input),
             ),
             Pulse(),
         )
@@ -60,41 +60,41 @@ class VirtualActivities:
         return report
 
     @activity.defn(name="virtual.access")
-    def access(self, order: VirtualOrder) -> VirtualAccess:
+    def access(self, input: VirtualInput) -> VirtualAccess:
         """Wait for its kubeconfig and stage it. Idempotent: one that is stored already is not written. Heartbeats."""
-        text = _at_server(_config(self._clusters.get(order.host), order.cluster), order)
-        stored = self._vault.read(SecretRef(engine="cluster", path=names.kubeconfig_path(order.cluster)))
+        text = _at_server(_config(self._clusters.get(input.host), input.cluster), input)
+        stored = self._vault.read(SecretRef(engine="cluster", path=names.kubeconfig_path(input.cluster)))
         if stored is not None and stored.get("kubeconfig") == text:
             return VirtualAccess()
-        staged = self._vault.write(order.staged.engine, order.staged.path, {"kubeconfig": text})
-        self._require_answer(order, staged)
+        staged = self._vault.write(input.staged.engine, input.staged.path, {"kubeconfig": text})
+        self._require_answer(input, staged)
         return VirtualAccess(staged=staged)
 
     @activity.defn(name="virtual.delete")
-    def delete(self, order: VirtualOrder) -> OwnedReport:
+    def delete(self, input: VirtualInput) -> OwnedReport:
         """Everything it has on the host, until it is gone. Idempotent: not there is success. Heartbeats."""
-        owner = virtual.owner(order.cluster)
+        owner = virtual.owner(input.cluster)
         found = self._remover.delete(
-            OwnedOrder(cluster=order.host, owner=owner, namespaces=_namespaces(order)), Pulse()
+            OwnedInput(cluster=input.host, owner=owner, namespaces=_namespaces(input)), Pulse()
         )
         if found.remaining:
             first = found.remaining[0]
             raise Unavailable("virtual-remains", f"{first.kind}/{first.name} is still there: {first.reason}")
         return found
 
-    def _require_answer(self, order: VirtualOrder, staged: SecretRef) -> None:
+    def _require_answer(self, input: VirtualInput, staged: SecretRef) -> None:
         """It answers under the address that was declared. One that has just begun may need a while."""
         try:
             self._clusters.get(staged).call("GET", "/version")
         except Unavailable as error:
-            if waited() < PATIENCE:
+            if elapsed() < TIMEOUT:
                 raise
-            text = f"virtual cluster {order.cluster} does not answer at {order.server}: {error.message}"
+            text = f"virtual cluster {input.cluster} does not answer at {input.server}: {error.message}"
             raise Refused("cluster-unreachable", text) from None
 
 
-def _namespaces(order: VirtualOrder) -> list[str]:
-    return [inventory.PLATFORM_NAMESPACE, order.cluster]
+def _namespaces(input: VirtualInput) -> list[str]:
+    return [inventory.PLATFORM_NAMESPACE, input.cluster]
 
 
 def _require_ours(host: Cluster, cluster: str) -> None:
@@ -145,8 +145,8 @@ def _held(item: dict[str, Any]) -> str:
         return ""
 
 
-def _at_server(text: str, order: VirtualOrder) -> str:
+def _at_server(text: str, input: VirtualInput) -> str:
     try:
-        return at_server(text, order.server)
+        return at_server(text, input.server)
     except (yaml.YAMLError, LookupError, TypeError):
-        raise Refused("virtual-kubeconfig", f"what virtual cluster {order.cluster} wrote is no kubeconfig") from None
+        raise Refused("virtual-kubeconfig", f"what virtual cluster {input.cluster} wrote is no kubeconfig") from None

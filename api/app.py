@@ -1,4 +1,4 @@
-"""The door as an application: routes, errors, limits. `create_app` is the factory; `python -m api` serves it."""
+"""The API as an application: routes, errors, limits. `create_app` is the factory; `python -m api` serves it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, FastAPI
 
 from api import changes, docs, events, health, hooks, operations, problems, status, timeline
-from api.identity import Door
+from api.identity import Authentication
 from api.kinds import clusters, products, resources
 from api.limits import Limits
 from api.methods import Methods
@@ -53,7 +53,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         vault = Vault(found.vault_addr, found.vault_role_id, found.vault_secret_id, found.request_seconds)
         gitlab = Caller(found.gitlab_url, found.request_seconds)
         temporal = await connect(found)
-        app.state.nautes = State(found, temporal, vault, gitlab, Door(gitlab), Reading(found, gitlab))
+        app.state.nautes = State(found, temporal, vault, gitlab, Authentication(gitlab), Reading(found, gitlab))
         yield
 
     app = FastAPI(

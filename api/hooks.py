@@ -55,7 +55,7 @@ class ToldProject(_Told):
     path_with_namespace: str = Field(pattern=r"^[^/\x00-\x1f]+(/[^/\x00-\x1f]+)+$", max_length=1000)
 
 
-class Told(_Told):
+class Notified(_Told):
     """What is read of a payload; the types are exactly GitLab's."""
 
     project_id: int
@@ -198,7 +198,7 @@ def _push(project_id: int, body: bytes, delivery: str) -> Push | None:
         kind = KINDS.get(payload["object_kind"])
         if kind is None:
             return None
-        told = Told.model_validate(payload)
+        told = Notified.model_validate(payload)
     except ValueError:
         raise Refused("webhook-payload", "the delivery is not what GitLab sends") from None
     if told.project_id != project_id:

@@ -30,7 +30,7 @@ class Identities(Protocol):
 
 @dataclass(frozen=True)
 class Caller:
-    """Who is at the door, with the token they came with (never shown)."""
+    """Who is at the API, with the token they came with (never shown)."""
 
     person: Requester
     token: str
@@ -39,7 +39,7 @@ class Caller:
         return f"Caller({self.person.username!r})"
 
 
-class Door:
+class Authentication:
     """Asks GitLab, and remembers its answers for a short while by a digest of the token."""
 
     def __init__(self, identities: Identities) -> None:

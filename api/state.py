@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from temporalio.client import Client
 
 from api.authorization import Rights
-from api.identity import Caller, Door
+from api.identity import Authentication, Caller
 from api.reading import Reading
 from nautes.clients.gitlab import Caller as GitLabCaller
 from nautes.clients.settings import Settings
@@ -27,7 +27,7 @@ class State:
     temporal: Client
     vault: Vault
     gitlab: GitLabCaller
-    door: Door
+    authentication: Authentication
     reading: Reading
 
 
@@ -38,8 +38,8 @@ def state(request: Request) -> State:
 
 
 async def caller(request: Request, shared: Annotated[State, Depends(state)]) -> Caller:
-    """Who is at the door; every route but health and webhooks depends on it. A misspelled parameter is refused, not dropped."""
-    found = await shared.door.enter(request)
+    """Who is at the API; every route but health and webhooks depends on it. A misspelled parameter is refused, not dropped."""
+    found = await shared.authentication.enter(request)
     known = _parameters(request)
     unknown = sorted(set(request.query_params) - known)
     if unknown:

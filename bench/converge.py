@@ -28,7 +28,7 @@ from activities.kubernetes import KubernetesActivities
 from bench.slow import slow
 from nautes.clients.git import GitCache
 from nautes.clients.kubernetes import CONNECTIONS, Clusters
-from nautes.messages.git import FetchOrder, TreeRef
+from nautes.messages.git import FetchInput, TreeRef
 from tests.integration.convergence.control_plane import binaries, control_plane
 from tests.integration.convergence.git_server import PASSWORD, USER, GitServer, Source
 from tests.integration.convergence.support import REF, place
@@ -59,9 +59,9 @@ class Bench:
         git, kubernetes = GitActivities(self._git), KubernetesActivities(self.clusters, self._git)
 
         def run() -> int:
-            commit = git.fetch(FetchOrder(repository=self._source.repository, ref="main"))
+            commit = git.fetch(FetchInput(repository=self._source.repository, ref="main"))
             tree = TreeRef(repository=self._source.repository, commit=commit)
-            report = kubernetes.converge(self._ours.order(source=tree))
+            report = kubernetes.converge(self._ours.input(source=tree))
             assert report.applied + report.unchanged == self._objects, report
             return report.writes
 

@@ -38,7 +38,7 @@ from nautes.resources.manifest import resource_of
 from nautes.resources.names import Names
 from nautes.resources.stored import product_files
 from nautes.resources.tree import ProductTree
-from nautes_sandbox.journey import Journey
+from nautes_sandbox.scenario import Scenario
 from nautes_sandbox.world import World
 
 BAR = 0.5
@@ -167,13 +167,13 @@ def distance(world: World, milliseconds: float) -> Iterator[None]:
 
 
 def rounds(
-    hands: Journey, count: int, repositories: int, project: str
+    actions: Scenario, count: int, repositories: int, project: str
 ) -> tuple[dict[str, list[float]], dict[str, Any]]:
     """Seconds of each round and calls of the last one, by side; they take turns in who begins."""
-    peer, owner = Script.of(hands.world), hands.people["team"].id
+    peer, owner = Script.of(actions.world), actions.people["team"].id
 
     def ours(product: str) -> object:
-        return apply(hands, "team", manifests(product, repositories, project))
+        return apply(actions, "team", manifests(product, repositories, project))
 
     def theirs(product: str) -> None:
         peer.run(product, owner, manifests(product, repositories, project))
@@ -183,7 +183,7 @@ def rounds(
     calls: dict[str, Any] = {}
     for number in range(count):
         for side, run in sides[:: -1 if number % 2 else 1]:
-            took, calls[side] = timed(hands.world, partial(run, f"{side}-{number}"))
+            took, calls[side] = timed(actions.world, partial(run, f"{side}-{number}"))
             seconds[side].append(took)
     return seconds, calls
 
@@ -198,11 +198,11 @@ def main() -> int:
     given = parser.parse_args()
 
     def measure() -> tuple[dict[str, Any], bool]:
-        with platform(Journey, clusters=(CLUSTER,)) as hands:
-            register(hands, CLUSTER)
-            with distance(hands.world, given.away):
+        with platform(Scenario, clusters=(CLUSTER,)) as actions:
+            register(actions, CLUSTER)
+            with distance(actions.world, given.away):
                 project = "web" if given.one_project else ""
-                seconds, calls = rounds(hands, given.rounds, given.repositories, project)
+                seconds, calls = rounds(actions, given.rounds, given.repositories, project)
         found = {side: spread(values, digits=3) for side, values in seconds.items()}
         ratios = spread([ours / theirs for ours, theirs in zip(*seconds.values(), strict=True)], digits=2)
         print(

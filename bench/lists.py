@@ -19,8 +19,8 @@ from nautes.resources.names import Names
 from nautes.resources.product import Environment, Project
 from nautes.resources.runtime import DeploymentDestination, DeploymentRuntime, ManifestSource
 from nautes.resources.stored import store
-from nautes_sandbox.hands import quoted
-from nautes_sandbox.journey import Journey
+from nautes_sandbox.actions import quoted
+from nautes_sandbox.scenario import Scenario
 
 ENVIRONMENTS, PROJECTS, RUNTIMES = 2_000, 500, 500
 PAGE = 100
@@ -29,25 +29,25 @@ COUNTED = ("GitLab reads", "GitLab writes", "Git reads")
 
 
 @contextmanager
-def prepared() -> Iterator[Journey]:
-    """An empty product; the sweeps and the worker are quiet, so that every call that is counted is the door's."""
-    with platform(Journey) as hands:
+def prepared() -> Iterator[Scenario]:
+    """An empty product; the sweeps and the worker are quiet, so that every call that is counted is the API's."""
+    with platform(Scenario) as actions:
         apply(
-            hands,
+            actions,
             "team",
             [{"kind": "Product", "spec": {"name": PRODUCT, "git": {"gitlab": {"visibility": "private"}}}}],
         )
-        yield hands
+        yield actions
 
 
-def declare(hands: Journey) -> int:
+def declare(actions: Scenario) -> int:
     """Push everything as one commit; how many files that are."""
     names = Names(
-        products={PRODUCT: int(hands.gitlab(f"/groups/{PRODUCT}")["id"])},
+        products={PRODUCT: int(actions.gitlab(f"/groups/{PRODUCT}")["id"])},
         repositories={"deploy": 1},
     )
-    tree = hands.clone(f"{PRODUCT}/default.project")
-    hands.world.supervisor.stop("worker")  # it would look at the push, and its calls would be counted
+    tree = actions.clone(f"{PRODUCT}/default.project")
+    actions.world.supervisor.stop("worker")  # it would look at the push, and its calls would be counted
     resources = [
         *(
             Environment(name=f"env-{number:04}", product=PRODUCT, cluster=f"c{number % 7}", env_type="test")
@@ -59,7 +59,7 @@ def declare(hands: Journey) -> int:
     for path, text in (store(each, names) for each in resources):
         (tree / path).parent.mkdir(parents=True, exist_ok=True)
         (tree / path).write_text(text)
-    hands.push(tree, "Declare thousands")
+    actions.push(tree, "Declare thousands")
     return len(resources)
 
 
@@ -72,43 +72,43 @@ def _runtime(number: int) -> DeploymentRuntime:
     )
 
 
-def counted(hands: Journey, ask: Callable[[], int]) -> dict[str, Any]:
+def counted(actions: Scenario, ask: Callable[[], int]) -> dict[str, Any]:
     """Calls to GitLab and milliseconds of one question; how many items came."""
-    before = hands.world.calls()
+    before = actions.world.calls()
     began = time.perf_counter()
     items = ask()
     took = time.perf_counter() - began
-    after = hands.world.calls()
+    after = actions.world.calls()
     return {"items": items, "ms": round(took * 1000, 1), **{each: after[each] - before[each] for each in COUNTED}}
 
 
-def everything(hands: Journey) -> int:
+def everything(actions: Scenario) -> int:
     """All of it in one answer."""
-    return len(_list(hands)["items"])
+    return len(_list(actions)["items"])
 
 
-def first_page(hands: Journey) -> int:
+def first_page(actions: Scenario) -> int:
     """A hundred."""
-    return len(_list(hands, limit=PAGE)["items"])
+    return len(_list(actions, limit=PAGE)["items"])
 
 
-def all_pages(hands: Journey) -> int:
+def all_pages(actions: Scenario) -> int:
     """All of it, a hundred at a time."""
     total, cursor = 0, None
     while True:
-        found = _list(hands, limit=PAGE, **({"cursor": cursor} if cursor else {}))
+        found = _list(actions, limit=PAGE, **({"cursor": cursor} if cursor else {}))
         total, cursor = total + len(found["items"]), found["next"]
         if not cursor:
             return total
 
 
-def filtered(hands: Journey) -> int:
+def filtered(actions: Scenario) -> int:
     """Those of one cluster."""
-    return len(_list(hands, field_selector="cluster=c3")["items"])
+    return len(_list(actions, field_selector="cluster=c3")["items"])
 
 
-def _list(hands: Journey, **query: Any) -> dict[str, Any]:
-    answer = hands.api("GET", f"/api/v1/products/{quoted(PRODUCT)}/environments", "team", params=query)
+def _list(actions: Scenario, **query: Any) -> dict[str, Any]:
+    answer = actions.api("GET", f"/api/v1/products/{quoted(PRODUCT)}/environments", "team", params=query)
     answer.raise_for_status()
     return dict(answer.json())
 
@@ -120,10 +120,10 @@ def main() -> int:
     def measure() -> tuple[dict[str, Any], bool]:
         found: dict[str, Any] = {}
         questions = {"all": everything, "page": first_page, "pages": all_pages, "filtered": filtered}
-        with prepared() as hands:
-            files = declare(hands)
+        with prepared() as actions:
+            files = declare(actions)
             for what, ask in questions.items():
-                found[what] = [counted(hands, lambda ask=ask: ask(hands)) for _ in range(2)]  # type: ignore[misc]
+                found[what] = [counted(actions, lambda ask=ask: ask(actions)) for _ in range(2)]  # type: ignore[misc]
         print(f"GET environments of a declaration of {files} files; calls to GitLab, and ms for all of the answers")
         print("                      items        ms   API calls   git calls")
         for what, (first, second) in found.items():

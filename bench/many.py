@@ -30,7 +30,7 @@ from temporalio.client import Client
 from bench.prepared import apply, calls_since, flavour, platform, register, script, verdict
 from nautes.messages import ids, search
 from nautes_sandbox import temporal
-from nautes_sandbox.journey import Journey, StepFailedError
+from nautes_sandbox.scenario import Scenario, StepFailedError
 
 RATE_BAR = 20.0  # runtimes per second
 IDLE_BAR = 1.1  # requests of a minute with all runtimes, of those with a tenth; a minute may hold 12 or 13 sweeps
@@ -45,8 +45,8 @@ OBJECTS = 4
 
 
 @dataclass
-class Many(Journey):
-    """`patience` grows with the number of runtimes."""
+class Many(Scenario):
+    """`timeout` grows with the number of runtimes."""
 
     def declare(self, first: int, last: int) -> None:
         """Runtimes from `first` to before `last`, in parts."""
@@ -85,11 +85,11 @@ class Many(Journey):
 
     def settled(self) -> None:
         """Nobody looks any more: no repository was read for two sweeps. Those of a runtime that nothing wakes read none."""
-        deadline = time.monotonic() + self.patience
+        deadline = time.monotonic() + self.timeout
         before, seen = -1, self.world.calls()["Git reads"]
         while seen != before:
             if time.monotonic() > deadline:
-                raise StepFailedError(f"runtimes still look after {self.patience:.0f} s in which nothing changed")
+                raise StepFailedError(f"runtimes still look after {self.timeout:.0f} s in which nothing changed")
             time.sleep(2 * SWEEP + 1)
             before, seen = seen, self.world.calls()["Git reads"]
 
@@ -108,12 +108,12 @@ class Many(Journey):
         query = " AND ".join(f"{key.name} = '{value}'" for key, value in wanted.items())
         marks = {"first": 1, "half": (runtimes + 1) // 2, "all": runtimes}
         found: dict[str, float] = {}
-        deadline = time.monotonic() + self.patience
+        deadline = time.monotonic() + self.timeout
         while "all" not in found:
             count = (await client.count_workflows(query)).count
             found |= {name: time.monotonic() for name, mark in marks.items() if name not in found and count >= mark}
             if time.monotonic() > deadline:
-                raise StepFailedError(f"{count} of {runtimes} runtimes converged within {self.patience:.0f} s")
+                raise StepFailedError(f"{count} of {runtimes} runtimes converged within {self.timeout:.0f} s")
             await asyncio.sleep(LOOK_EVERY)
         return found
 
@@ -141,20 +141,20 @@ def _objects(version: str) -> dict[str, dict[str, Any]]:
     return {kind: {"apiVersion": api, "kind": kind, "metadata": meta, **body} for kind, (api, body) in bodies.items()}
 
 
-def idle(hands: Many) -> dict[str, int]:
+def idle(actions: Many) -> dict[str, int]:
     """Calls of a minute in which only the sweeps run."""
-    hands.sweep(paused=False)
-    hands.settled()
-    before = hands.world.calls()
+    actions.sweep(paused=False)
+    actions.settled()
+    before = actions.world.calls()
     time.sleep(MINUTE)
-    found = calls_since(hands.world, before)
-    hands.sweep(paused=True)
+    found = calls_since(actions.world, before)
+    actions.sweep(paused=True)
     return found
 
 
-def prepare(hands: Many) -> None:
+def prepare(actions: Many) -> None:
     """Cluster, product, environment and manifest repository."""
-    register(hands, CLUSTER)
+    register(actions, CLUSTER)
     spec = {"name": PRODUCT, "git": {"gitlab": {"visibility": "private"}}}
     repository = {"gitlab": {"name": REPOSITORY, "path": REPOSITORY, "visibility": "private"}}
     own = {"product": PRODUCT}
@@ -163,7 +163,7 @@ def prepare(hands: Many) -> None:
         "Environment": {"name": "test", **own, "cluster": CLUSTER, "envType": "test"},
         "CodeRepo": {"name": REPOSITORY, **own, "deploymentRuntime": True, "git": repository},
     }
-    apply(hands, "team", [{"kind": kind, "spec": each} for kind, each in documents.items()])
+    apply(actions, "team", [{"kind": kind, "spec": each} for kind, each in documents.items()])
 
 
 @dataclass(frozen=True)
@@ -194,25 +194,25 @@ class Figures:
         return {**summary, **asdict(self)}, held
 
 
-def observed(hands: Many, total: int) -> Figures:
+def observed(actions: Many, total: int) -> Figures:
     """A tenth, all, a push, and a minute of rest with either."""
     few = max(1, total // 10)
-    first = hands.change(total, "first")
-    hands.publish()
-    hands.sweep(paused=True)
-    hands.declare(0, few)
-    hands.converged(first, few)
-    quiet = {few: idle(hands)}
+    first = actions.change(total, "first")
+    actions.publish()
+    actions.sweep(paused=True)
+    actions.declare(0, few)
+    actions.converged(first, few)
+    quiet = {few: idle(actions)}
     began = time.monotonic()
-    hands.declare(few, total)
-    ready = hands.converged(first, total)["all"] - began
-    second = hands.change(total, "second")
-    before, returned = hands.world.calls(), hands.publish()
-    push = {name: round(at - returned, 2) for name, at in hands.converged(second, total).items()}
-    spent = calls_since(hands.world, before)
+    actions.declare(few, total)
+    ready = actions.converged(first, total)["all"] - began
+    second = actions.change(total, "second")
+    before, returned = actions.world.calls(), actions.publish()
+    push = {name: round(at - returned, 2) for name, at in actions.converged(second, total).items()}
+    spent = calls_since(actions.world, before)
     if spent["Kubernetes writes"] < OBJECTS * total:
         raise StepFailedError(f"{OBJECTS * total} objects changed, but {spent['Kubernetes writes']} writes were made")
-    return Figures(round(ready, 1), push, spent, {**quiet, total: idle(hands)})
+    return Figures(round(ready, 1), push, spent, {**quiet, total: idle(actions)})
 
 
 def main() -> int:
@@ -229,10 +229,10 @@ def main() -> int:
 
     def measure() -> tuple[dict[str, Any], bool]:
         kind = flavour()
-        with platform(Many, kubernetes=kind, clusters=(CLUSTER,), environment=SWEPT) as hands:
-            hands.patience = 120.0 + total
-            prepare(hands)
-            return observed(hands, total).report(total, kind)
+        with platform(Many, kubernetes=kind, clusters=(CLUSTER,), environment=SWEPT) as actions:
+            actions.timeout = 120.0 + total
+            prepare(actions)
+            return observed(actions, total).report(total, kind)
 
     return script(measure)
 

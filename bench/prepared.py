@@ -20,15 +20,15 @@ import httpx
 import yaml
 
 from nautes.clients.vault import Vault
-from nautes_sandbox.journey import Journey, StepFailedError
 from nautes_sandbox.kubernetes import assets
+from nautes_sandbox.scenario import Scenario, StepFailedError
 from nautes_sandbox.world import CLUSTERS, World
 
 QUIET = {
     "NAUTES_SWEEP_SECONDS": "600",
     "NAUTES_DRIFT_SECONDS": "600",
 }  # only webhooks tell of a push, nobody looks for drift
-Person = TypeVar("Person", bound=Journey)
+Person = TypeVar("Person", bound=Scenario)
 
 
 @contextmanager
@@ -39,18 +39,18 @@ def platform(
     clusters: Sequence[str] = CLUSTERS,
     environment: dict[str, str] = QUIET,
 ) -> Iterator[Person]:
-    """The whole platform with nothing on it yet, through the hands of `person`; the arguments are those of `World`."""
+    """The whole platform with nothing on it yet, through the actions of `person`; the arguments are those of `World`."""
     with tempfile.TemporaryDirectory(prefix="nautes-bench-") as name:
         world = World(
             Path(name) / "world", kubernetes=kubernetes, free_ports=True, environment=environment, clusters=clusters
         )
-        hands = person(world, say=lambda _text: None)
+        actions = person(world, say=lambda _text: None)
         try:
             world.up()
-            hands.install()
-            yield hands
+            actions.install()
+            yield actions
         finally:
-            hands.close()
+            actions.close()
             world.reset()
 
 
@@ -59,9 +59,9 @@ def flavour() -> str:
     return "real" if assets.find(say=lambda text: print(text, flush=True)) else "stand-in"
 
 
-def register(hands: Journey, cluster: str) -> None:
+def register(actions: Scenario, cluster: str) -> None:
     """One worker for deployments, under the name it has in the world."""
-    kubeconfig = hands.world.kubeconfig_to_register(cluster)
+    kubeconfig = actions.world.kubeconfig_to_register(cluster)
     spec = {
         "name": cluster,
         "apiServer": yaml.safe_load(kubeconfig)["clusters"][0]["cluster"]["server"],
@@ -71,16 +71,16 @@ def register(hands: Journey, cluster: str) -> None:
         "workerType": "deployment",
         "kubeconfig": kubeconfig,
     }
-    apply(hands, "platform", [{"kind": "Cluster", "spec": spec}])
+    apply(actions, "platform", [{"kind": "Cluster", "spec": spec}])
 
 
-def apply(hands: Journey, who: str, manifests: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def apply(actions: Scenario, who: str, manifests: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """`POST /api/v1/apply`, to its end; the answer."""
-    answer = hands.api("POST", "/api/v1/apply", who, json=list(manifests), params={"wait": 50})
+    answer = actions.api("POST", "/api/v1/apply", who, json=list(manifests), params={"wait": 50})
     if answer.status_code == 202:
         address = answer.headers["Location"]
-        hands.until(lambda: hands.api("GET", address, who).json()["state"] != "running", f"{address} has ended")
-        answer = hands.api("GET", address, who)
+        actions.until(lambda: actions.api("GET", address, who).json()["state"] != "running", f"{address} has ended")
+        answer = actions.api("GET", address, who)
         if answer.json()["state"] != "done":
             raise StepFailedError(answer.text)
     elif answer.status_code != 200:

@@ -20,11 +20,11 @@ from typing import Any
 import yaml
 
 from bench.prepared import flavour, platform, script, spread
-from nautes_sandbox.journey import Journey, StepFailedError
+from nautes_sandbox.scenario import Scenario, StepFailedError
 
 OBJECTS = 10
 LOOK_EVERY = 0.01  # seconds
-PATIENCE = 60.0  # seconds one push may take
+TIMEOUT = 60.0  # seconds one push may take
 STEPS = ("fetch", "read", "list", "apply", "prune", "health", "total")  # of the status; total is the workflow's own
 
 
@@ -40,7 +40,7 @@ class Push:
 
 
 @dataclass
-class Pusher(Journey):
+class Pusher(Scenario):
     """The main process up to a deployment, and pushes with a clock beside them."""
 
     pushes: list[Push] = field(default_factory=list)
@@ -77,13 +77,13 @@ class Pusher(Journey):
         self.push_and_wait(tree, f"label everything {value}")
 
     def _look(self, wanted: Callable[[dict[str, Any]], bool], what: str) -> dict[str, Any]:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while time.monotonic() < deadline:
             seen = self.deployment()
             if wanted(seen):
                 return seen
             time.sleep(LOOK_EVERY)
-        raise StepFailedError(f"{what}: not within {PATIENCE:.0f} s; the last status was {seen}")
+        raise StepFailedError(f"{what}: not within {TIMEOUT:.0f} s; the last status was {seen}")
 
 
 @contextmanager

@@ -29,8 +29,8 @@ from api.hooks import BURST, RATE
 from bench.prepared import flavour, platform, script, spread, vault_of, verdict
 from nautes.blueprints.vault import hook_path
 from nautes.messages.secrets import SecretRef
-from nautes_sandbox.hands import quoted
-from nautes_sandbox.journey import Journey, StepFailedError
+from nautes_sandbox.actions import quoted
+from nautes_sandbox.scenario import Scenario, StepFailedError
 
 BAR = 50.0  # milliseconds, 99 of 100 deliveries
 PACE = 0.75 * RATE  # deliveries per second
@@ -61,12 +61,12 @@ class Hook:
         }
 
 
-def hook_of(hands: Journey, repository: str) -> Hook:
+def hook_of(actions: Scenario, repository: str) -> Hook:
     """The hook of a repository that was pushed to, as GitLab and Vault have it."""
-    project = hands.gitlab(f"/projects/{quoted(repository)}")["id"]
-    hook = hands.gitlab(f"/projects/{project}/hooks")[0]
-    told = hands.gitlab(f"/projects/{project}/hooks/{hook['id']}/events")[0]["request_data"]
-    secret = vault_of(hands.world).value(SecretRef(engine="git", path=hook_path(project)), "token")
+    project = actions.gitlab(f"/projects/{quoted(repository)}")["id"]
+    hook = actions.gitlab(f"/projects/{project}/hooks")[0]
+    told = actions.gitlab(f"/projects/{project}/hooks/{hook['id']}/events")[0]["request_data"]
+    secret = vault_of(actions.world).value(SecretRef(engine="git", path=hook_path(project)), "token")
     return Hook(hook["url"], base64.b64decode(secret), told)
 
 
@@ -108,11 +108,11 @@ def main() -> int:
 
     def measure() -> tuple[dict[str, Any], bool]:
         kind = flavour()
-        with platform(Journey, kubernetes=kind) as hands:
-            hands.register_clusters()
-            hands.initialize_product()
-            hands.deploy()
-            hook = hook_of(hands, f"{hands.product}/deploy")
+        with platform(Scenario, kubernetes=kind) as actions:
+            actions.register_clusters()
+            actions.initialize_product()
+            actions.deploy()
+            hook = hook_of(actions, f"{actions.product}/deploy")
             one_by_one = spread(steady(hook, given.deliveries))
             times, statuses = burst(hook, int(BURST))
         at_once = spread(times)

@@ -17,33 +17,33 @@ with workflow.unsafe.imports_passed_through():
     from activities.products import ProductActivities
     from activities.repositories import RepositoryActivities
     from nautes.messages import ids
-    from nautes.messages.clusters import ReserveOrder
+    from nautes.messages.clusters import ReserveInput
     from nautes.messages.errors import NautesError
-    from nautes.messages.gitlab import Project, RepositoryOrder, RepositoryState
+    from nautes.messages.gitlab import Project, RepositoryInput, RepositoryState
     from nautes.messages.operations import Effect, OperationStatus, Outcome
     from nautes.messages.products import (
         ChangeInput,
         ChangeReport,
         FilesCommitted,
-        FilesOrder,
+        FilesInput,
         Plan,
-        PlanOrder,
+        PlanInput,
         RepositoryPlan,
-        SyncOrder,
+        SyncInput,
         SyncReport,
     )
     from nautes.messages.vault import RepositorySecrets
     from nautes.resources.findings import Finding
     from workflows import effects, progress
+    from workflows.commit_comments import comment_on, marker_of
     from workflows.doors import DECLARATION, Doors
     from workflows.effects import Undo, perform
     from workflows.record import Record
-    from workflows.remarks import marker_of, remark
     from workflows.settlement import Settlement
 
 AGREES = ("unchanged", "absent")  # outcomes of a plan that finds everything as asked
 NOT_IN_EFFECT = "These resources keep what was in effect before; the rest of the commit takes effect:"
-OWNER_PATIENCE = 60.0  # seconds another product may take to say whether it lends
+OWNER_TIMEOUT = 60.0  # seconds another product may take to say whether it lends
 
 
 @workflow.defn(name="Change")
@@ -51,10 +51,10 @@ class ChangeWorkflow:
     """Ends with every resource's outcome, or with the refusal and what was undone."""
 
     @workflow.init
-    def __init__(self, order: ChangeInput) -> None:
-        self._order = order
-        self._request = order.request
-        self._path = order.request.product
+    def __init__(self, input: ChangeInput) -> None:
+        self._input = input
+        self._request = input.request
+        self._path = input.request.product
         self._undo = Undo()
         self._record = Record(self._publish)
         self._plan = Plan()
@@ -72,7 +72,7 @@ class ChangeWorkflow:
         )
 
     @workflow.run
-    async def run(self, order: ChangeInput) -> ChangeReport:
+    async def run(self, input: ChangeInput) -> ChangeReport:
         try:
             return await (self._follow() if self._request.action == "push" else self._run())
         except BaseException as error:
@@ -83,8 +83,8 @@ class ChangeWorkflow:
 
     async def _run(self) -> ChangeReport:
         self._record.show("Planning")
-        order = PlanOrder(request=self._request, agreements=self._order.known.agreements)
-        self._plan = await perform(ProductActivities.plan, order, "Rules and plan")
+        input = PlanInput(request=self._request, foreign_uses=self._input.known.foreign_uses)
+        self._plan = await perform(ProductActivities.plan, input, "Rules and plan")
         if self._plan.findings:
             return self._report("refused", message=self._plan.findings[0].message)
         if self._request.dry_run:
@@ -101,7 +101,7 @@ class ChangeWorkflow:
         self._commit = sync.commit
         if sync.refused:
             self._record.show("Comment")
-            await remark(sync.project_id, sync.commit, marker_of(sync.refused), NOT_IN_EFFECT, sync.refused)
+            await comment_on(sync.project_id, sync.commit, marker_of(sync.refused), NOT_IN_EFFECT, sync.refused)
         self._record.show("Refused" if sync.refused else "Done")
         message = sync.refused[0].message if sync.refused else ""
         report = self._report("refused" if sync.refused else "done", message=message, sync=sync)
@@ -110,7 +110,7 @@ class ChangeWorkflow:
     # Apply
 
     async def _apply(self) -> SyncReport | None:
-        doors = Doors(self._record, self._plan.lifetime, self._plan.hooks_url, self._order.known.renew)
+        doors = Doors(self._record, self._plan.lifetime, self._plan.hooks_url, self._input.known.renew)
         project_id = await self._ensure_group(doors) if self._plan.group else self._plan.project_id
         await self._reserve()
         await self._borrow()
@@ -129,14 +129,14 @@ class ChangeWorkflow:
         self._record.show("Group")
         plan = self._plan.group
         assert plan is not None  # noqa: S101 - asked by the caller
-        order = plan.model_copy(update={"owner": self._request.requester})
+        input = plan.model_copy(update={"owner": self._request.requester})
         if not self._plan.group_id:
             self._undo.before(f"group {self._path}", self._undo_group)
-        group = await perform(GitLabActivities.ensure_group, order, f"Group {self._path}")
+        group = await perform(GitLabActivities.ensure_group, input, f"Group {self._path}")
         self._plan = self._plan.model_copy(update={"claims": _named(self._plan, group.id)})
         self._record.note("gitlab", group.made, f"group {self._path}")
         self._record.show("Declaration repository")
-        declaration = RepositoryOrder(
+        declaration = RepositoryInput(
             group=self._path, path=DECLARATION, name=DECLARATION, visibility="private", initialize=True
         )
         if not self._plan.project_id and self._plan.group_id:
@@ -153,35 +153,40 @@ class ChangeWorkflow:
             if self._request.skip_check:
                 return
             self._record.show(f"Namespaces of {cluster}")
-            order = ReserveOrder(cluster=cluster, reserve=reserve)
-            self._undo.before(f"reservation in {cluster}", self._undo_reserve(order))
-            await perform(ControlActivities.reserve, order, f"Reserve what the change needs of {cluster}")
+            input = ReserveInput(cluster=cluster, reserve=reserve)
+            self._undo.before(f"reservation in {cluster}", self._undo_reserve(input))
+            await perform(ControlActivities.reserve, input, f"Reserve what the change needs of {cluster}")
 
     async def _borrow(self) -> None:
         """Owners of repositories say whether they are open, and remember who uses them."""
-        for borrow in self._plan.borrows:
+        for access_request in self._plan.access_requests:
             if self._request.skip_check:
                 return
-            self._record.show(f"Repositories of {borrow.owner}")
-            back = borrow.model_copy(update={"wanted": borrow.before})
+            self._record.show(f"Repositories of {access_request.owner}")
+            back = access_request.model_copy(update={"wanted": access_request.before})
             self._undo.before(
-                f"use of {borrow.owner}",
-                lambda back=back: perform(ControlActivities.agree, back, f"Undo: use of {back.owner}"),  # type: ignore[misc]
+                f"use of {access_request.owner}",
+                lambda back=back: perform(ControlActivities.report_use, back, f"Undo: use of {back.owner}"),  # type: ignore[misc]
             )
-            await perform(ControlActivities.borrow, borrow, f"Repositories of {borrow.owner}", patience=OWNER_PATIENCE)
+            await perform(
+                ControlActivities.request_access,
+                access_request,
+                f"Repositories of {access_request.owner}",
+                timeout=OWNER_TIMEOUT,
+            )
 
     async def _ensure_repository(self, plan: RepositoryPlan, doors: Doors) -> None:
         self._record.show(f"Repository {plan.name}")
         if plan.new and self._plan.group_id:
             self._undo.before(f"repository {plan.name}", self._undo_repository(plan.name))
-        order = RepositoryOrder(
+        input = RepositoryInput(
             group=self._path,
             path=plan.name,
             name=plan.display,
             visibility=plan.visibility,
             description=plan.description,
         )
-        state = await perform(GitLabActivities.ensure_repository, order, f"Repository {plan.name}")
+        state = await perform(GitLabActivities.ensure_repository, input, f"Repository {plan.name}")
         self._record.note("gitlab", state.made, f"repository {state.path}")
         self._before_doors(state)
         await doors.open(state.id, state.path, plan.events)
@@ -193,11 +198,11 @@ class ChangeWorkflow:
 
     async def _commit_files(self, project_id: int) -> None:
         self._record.show("Commit")
-        known = self._order.known.agreements
-        order = FilesOrder(request=self._request, project_id=project_id, agreements=known, head=self._plan.head)
+        known = self._input.known.foreign_uses
+        input = FilesInput(request=self._request, project_id=project_id, foreign_uses=known, head=self._plan.head)
         try:
             committed = await perform(
-                ProductActivities.commit_files, order, "One commit to default.project", final=True
+                ProductActivities.commit_files, input, "One commit to default.project", final=True
             )
         except BaseException as error:
             found = await effects.shielded(self._committed()) if effects.cancelled(error) else None
@@ -210,8 +215,8 @@ class ChangeWorkflow:
 
     async def _committed(self) -> FilesCommitted | None:
         """What a commit that was cancelled under way has come to: None when Git does not hold what was asked for."""
-        order = PlanOrder(request=self._request)
-        plan = await perform(ProductActivities.plan, order, "Did the cancelled commit happen?")
+        input = PlanInput(request=self._request)
+        plan = await perform(ProductActivities.plan, input, "Did the cancelled commit happen?")
         happened = plan.head != self._plan.head and all(each.action in AGREES for each in plan.outcomes)
         return FilesCommitted(commit=plan.head, changed=[], made=True) if happened else None
 
@@ -219,15 +224,15 @@ class ChangeWorkflow:
         """Carry out what the declaration says at its head; what is known afterwards goes back to the product."""
         self._record.show("Declaration")
         trusted = [f"{each.get('kind')}/{each.get('spec', {}).get('name')}" for each in self._request.manifests]
-        order = SyncOrder(product=self._path, known=self._order.known, trusted=trusted, renew=self._order.renew)
-        report = await perform(ProductActivities.read, order, "Declaration at its head")
+        input = SyncInput(product=self._path, known=self._input.known, trusted=trusted, renew=self._input.renew)
+        report = await perform(ProductActivities.read, input, "Declaration at its head")
         if renew:
             report = report.model_copy(update={"known": report.known.model_copy(update={"renew": renew})})
-        settlement = Settlement(self._path, self._record, report, renewed=self._order.renew)
+        settlement = Settlement(self._path, self._record, report, renewed=self._input.renew)
         known = await settlement.run(
             opened=opened,
             deleted=self._plan.gone_repositories,
-            adopt=self._request.action == "push" and (self._order.renew or not self._order.known.accepted),
+            adopt=self._request.action == "push" and (self._input.renew or not self._input.known.accepted),
         )
         return report.model_copy(update={"known": known})
 
@@ -273,8 +278,8 @@ class ChangeWorkflow:
 
     def _undo_repository(self, name: str) -> effects.Compensation:
         async def undo() -> bool:
-            order = Project(project_id=0, path=f"{self._path}/{name}")
-            return (await perform(GitLabActivities.delete_repository, order, f"Undo: repository {name}")).removed
+            input = Project(project_id=0, path=f"{self._path}/{name}")
+            return (await perform(GitLabActivities.delete_repository, input, f"Undo: repository {name}")).removed
 
         return undo
 
@@ -284,9 +289,9 @@ class ChangeWorkflow:
 
         return undo
 
-    def _undo_reserve(self, order: ReserveOrder) -> effects.Compensation:
+    def _undo_reserve(self, input: ReserveInput) -> effects.Compensation:
         async def undo() -> bool:
-            await perform(ControlActivities.unreserve, order, f"Undo: reservation in {order.cluster}")
+            await perform(ControlActivities.unreserve, input, f"Undo: reservation in {input.cluster}")
             return False  # nothing a person would see
 
         return undo
@@ -319,7 +324,7 @@ class ChangeWorkflow:
                 "commit": self._commit or plan.head,
                 "findings": plan.findings,
                 "already": plan.already,
-                "advice": plan.advice,
+                "warnings": plan.warnings,
                 "effects": self._record.done if effects_ is None else effects_,
                 "plan": plan.id if self._request.dry_run else "",
                 "deletions": plan.deletions,

@@ -1,6 +1,6 @@
 """A cluster: the queue before it, and the register of who uses it.
 
-Commands (`submit`) come from the door, claims from runtimes through `control.claim`, reservations from changes, environments
+Commands (`submit`) come from the API, claims from runtimes through `control.claim`, reservations from changes, environments
 from products, `declared` from the tenant workflow when the tenant repository says something new. Each command runs as its own
 `Registration`, one at a time.
 """
@@ -31,7 +31,7 @@ with workflow.unsafe.imports_passed_through():
     from nautes.messages.status import ClusterStatus
     from nautes.messages.timing import TIMING
     from workflows import effects, progress
-    from workflows.register import Register
+    from workflows.claims import Claims
     from workflows.registration import RegistrationWorkflow, asked_by_git, operation_of
 
 
@@ -40,12 +40,12 @@ class ClusterWorkflow:
     """Sole writer of the cluster's manifest, kubeconfig secret, auth mount, components and register of users."""
 
     @workflow.init
-    def __init__(self, order: ClusterInput) -> None:
-        self._name = order.name
-        self._state = order.state or ClusterState()
+    def __init__(self, input: ClusterInput) -> None:
+        self._name = input.name
+        self._state = input.state or ClusterState()
         self._queue = list(self._state.queue)
         self._handled = list(self._state.handled)
-        self._register = Register(order.name, self._state)
+        self._claims = Claims(input.name, self._state)
         self._running = ""
 
     # Commands
@@ -116,7 +116,7 @@ class ClusterWorkflow:
         """Give namespaces to a runtime. Refused when another product, or a pipeline, has or awaits one of them."""
         self._require_ready()
         self._require_kind(claim)
-        effects.require(self._register.claim, claim)
+        effects.require(self._claims.claim, claim)
         assert self._state.kubeconfig is not None  # noqa: S101 - Ready implies it
         return Grant(
             cluster=self._name,
@@ -128,28 +128,28 @@ class ClusterWorkflow:
     @workflow.update
     async def release(self, claim: Claim) -> Released:
         """Take a claim back; answers with the namespaces that nobody uses any more."""
-        return Released(namespaces=self._register.release(claim))
+        return Released(namespaces=self._claims.release(claim))
 
     @workflow.update
-    async def reserve(self, order: Reserve) -> Reserved:
+    async def reserve(self, input: Reserve) -> Reserved:
         """What a change needs, all or nothing, before its commit. Refused as a claim is."""
         self._require_ready()
-        for claim in order.claims:
+        for claim in input.claims:
             self._require_kind(claim)
         try:
-            return self._register.reserve(order)
+            return self._claims.reserve(input)
         except NautesError as error:
             raise effects.as_failure(error) from error
 
     @workflow.update
-    async def unreserve(self, order: Reserve) -> Reserved:
+    async def unreserve(self, input: Reserve) -> Reserved:
         """The change did not come about: what it reserved is given back."""
-        return self._register.unreserve(order)
+        return self._claims.unreserve(input)
 
     @workflow.update
     async def uses(self, uses: Uses) -> Reserved:
         """A product says which of its environments stand here, and which runtimes it has."""
-        return self._register.uses(uses)
+        return self._claims.uses(uses)
 
     def _require_ready(self) -> None:
         if self._state.phase == "Ready":
@@ -184,7 +184,7 @@ class ClusterWorkflow:
             claims={key: each.namespaces for key, each in state.claims.items()},
             reservations={key: each.namespaces for key, each in state.reservations.items()},
             environments=state.environments,
-            advice=state.advice,
+            warnings=state.warnings,
             findings=state.findings,
             operation=self._running,
             queued=[ids.registration(self._name, each.operation) for each in self._queue[1 if self._running else 0 :]],
@@ -194,12 +194,12 @@ class ClusterWorkflow:
     @workflow.query
     def claims(self) -> ClusterClaims:
         """Who uses which namespaces; read by the sweep for drift."""
-        return ClusterClaims(kubeconfig=self._state.kubeconfig, claims=list(self._register.claims.values()))
+        return ClusterClaims(kubeconfig=self._state.kubeconfig, claims=list(self._claims.claims.values()))
 
     # Life
 
     @workflow.run
-    async def run(self, order: ClusterInput) -> None:
+    async def run(self, input: ClusterInput) -> None:
         while self._queue or not self._state.removed:
             await self._turn()
             if self._state.removed:
@@ -221,11 +221,11 @@ class ClusterWorkflow:
         if self._queue:
             await self._operate(self._queue[0])
             self._queue.pop(0)
-        while self._queue and self._overtaken(self._queue[0]):
+        while self._queue and self._superseded(self._queue[0]):
             self._queue.pop(0)
             self._forget_refusal()
 
-    def _overtaken(self, request: ClusterRequest) -> bool:
+    def _superseded(self, request: ClusterRequest) -> bool:
         """Whether what Git asked for is so by now: mostly it only says what an operation of ours has just committed."""
         if not asked_by_git(request):
             return False
@@ -272,13 +272,13 @@ class ClusterWorkflow:
         self._state = report.registered.model_copy(update=changes)
 
     def _carried(self) -> ClusterState:
-        carried = {"queue": self._queue, "handled": self._handled, **self._register.carried()}
+        carried = {"queue": self._queue, "handled": self._handled, **self._claims.carried()}
         return self._state.model_copy(update=carried)
 
     def _show(self) -> None:
         phase = "Changing" if self._running else self._state.phase
-        lines = [f"- {key}: {', '.join(each.namespaces)}" for key, each in sorted(self._register.claims.items())]
-        details = "\n".join([self._state.message, *self._state.advice, *lines]).strip()
+        lines = [f"- {key}: {', '.join(each.namespaces)}" for key, each in sorted(self._claims.claims.items())]
+        details = "\n".join([self._state.message, *self._state.warnings, *lines]).strip()
         progress.describe("Cluster", phase, cluster=self._name, revision=self._state.commit, details=details)
 
 

@@ -12,10 +12,10 @@ with workflow.unsafe.imports_passed_through():
     from activities.kubernetes import KubernetesActivities
     from nautes.messages.clusters import Grant
     from nautes.messages.convergence import ConvergeReport
-    from nautes.messages.git import FetchOrder
+    from nautes.messages.git import FetchInput
     from nautes.messages.runtimes import DeploymentSpec
     from nautes.messages.status import DeploymentStatus
-    from workflows import effects, orders
+    from workflows import effects, inputs
     from workflows.effects import perform
 
 HEALTH_WITHIN = 600.0  # seconds one wait for health may last before it is begun anew
@@ -38,14 +38,14 @@ class Convergence:
         """Raises the refusal of a repository that cannot be read or of a cluster that says no to everything."""
         began = workflow.time()
         self._change(started=effects.now(), revision=pinned or spec.revision, cluster=spec.cluster)
-        fetch = FetchOrder(repository=spec.repository, ref=pinned or spec.revision)
+        fetch = FetchInput(repository=spec.repository, ref=pinned or spec.revision)
         commit = await perform(GitActivities.fetch, fetch, f"Head of {spec.repository} at {fetch.ref}")
         fetched = workflow.time()
         if commit != self._status().commit:
             self._change(phase="Converging", commit=commit, message="")
         report = await perform(
             KubernetesActivities.converge,
-            orders.convergence(spec, grant, commit),
+            inputs.convergence(spec, grant, commit),
             f"Converge {commit[:12]}",
             within=900,
         )
@@ -70,13 +70,13 @@ class Convergence:
         )
 
     async def _until_healthy(self, spec: DeploymentSpec, grant: Grant, report: ConvergeReport) -> None:
-        order = orders.health(spec, grant, within=HEALTH_WITHIN)
+        input = inputs.health(spec, grant, within=HEALTH_WITHIN)
         began = workflow.time()
-        first = await perform(KubernetesActivities.health, order, "Health")
+        first = await perform(KubernetesActivities.health, input, "Health")
         while not first.healthy:
             self._change(phase="Waiting", unhealthy=first.unhealthy)
             first = await perform(
-                KubernetesActivities.await_health, order, "Wait for health", within=HEALTH_WITHIN + 60, only_looks=True
+                KubernetesActivities.await_health, input, "Wait for health", within=HEALTH_WITHIN + 60, only_looks=True
             )
         refused = [each for each in report.outcomes if each.action in ("refused", "failed")]
         self._change(

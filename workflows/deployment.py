@@ -1,6 +1,6 @@
 """A deployment runtime: keeps its objects in its cluster equal to a path of a repository at a revision.
 
-Told what to be by its product (`specified`), woken by pushes (`pushed`), by the sweep for drift (`look`) and by people (pause,
+Specified by its product (`specified`), woken by pushes (`pushed`), by the sweep for drift (`look`) and by people (pause,
 resume, sync, rollback). One convergence at a time; a newer commit or specification cancels the older one wherever it waits.
 """
 
@@ -12,16 +12,16 @@ with workflow.unsafe.imports_passed_through():
     from activities.control import ControlActivities
     from activities.kubernetes import KubernetesActivities
     from nautes.messages import ids
-    from nautes.messages.clusters import ClaimOrder, Grant
+    from nautes.messages.clusters import ClaimInput, Grant
     from nautes.messages.errors import NautesError, Refused
     from nautes.messages.gitlab import Push
     from nautes.messages.runtimes import DeploymentInput, DeploymentSpec, DeploymentState
     from nautes.messages.status import DeploymentStatus
     from nautes.messages.timing import TIMING
-    from workflows import effects, orders, progress
+    from workflows import effects, inputs, progress
     from workflows.convergence import Convergence
+    from workflows.destination import give_back, prepare, unclaim
     from workflows.effects import perform
-    from workflows.place import give_back, prepare, unclaim
 
 
 @workflow.defn(name="Deployment")
@@ -29,12 +29,12 @@ class DeploymentWorkflow:
     """Sole writer of the runtime's objects in its cluster."""
 
     @workflow.init
-    def __init__(self, order: DeploymentInput) -> None:
-        self._id = ids.deployment(order.product, order.runtime)
-        self._state = order.state or DeploymentState()
+    def __init__(self, input: DeploymentInput) -> None:
+        self._id = ids.deployment(input.product, input.runtime)
+        self._state = input.state or DeploymentState()
         self._handled = list(self._state.handled)
         self._status = self._state.status or DeploymentStatus(
-            product=order.product, runtime=order.runtime, cluster="", phase="Pending"
+            product=input.product, runtime=input.runtime, cluster="", phase="Pending"
         )
         self._look = self._state.look
         self._newer = False  # something newer than what is being converged
@@ -109,13 +109,13 @@ class DeploymentWorkflow:
     # Life
 
     @workflow.run
-    async def run(self, order: DeploymentInput) -> None:
+    async def run(self, input: DeploymentInput) -> None:
         while True:
             await workflow.wait_condition(lambda: self._look or effects.should_continue_as_new())
             if effects.should_continue_as_new():  # also while something is asked for again and again in vain
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 workflow.continue_as_new(
-                    DeploymentInput(product=order.product, runtime=order.runtime, state=self._carried())
+                    DeploymentInput(product=input.product, runtime=input.runtime, state=self._carried())
                 )
             self._look = self._newer = False
             if self._state.removing:
@@ -143,11 +143,11 @@ class DeploymentWorkflow:
         if prepared and self._state.grant and spec.model_copy(update={"commit": prepared.commit}) == prepared:
             return
         self._change(phase="Claiming", cluster=spec.cluster, revision=spec.revision, started=effects.now(), message="")
-        if claimed and orders.moved(claimed, spec):
+        if claimed and inputs.moved(claimed, spec):
             await self._leave(claimed, self._state.grant)
         self._set(claimed=spec)  # before it is asked for: the cluster may hear a claim whose answer never comes
-        order = ClaimOrder(cluster=spec.cluster, claim=orders.claim(spec, self._id))
-        grant = await perform(ControlActivities.claim, order, f"Claim {', '.join(spec.namespaces)} of {spec.cluster}")
+        input = ClaimInput(cluster=spec.cluster, claim=inputs.claim(spec, self._id))
+        grant = await perform(ControlActivities.claim, input, f"Claim {', '.join(spec.namespaces)} of {spec.cluster}")
         self._set(grant=grant, prepared=None)
         await prepare(spec, grant)
         self._set(prepared=spec)
@@ -165,7 +165,7 @@ class DeploymentWorkflow:
         if grant is None:
             await unclaim(spec, self._id)
         else:
-            owned = orders.owned(spec, grant)
+            owned = inputs.owned(spec, grant)
             await perform(KubernetesActivities.delete_owned, owned, "Delete the runtime's objects", within=600)
             await give_back(spec, grant, self._id)
         self._set(claimed=None, prepared=None, grant=None)

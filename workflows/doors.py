@@ -10,7 +10,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.repositories import RepositoryActivities
     from nautes.messages.declarations import Lifetime, RepositoryAccess
-    from nautes.messages.gitlab import AgreeOrder, HookOrder, KeysOrder, TokenOrder, WithdrawOrder
+    from nautes.messages.gitlab import ForeignKeysInput, HookInput, KeysInput, TokenInput, WithdrawInput
     from nautes.messages.vault import RepositorySecrets
     from workflows.effects import perform
     from workflows.record import Record
@@ -33,7 +33,7 @@ class Doors:
         """Keys, token and webhook of a code repository."""
         await self._keys(project_id, path, ["readonly", "readwrite"])
         life = self._lifetime
-        token = TokenOrder(project_id=project_id, days=life.days or A_YEAR, renew_before=life.renew_before)
+        token = TokenInput(project_id=project_id, days=life.days or A_YEAR, renew_before=life.renew_before)
         state = await perform(RepositoryActivities.ensure_token, token, f"Access token of {path}")
         self._record.note("vault", state.made, f"access token of {path}")
         self._expires(state.expires_at)
@@ -46,16 +46,16 @@ class Doors:
 
     async def agree(self, access: RepositoryAccess) -> None:
         """Exactly the keys of others that the declaration wants."""
-        order = AgreeOrder(project_id=access.project_id, path=access.path, wanted=access.wanted)
-        state = await perform(RepositoryActivities.agree_keys, order, f"Who may use {access.path}", within=300)
+        input = ForeignKeysInput(project_id=access.project_id, path=access.path, wanted=access.wanted)
+        state = await perform(RepositoryActivities.ensure_foreign_keys, input, f"Who may use {access.path}", within=300)
         for made, titles in (("created", state.added), ("changed", state.changed), ("deleted", state.removed)):
             for title in titles:
                 self._record.note("gitlab", made, f"deploy key {title} on {access.path}")
 
     async def withdraw(self, project_id: int, path: str) -> None:
         """A repository that is declared no more, and stays in GitLab, forgets us."""
-        order = WithdrawOrder(project_id=project_id, path=path, hooks_url=self._hooks_url)
-        if (await perform(RepositoryActivities.withdraw, order, f"Withdraw from {path}")).removed:
+        input = WithdrawInput(project_id=project_id, path=path, hooks_url=self._hooks_url)
+        if (await perform(RepositoryActivities.withdraw, input, f"Withdraw from {path}")).removed:
             self._record.note("gitlab", "deleted", f"keys, token and webhook of {path}")
         secrets = RepositorySecrets(project_id=project_id)
         if (await perform(RepositoryActivities.drop_secrets, secrets, f"Secrets of {path}")).removed:
@@ -63,14 +63,14 @@ class Doors:
 
     async def _keys(self, project_id: int, path: str, permissions: list[str]) -> None:
         life = self._lifetime.model_dump()
-        order = KeysOrder.model_validate({"project_id": project_id, "permissions": permissions, **life})
-        state = await perform(RepositoryActivities.ensure_keys, order, f"Deploy keys of {path}")
+        input = KeysInput.model_validate({"project_id": project_id, "permissions": permissions, **life})
+        state = await perform(RepositoryActivities.ensure_keys, input, f"Deploy keys of {path}")
         self._record.note("vault", state.made, f"deploy keys of {path}")
         self._expires(state.expires_at)
 
     async def _hook(self, project_id: int, path: str, events: list[str]) -> None:
-        order = HookOrder(project_id=project_id, url=f"{self._hooks_url}/{project_id}", events=events)
-        state = await perform(RepositoryActivities.ensure_hook, order, f"Webhook of {path}")
+        input = HookInput(project_id=project_id, url=f"{self._hooks_url}/{project_id}", events=events)
+        state = await perform(RepositoryActivities.ensure_hook, input, f"Webhook of {path}")
         self._record.note("gitlab", state.made, f"webhook of {path}")
 
     def _expires(self, date: str) -> None:

@@ -43,7 +43,7 @@ async def perform(
     within: float = ...,
     only_looks: bool = ...,
     final: bool = ...,
-    patience: float | None = ...,
+    timeout: float | None = ...,
 ) -> Result: ...
 
 
@@ -56,7 +56,7 @@ async def perform(
     within: float = ...,
     only_looks: bool = ...,
     final: bool = ...,
-    patience: float | None = ...,
+    timeout: float | None = ...,
 ) -> Result: ...
 
 
@@ -68,14 +68,14 @@ async def perform(
     within: float = 60.0,
     only_looks: bool = False,
     final: bool = False,
-    patience: float | None = None,
+    timeout: float | None = None,
 ) -> Any:
     """Run one activity until it succeeds or is refused.
 
     `within` seconds bound one attempt. A cancelled attempt is waited for until it has stopped, so that what follows (an
     undo, a newer commit) cannot overlap with it; one that `only_looks` is left at once. One that succeeded although it
-    was to be cancelled counts as cancelled, unless it is `final`: a step that is not taken back. `patience` seconds bound
-    all attempts; there is no bound as a rule. Raises the `NautesError` of a final refusal, or the last one when patience
+    was to be cancelled counts as cancelled, unless it is `final`: a step that is not taken back. `timeout` seconds bound
+    all attempts; there is no bound as a rule. Raises the `NautesError` of a final refusal, or the last one when timeout
     is at its end.
     """
     kind = workflow.ActivityCancellationType
@@ -85,7 +85,7 @@ async def perform(
             effect,
             argument,
             start_to_close_timeout=timedelta(seconds=within),
-            schedule_to_close_timeout=timedelta(seconds=patience) if patience is not None else None,
+            schedule_to_close_timeout=timedelta(seconds=timeout) if timeout is not None else None,
             heartbeat_timeout=timedelta(seconds=TIMING.heartbeat),
             retry_policy=RetryPolicy(
                 initial_interval=min(FIRST_RETRY, longest), backoff_coefficient=2, maximum_interval=longest
@@ -97,7 +97,7 @@ async def perform(
         if error.retry_state == RetryState.CANCEL_REQUESTED:
             # It was to be cancelled, and its last attempt failed or its worker died before it could say so.
             raise asyncio.CancelledError from error
-        refusal = refused(error) or _out_of_patience(error, patience)
+        refusal = refused(error) or _timed_out(error, timeout)
         if refusal is None:
             raise
         raise refusal from error
@@ -106,10 +106,10 @@ async def perform(
     return result
 
 
-def _out_of_patience(error: ActivityError, patience: float | None) -> NautesError | None:
-    if patience is None or not isinstance(error.cause, TimeoutError):
+def _timed_out(error: ActivityError, timeout: float | None) -> NautesError | None:
+    if timeout is None or not isinstance(error.cause, TimeoutError):
         return None
-    return errors.Unavailable("patience", f"no answer within {patience:.0f} s")
+    return errors.Unavailable("timeout", f"no answer within {timeout:.0f} s")
 
 
 def _to_be_cancelled() -> bool:
@@ -198,19 +198,19 @@ async def shielded(work: Coroutine[Any, Any, Result]) -> Result:
                 raise
 
 
-async def unless(work: Coroutine[Any, Any, None], overtaken: Callable[[], bool]) -> None:
+async def unless(work: Coroutine[Any, Any, None], superseded: Callable[[], bool]) -> None:
     """Run `work`, but let something newer win over whatever it is waiting for. Raises what `work` raises.
 
-    Overtaken, it is cancelled and waited for, and that is no error. Cancelled from outside, so is the caller.
+    Superseded, it is cancelled and waited for, and that is no error. Cancelled from outside, so is the caller.
     """
     task = asyncio.ensure_future(work)
-    await workflow.wait_condition(lambda: overtaken() or task.done())
+    await workflow.wait_condition(lambda: superseded() or task.done())
     if not task.done():
         task.cancel()
     try:
         await task
     except BaseException as error:
-        if not (overtaken() and cancelled(error)):
+        if not (superseded() and cancelled(error)):
             raise
 
 

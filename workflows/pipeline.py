@@ -1,6 +1,6 @@
 """A pipeline runtime: its place in its cluster, and a run for every event that one of its triggers matches.
 
-Told what to be by its product (`specified`), woken by pushes. Each event and trigger becomes one `PipelineRun` workflow;
+Specified by its product (`specified`), woken by pushes. Each event and trigger becomes one `PipelineRun` workflow;
 its id is the guarantee that it never runs twice.
 """
 
@@ -13,16 +13,16 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 with workflow.unsafe.imports_passed_through():
     from activities.control import ControlActivities
     from nautes.messages import ids
-    from nautes.messages.clusters import ClaimOrder, Grant
+    from nautes.messages.clusters import ClaimInput, Grant
     from nautes.messages.errors import NautesError
     from nautes.messages.gitlab import Push
     from nautes.messages.runtimes import PipelineInput, PipelineSpec, PipelineState, RunInput, Trigger
     from nautes.messages.status import PipelineStatus
     from nautes.messages.timing import TIMING
-    from workflows import effects, orders, progress
+    from workflows import effects, inputs, progress
+    from workflows.destination import give_back, prepare, unclaim
     from workflows.effects import perform
     from workflows.events import matching
-    from workflows.place import give_back, prepare, unclaim
     from workflows.run import PipelineRunWorkflow
 
 RUNS_KEPT = 100
@@ -33,13 +33,13 @@ class PipelineWorkflow:
     """Sole writer of the runtime's place in its cluster; starts its runs."""
 
     @workflow.init
-    def __init__(self, order: PipelineInput) -> None:
-        self._id = ids.pipeline(order.product, order.runtime)
-        self._state = order.state or PipelineState()
+    def __init__(self, input: PipelineInput) -> None:
+        self._id = ids.pipeline(input.product, input.runtime)
+        self._state = input.state or PipelineState()
         self._handled = list(self._state.handled)
         self._pushes = list(self._state.pushes)
         self._status = self._state.status or PipelineStatus(
-            product=order.product, runtime=order.runtime, cluster="", phase="Pending"
+            product=input.product, runtime=input.runtime, cluster="", phase="Pending"
         )
         self._look = self._state.removing or (self._state.spec is not None and self._state.prepared != self._state.spec)
 
@@ -73,13 +73,13 @@ class PipelineWorkflow:
         return self._status
 
     @workflow.run
-    async def run(self, order: PipelineInput) -> None:
+    async def run(self, input: PipelineInput) -> None:
         while True:
             await workflow.wait_condition(lambda: self._look or self._runnable() or effects.should_continue_as_new())
             if effects.should_continue_as_new():  # also while something is asked for again and again in vain
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 workflow.continue_as_new(
-                    PipelineInput(product=order.product, runtime=order.runtime, state=self._carried())
+                    PipelineInput(product=input.product, runtime=input.runtime, state=self._carried())
                 )
             if self._look:
                 self._look = False
@@ -101,11 +101,11 @@ class PipelineWorkflow:
             return
         self._change(phase="Preparing", cluster=spec.cluster, namespace=spec.namespace, message="")
         try:
-            if claimed and orders.moved(claimed, spec):
+            if claimed and inputs.moved(claimed, spec):
                 await self._leave(claimed)
             self._set(claimed=spec)  # before it is asked for: the cluster may hear a claim whose answer never comes
-            order = ClaimOrder(cluster=spec.cluster, claim=orders.claim(spec, self._id))
-            grant = await perform(ControlActivities.claim, order, f"Claim {spec.namespace} of {spec.cluster}")
+            input = ClaimInput(cluster=spec.cluster, claim=inputs.claim(spec, self._id))
+            grant = await perform(ControlActivities.claim, input, f"Claim {spec.namespace} of {spec.cluster}")
             self._set(grant=grant)
             await prepare(spec, grant)
         except NautesError as refusal:

@@ -1,6 +1,6 @@
 """A product: the queue before it, what its declaration holds, and the post office for pushes to its repositories.
 
-Commands (`submit`) come from the door and run as `Change`, one at a time; pushes come from webhooks and the sweep; a push
+Commands (`submit`) come from the API and run as `Change`, one at a time; pushes come from webhooks and the sweep; a push
 to `default.project` by plain Git is a change like any other and is read here.
 """
 
@@ -16,16 +16,16 @@ with workflow.unsafe.imports_passed_through():
     from activities.products import ProductActivities
     from nautes.messages import ids
     from nautes.messages.common import Requester
-    from nautes.messages.declarations import Borrow, Known
+    from nautes.messages.declarations import AccessRequest, Known
     from nautes.messages.errors import NautesError, Refused, Unavailable
     from nautes.messages.gitlab import Push
     from nautes.messages.operations import Accepted, ChangeRequest, require_bounded
     from nautes.messages.products import (
         ChangeInput,
-        OpenedOrder,
+        OpenedInput,
         ProductInput,
         ProductState,
-        SyncOrder,
+        SyncInput,
         SyncReport,
         Watch,
     )
@@ -46,9 +46,9 @@ class ProductWorkflow:
     """Sole writer of the product's group, declaration, repositories, keys and hooks."""
 
     @workflow.init
-    def __init__(self, order: ProductInput) -> None:
-        self._path = order.path
-        self._state = order.state or ProductState()
+    def __init__(self, input: ProductInput) -> None:
+        self._path = input.path
+        self._state = input.state or ProductState()
         self._queue = list(self._state.queue)
         self._handled = list(self._state.handled)
         self._look = self._state.look
@@ -57,7 +57,7 @@ class ProductWorkflow:
         self._running = ""
         self._exists = True
         self._renew = self._state.renew
-        self._lending = 0
+        self._granting = 0
         self._failed = False  # the last look came to nothing: look again after a while
 
     @workflow.update
@@ -90,30 +90,30 @@ class ProductWorkflow:
         self._look = self._renew = True
 
     @workflow.update
-    async def lend(self, borrow: Borrow) -> Accepted:
+    async def request_access(self, request: AccessRequest) -> Accepted:
         """Another product is about to declare that it uses repositories of ours: are they open to it? Remembered if so."""
         if self._running:  # what it changes is not known yet; who asks asks again
             raise effects.as_failure(Unavailable("owner-busy", f"{self._path} is being changed"))
-        self._lending += 1
+        self._granting += 1
         try:
-            order = OpenedOrder(product=self._path, agreements=borrow.wanted)
-            await perform(ProductActivities.opened, order, f"Is what {borrow.product} wants to use open to it?")
+            input = OpenedInput(product=self._path, foreign_uses=request.wanted)
+            await perform(ProductActivities.opened, input, f"Is what {request.product} wants to use open to it?")
         except NautesError as error:
             raise effects.as_failure(error) from error
         finally:
-            self._lending -= 1
-        self._agree(borrow)
+            self._granting -= 1
+        self._remember_use(request)
         return Accepted(operation="")
 
     @workflow.signal
-    def agreed(self, borrow: Borrow) -> None:
+    def use_reported(self, request: AccessRequest) -> None:
         """Another product says what it uses of ours, all of it."""
-        self._agree(borrow)
+        self._remember_use(request)
         self._look = True
 
-    def _agree(self, borrow: Borrow) -> None:
-        others = [each for each in self._state.known.agreements if each.product != borrow.product]
-        known = self._state.known.model_copy(update={"agreements": [*others, *borrow.wanted]})
+    def _remember_use(self, request: AccessRequest) -> None:
+        others = [each for each in self._state.known.foreign_uses if each.product != request.product]
+        known = self._state.known.model_copy(update={"foreign_uses": [*others, *request.wanted]})
         self._state = self._state.model_copy(update={"known": known})
 
     async def _pass_on(self, watches: Sequence[Watch], pushes: Sequence[Push]) -> None:
@@ -146,7 +146,7 @@ class ProductWorkflow:
         )
 
     @workflow.run
-    async def run(self, order: ProductInput) -> None:
+    async def run(self, input: ProductInput) -> None:
         while self._exists or self._queue or self._look:
             self._show()
             if self._queue:
@@ -174,7 +174,7 @@ class ProductWorkflow:
             self._look = True
 
     async def _change(self, request: ChangeRequest) -> None:
-        await workflow.wait_condition(lambda: not self._lending)
+        await workflow.wait_condition(lambda: not self._granting)
         self._running = ids.change(self._path, request.operation)
         self._show()
         what = f"{request.action} {len(request.manifests)} resources for {request.requester.username}"
@@ -206,9 +206,9 @@ class ProductWorkflow:
     async def _read(self) -> None:
         """Look at the declaration's head; what is news there is carried out as a change like any other."""
         self._look, self._reading = False, True
-        order = SyncOrder(product=self._path, known=self._state.known, renew=self._renew)
+        input = SyncInput(product=self._path, known=self._state.known, renew=self._renew)
         try:
-            report = await perform(ProductActivities.read, order, "Declaration at its head")
+            report = await perform(ProductActivities.read, input, "Declaration at its head")
         except NautesError as error:
             self._state = self._state.model_copy(update={"message": error.message})
             self._failed = True
@@ -239,7 +239,7 @@ class ProductWorkflow:
                 "project_id": report.project_id,
                 "commit": report.commit,
                 # What others say they use of ours may have changed since the report was asked for.
-                "known": known.model_copy(update={"agreements": self._state.known.agreements}),
+                "known": known.model_copy(update={"foreign_uses": self._state.known.foreign_uses}),
                 "watches": watches,
                 "environments": report.environments,
                 "runtimes": report.runtimes,

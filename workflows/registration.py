@@ -1,6 +1,6 @@
 """One registration, update or removal of a cluster: a finite operation started by `cluster/<name>`, one at a time.
 
-check -> kubeconfig to Vault -> manifest commit -> ground in the cluster -> Vault auth -> components -> ready.
+check -> kubeconfig to Vault -> manifest commit -> bootstrap in the cluster -> Vault auth -> components -> ready.
 A virtual worker is made on its host before that (workflows/virtual.py); from then on it is a cluster like any other.
 Whoever refuses, everything this operation did is taken back, newest first.
 """
@@ -23,19 +23,19 @@ with workflow.unsafe.imports_passed_through():
         ClusterCommitted,
         ClusterPlan,
         ClusterState,
-        ComponentOrder,
+        ComponentInput,
         RegistrationInput,
         RegistrationReport,
     )
-    from nautes.messages.control import ScheduleOrder
+    from nautes.messages.control import ScheduleInput
     from nautes.messages.errors import NautesError, Refused
     from nautes.messages.operations import ClusterRequest, Effect, OperationStatus, Outcome
     from nautes.messages.secrets import SecretRef
-    from nautes.messages.vault import ClusterAuth, KubeconfigOrder, KubeconfigUndo
+    from nautes.messages.vault import ClusterAuth, KubeconfigInput, KubeconfigUndo
     from nautes.resources.findings import Finding
     from workflows import effects, progress
+    from workflows.commit_comments import comment_on
     from workflows.effects import Undo, perform
-    from workflows.remarks import remark
     from workflows.virtual import Guest
 
 FROM_GIT = "git-"  # begins the operations that the tenant repository asked for
@@ -57,22 +57,22 @@ class RegistrationWorkflow:
     """Ends with ready or removed, or with the refusal and what was undone."""
 
     @workflow.init
-    def __init__(self, order: RegistrationInput) -> None:
-        self._order = order
-        self._request = order.request
-        self._name = order.request.cluster
+    def __init__(self, input: RegistrationInput) -> None:
+        self._input = input
+        self._request = input.request
+        self._name = input.request.cluster
         self._step = "queued"
         self._done: list[Effect] = []
         self._undo = Undo()
-        self._state = order.state
+        self._state = input.state
         # Nothing of it was there before: only then does an undo take everything away. A cluster that Git and Vault know
         # (Temporal's memory was lost) keeps what it had, whoever refuses.
-        self._fresh = order.request.kubeconfig is not None and not order.state.kubeconfig
-        self._staged = order.request.kubeconfig
+        self._fresh = input.request.kubeconfig is not None and not input.state.kubeconfig
+        self._staged = input.request.kubeconfig
         self._guest = self._as_guest(
-            order.request.manifest if order.request.action == "apply" else order.state.manifest
+            input.request.manifest if input.request.action == "apply" else input.state.manifest
         )
-        self._advice: list[str] = []
+        self._warnings: list[str] = []
         self._installed: list[str] = []
         self._shared: list[str] = []  # components that another registration of the same API server needs
         self._plan: ClusterPlan | None = None
@@ -88,12 +88,12 @@ class RegistrationWorkflow:
         )
 
     @workflow.run
-    async def run(self, order: RegistrationInput) -> RegistrationReport:
+    async def run(self, input: RegistrationInput) -> RegistrationReport:
         try:
             await self._planned()
             if self._request.dry_run:
                 return self._foreseen()
-            outcome = await (self._apply() if order.request.action == "apply" else self._remove())
+            outcome = await (self._apply() if input.request.action == "apply" else self._remove())
         except BaseException as error:
             refusal = error if isinstance(error, NautesError) else None
             if refusal is None and not effects.cancelled(error):
@@ -121,7 +121,7 @@ class RegistrationWorkflow:
             self._state = self._state.model_copy(update={"removed": True})
         report = self._report("done", [plan.outcome])
         return report.model_copy(
-            update={"effects": plan.effects, "advice": plan.advice, "plan": plan.id, "deletions": plan.deletions}
+            update={"effects": plan.effects, "warnings": plan.warnings, "plan": plan.id, "deletions": plan.deletions}
         )
 
     def _as_guest(self, manifest: dict[str, object]) -> Guest | None:
@@ -139,7 +139,7 @@ class RegistrationWorkflow:
         kubeconfig = await self._store_kubeconfig()
         committed = await self._commit(request.manifest)
         auth = ClusterAuth(cluster=self._name, kubeconfig=kubeconfig)
-        await self._install(components.GROUND, "nautes", kubeconfig)
+        await self._install(components.BOOTSTRAP, "nautes", kubeconfig)
         self._show("Vault auth mount")
         if self._fresh:
             self._undo.before(
@@ -153,7 +153,7 @@ class RegistrationWorkflow:
                 self._installed.append(component)
         await perform(
             ControlActivities.ensure_schedule,
-            ScheduleOrder(cluster=self._name),
+            ScheduleInput(cluster=self._name),
             "Sweep for drift",
         )
         return self._registered(committed, kubeconfig)
@@ -169,11 +169,11 @@ class RegistrationWorkflow:
                 "phase": "Ready",
                 "message": "",
                 "components": self._installed,
-                "advice": self._advice,
+                "warnings": self._warnings,
             }
         )
         action = "created" if created else "unchanged" if known and not self._done else "changed"
-        detail = "; ".join(self._advice)
+        detail = "; ".join(self._warnings)
         return Outcome.model_validate({"resource": f"Cluster/{self._name}", "action": action, "detail": detail})
 
     async def _require_place(self) -> None:
@@ -227,7 +227,7 @@ class RegistrationWorkflow:
         if staged is None:
             return await perform(VaultActivities.kubeconfig_ref, self._name, "Stored kubeconfig")
         self._show("Kubeconfig to Vault")
-        order = KubeconfigOrder(
+        input = KubeconfigInput(
             cluster=self._name, staged=staged, server=str(self._request.manifest["spec"].get("apiServer", ""))
         )
         previous = self._state.kubeconfig.version if self._state.kubeconfig else None
@@ -235,7 +235,7 @@ class RegistrationWorkflow:
         self._undo.before(
             "kubeconfig in Vault", lambda: perform(VaultActivities.undo_kubeconfig, undo, "Undo: kubeconfig")
         )
-        stored = await perform(VaultActivities.store_kubeconfig, order, "Kubeconfig to its place in Vault")
+        stored = await perform(VaultActivities.store_kubeconfig, input, "Kubeconfig to its place in Vault")
         self._fresh = self._fresh and stored.previous is None
         if stored.changed:
             self._note("vault", "create" if stored.previous is None else "change", stored.secret.path)
@@ -245,21 +245,21 @@ class RegistrationWorkflow:
         self._show("Manifest commit")
         before = self._state.manifest or None
         spec: dict[str, object] = (manifest or self._state.manifest).get("spec", {})  # type: ignore[assignment]
-        order = ClusterCommit(
+        input = ClusterCommit(
             cluster=self._name,
             manifest=manifest or None,
             server=str(spec.get("apiServer", "")),
             requester=self._request.requester,
             operation=workflow.info().workflow_id,
         )
-        back = order.model_copy(update={"manifest": before})
+        back = input.model_copy(update={"manifest": before})
 
         async def undo() -> bool:
             return (await perform(ClusterActivities.commit, back, "Undo: cluster manifest")).made
 
         if manifest and (before or self._fresh):
             self._undo.before("cluster manifest", undo)
-        committed = await perform(ClusterActivities.commit, order, "Cluster manifest to the tenant repository")
+        committed = await perform(ClusterActivities.commit, input, "Cluster manifest to the tenant repository")
         self._shared = committed.shared
         if committed.made:
             self._note("git", "change", f"clusters/{self._name}.yaml")
@@ -268,21 +268,21 @@ class RegistrationWorkflow:
     async def _install(self, component: str, namespace: str, kubeconfig: SecretRef) -> bool:
         """False: this build has nothing to install."""
         self._show(f"Component {component}")
-        order = ComponentOrder(cluster=self._name, kubeconfig=kubeconfig, component=component, namespace=namespace)
+        input = ComponentInput(cluster=self._name, kubeconfig=kubeconfig, component=component, namespace=namespace)
 
         async def undo() -> bool:
             if component in self._shared:
                 return False
-            report = await perform(ComponentActivities.remove, order, f"Undo: component {component}", within=300)
+            report = await perform(ComponentActivities.remove, input, f"Undo: component {component}", within=300)
             return report.deleted > 0
 
         if self._fresh and not self._guest:  # what is in a virtual cluster goes with it
             self._undo.before(f"component {component}", undo)
-        report = await perform(ComponentActivities.install, order, f"Component {component}", within=600)
+        report = await perform(ComponentActivities.install, input, f"Component {component}", within=600)
         if report.writes:
             self._note("kubernetes", "change", f"component {component} ({report.writes} objects)")
         if not report.bundled:
-            self._advice.append(f"this build does not install {component}: it must be there already")
+            self._warnings.append(f"this build does not install {component}: it must be there already")
         return report.bundled
 
     async def _remove(self) -> Outcome:
@@ -336,11 +336,11 @@ class RegistrationWorkflow:
 
     async def _uninstall(self) -> None:
         kubeconfig = self._stored()
-        installed = [*reversed(components.of_cluster(self._state.manifest)), (components.GROUND, "nautes")]
+        installed = [*reversed(components.of_cluster(self._state.manifest)), (components.BOOTSTRAP, "nautes")]
         for component, namespace in [each for each in installed if each[0] not in self._shared]:
             self._show(f"Remove component {component}")
-            order = ComponentOrder(cluster=self._name, kubeconfig=kubeconfig, component=component, namespace=namespace)
-            await perform(ComponentActivities.remove, order, f"Remove component {component}", within=600)
+            input = ComponentInput(cluster=self._name, kubeconfig=kubeconfig, component=component, namespace=namespace)
+            await perform(ComponentActivities.remove, input, f"Remove component {component}", within=600)
             self._note("kubernetes", "delete", f"component {component}")
 
     async def _give_up(self, refusal: NautesError | None) -> RegistrationReport:
@@ -351,7 +351,7 @@ class RegistrationWorkflow:
         self._show("Refused" if refusal else "Cancelled")
         outcome = Outcome(resource=f"Cluster/{self._name}", action="refused", detail=refusal.message if refusal else "")
         message = refusal.message if refusal else "cancelled"
-        before = self._order.state
+        before = self._input.state
         changes: dict[str, object] = {}
         if not before.manifest:  # one that was never there is not there: its workflow ends when nothing is queued
             waited_for = self._request.kubeconfig is not None or self._guest is not None
@@ -363,7 +363,9 @@ class RegistrationWorkflow:
             findings = [Finding(rule=refusal.code, message=refusal.message, resource=f"Cluster/{self._name}")]
         if refusal:
             what = f"{workflow.info().workflow_id} was refused: the cluster stays what it is."
-            await remark(self._request.project_id, self._request.commit, workflow.info().workflow_id, what, findings)
+            await comment_on(
+                self._request.project_id, self._request.commit, workflow.info().workflow_id, what, findings
+            )
         return report.model_copy(update={"findings": findings, "undone": undone, "message": message})
 
     def _note(self, system: str, action: str, target: str) -> None:

@@ -13,9 +13,9 @@ with workflow.unsafe.imports_passed_through():
     from activities.gitlab import GitLabActivities
     from activities.tekton import TektonActivities
     from nautes.messages.errors import NautesError
-    from nautes.messages.git import FetchOrder
-    from nautes.messages.gitlab import StatusOrder
-    from nautes.messages.runtimes import RunInput, RunOrder, RunRef, RunReport
+    from nautes.messages.git import FetchInput
+    from nautes.messages.gitlab import StatusInput
+    from nautes.messages.runtimes import CreateRunInput, RunInput, RunRef, RunReport
     from nautes.messages.status import RunStatus
     from workflows import effects, progress
     from workflows.effects import perform
@@ -35,16 +35,16 @@ class PipelineRunWorkflow:
     """Ends with the run's outcome; a run that could not be made is a failed run that says why."""
 
     @workflow.init
-    def __init__(self, order: RunInput) -> None:
-        spec, push = order.spec, order.push
-        self._order = order
-        self._name = run_name(order)
+    def __init__(self, input: RunInput) -> None:
+        spec, push = input.spec, input.push
+        self._input = input
+        self._name = run_name(input)
         self._status = RunStatus(
             product=spec.product,
             runtime=spec.runtime,
             event=push.event,
-            trigger=order.trigger.event_source,
-            pipeline=order.trigger.pipeline,
+            trigger=input.trigger.event_source,
+            pipeline=input.trigger.pipeline,
             ref=push.ref,
             commit=push.after,
             phase="Pending",
@@ -58,7 +58,7 @@ class PipelineRunWorkflow:
         return self._status
 
     @workflow.run
-    async def run(self, order: RunInput) -> RunStatus:
+    async def run(self, input: RunInput) -> RunStatus:
         try:
             report = await self._follow()
         except BaseException as error:
@@ -73,13 +73,13 @@ class PipelineRunWorkflow:
 
     async def _follow(self) -> RunReport:
         await self._publish(RunReport(phase="Pending"))
-        spec, trigger = self._order.spec, self._order.trigger
-        revision = trigger.revision or self._order.push.ref
-        fetch = FetchOrder(repository=spec.source, ref=revision)
+        spec, trigger = self._input.spec, self._input.trigger
+        revision = trigger.revision or self._input.push.ref
+        fetch = FetchInput(repository=spec.source, ref=revision)
         commit = await perform(GitActivities.fetch, fetch, f"Pipeline file of {spec.source} at {revision}")
         file = next(each.path for each in spec.pipelines if each.name == trigger.pipeline)
-        order = RunOrder(run=self._order, name=self._name, file=file, revision=commit)
-        await perform(TektonActivities.create_run, order, f"PipelineRun {self._name}")
+        input = CreateRunInput(run=self._input, name=self._name, file=file, revision=commit)
+        await perform(TektonActivities.create_run, input, f"PipelineRun {self._name}")
         await self._publish(RunReport(phase="Running", started=effects.now()))
         return await perform(
             TektonActivities.await_run, self._ref(), "Follow the PipelineRun", within=RUN_WITHIN, only_looks=True
@@ -90,13 +90,13 @@ class PipelineRunWorkflow:
         return RunReport(phase="Cancelled", message="cancelled", finished=effects.now())
 
     def _ref(self) -> RunRef:
-        return RunRef(grant=self._order.grant, namespace=self._order.spec.namespace, name=self._name)
+        return RunRef(grant=self._input.grant, namespace=self._input.spec.namespace, name=self._name)
 
     async def _publish(self, report: RunReport) -> None:
         """Say the same thing to Temporal UI, to our own status and to GitLab."""
         known = {name: value for name, value in report.model_dump(exclude={"labels"}).items() if value}
         self._status = self._status.model_copy(update=known)
-        spec, push = self._order.spec, self._order.push
+        spec, push = self._input.spec, self._input.push
         details = "\n".join([report.message, *(f"- {each}" for each in report.steps)]).strip()
         progress.describe(
             "PipelineRun",
@@ -106,11 +106,11 @@ class PipelineRunWorkflow:
             revision=push.after,
             details=details,
         )
-        status = StatusOrder.model_validate(
+        status = StatusInput.model_validate(
             {
                 "project_id": push.project_id,
                 "commit": push.after,
-                "name": f"nautes/{spec.runtime}/{self._order.trigger.pipeline}",
+                "name": f"nautes/{spec.runtime}/{self._input.trigger.pipeline}",
                 "state": STATES[report.phase],
                 "description": (report.message or report.phase)[:140],
                 "ref": push.ref.removeprefix("refs/heads/").removeprefix("refs/tags/"),
@@ -119,6 +119,6 @@ class PipelineRunWorkflow:
         await perform(GitLabActivities.set_commit_status, status, f"Commit status: {report.phase}")
 
 
-def run_name(order: RunInput) -> str:
+def run_name(input: RunInput) -> str:
     """Name of the PipelineRun: stable for the event and trigger, so that creating it twice is creating it once."""
-    return f"{order.spec.runtime}-{order.trigger.pipeline}-{order.push.event}"[:63].rstrip("-.")
+    return f"{input.spec.runtime}-{input.trigger.pipeline}-{input.push.event}"[:63].rstrip("-.")

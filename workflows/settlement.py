@@ -12,9 +12,9 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.control import ControlActivities
-    from nautes.messages.clusters import Uses, UsesOrder
-    from nautes.messages.control import TellOrder
-    from nautes.messages.declarations import Borrow, Known
+    from nautes.messages.clusters import Uses, UsesInput
+    from nautes.messages.control import NotifyInput
+    from nautes.messages.declarations import AccessRequest, Known
     from nautes.messages.errors import Unavailable
     from nautes.messages.products import SyncReport
     from nautes.messages.timing import TIMING
@@ -67,25 +67,23 @@ class Settlement:
         runtimes = [each.workflow for each in report.runtimes]
         for cluster, environments in report.uses.items():
             uses = Uses(product=self._product, environments=environments, runtimes=runtimes)
-            order = UsesOrder(cluster=cluster, uses=uses)
+            input = UsesInput(cluster=cluster, uses=uses)
             try:
-                await perform(
-                    ControlActivities.uses, order, f"Environments on {cluster}", patience=TIMING.refused_retry
-                )
+                await perform(ControlActivities.uses, input, f"Environments on {cluster}", timeout=TIMING.refused_retry)
             except Unavailable:
                 told.pop(cluster, None)
                 self._silent = {"clusters": told, "pending": True}
 
     async def _neighbours(self) -> None:
         """Owners of repositories know who uses them."""
-        for owner, wanted in self._report.agreements.items():
-            borrow = Borrow(owner=owner, product=self._product, wanted=wanted)
-            await perform(ControlActivities.agree, borrow, f"What we use of {owner}")
+        for owner, wanted in self._report.foreign_uses.items():
+            access_request = AccessRequest(owner=owner, product=self._product, wanted=wanted)
+            await perform(ControlActivities.report_use, access_request, f"What we use of {owner}")
 
     async def _runtimes(self) -> None:
         """Runtimes start, change or go as the declaration now says."""
         report = self._report
         if report.deployments or report.pipelines or report.removed:
             self._record.show("Runtimes")
-            tell = TellOrder(deployments=report.deployments, pipelines=report.pipelines, removed=report.removed)
-            await perform(ControlActivities.tell, tell, "Tell the runtimes that changed")
+            tell = NotifyInput(deployments=report.deployments, pipelines=report.pipelines, removed=report.removed)
+            await perform(ControlActivities.notify_runtimes, tell, "Tell the runtimes that changed")

@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.drift import DriftActivities
     from activities.gitlab import GitLabActivities
     from activities.vault import VaultActivities
-    from nautes.messages.control import AnnounceOrder, DriftOrder, DriftReport
+    from nautes.messages.control import DriftInput, DriftReport, PushesInput
     from workflows.effects import perform
 
 STAGED_HOURS = 24  # until a command whose secret is still staged counts as never taken
@@ -28,8 +28,8 @@ class BranchSweepWorkflow:
         cursor = int(workflow.get_last_completion_result(int) or 0) if workflow.has_last_completion_result() else 0
         page = await perform(GitLabActivities.recent_pushes, cursor, "Pushes since the last sweep")
         if page.pushes:
-            order = AnnounceOrder(pushes=page.pushes)
-            await perform(ControlActivities.announce, order, f"Pass on {len(page.pushes)} pushes")
+            input = PushesInput(pushes=page.pushes)
+            await perform(ControlActivities.deliver_pushes, input, f"Pass on {len(page.pushes)} pushes")
         return page.cursor
 
 
@@ -56,5 +56,5 @@ class DriftSweepWorkflow:
         """Result: the fingerprints now; the next sweep compares with them."""
         known = workflow.has_last_completion_result()
         last = workflow.get_last_completion_result(DriftReport) if known else None
-        order = DriftOrder(cluster=cluster, fingerprints=last.fingerprints if last else {})
-        return await perform(DriftActivities.sweep, order, "Look for drift", within=120)
+        input = DriftInput(cluster=cluster, fingerprints=last.fingerprints if last else {})
+        return await perform(DriftActivities.sweep, input, "Look for drift", within=120)

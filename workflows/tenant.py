@@ -15,13 +15,13 @@ with workflow.unsafe.imports_passed_through():
     from activities.repositories import RepositoryActivities
     from activities.vault import VaultActivities
     from nautes.messages.clusters import DeclaredReport, KnownCluster
-    from nautes.messages.control import ScheduleOrder, WakeOrder
-    from nautes.messages.gitlab import HookOrder, Push
+    from nautes.messages.control import ScheduleInput, WakeInput
+    from nautes.messages.gitlab import HookInput, Push
     from nautes.messages.status import TenantStatus
     from nautes.messages.tenant import TenantInput
     from workflows import effects, progress
+    from workflows.commit_comments import comment_on
     from workflows.effects import perform
-    from workflows.remarks import remark
 
 
 @workflow.defn(name="Tenant")
@@ -29,10 +29,10 @@ class TenantWorkflow:
     """Sole writer of the tenant's engines and policies in Vault, the tenant repository and the sweep schedules."""
 
     @workflow.init
-    def __init__(self, order: TenantInput) -> None:
-        self._order = order
-        self._handled = list(order.handled)
-        self._known = list(order.clusters)
+    def __init__(self, input: TenantInput) -> None:
+        self._input = input
+        self._handled = list(input.handled)
+        self._known = list(input.clusters)
         self._look = False
         self._status = TenantStatus(phase="Installing")
 
@@ -48,30 +48,30 @@ class TenantWorkflow:
         return self._status
 
     @workflow.run
-    async def run(self, order: TenantInput) -> None:
+    async def run(self, input: TenantInput) -> None:
         progress.describe("Tenant", "Installing")
         await self._install()
         while True:
             await workflow.wait_condition(lambda: self._look or effects.should_continue_as_new())
             if not self._look:
                 await workflow.wait_condition(workflow.all_handlers_finished)
-                workflow.continue_as_new(self._order.model_copy(update=self._carried()))
+                workflow.continue_as_new(self._input.model_copy(update=self._carried()))
             self._look = False
             await self._wake_clusters()
 
     async def _install(self) -> None:
-        order = self._order
-        await perform(VaultActivities.ensure_tenant, order.tenant, "Vault engines and policies")
+        input = self._input
+        await perform(VaultActivities.ensure_tenant, input.tenant, "Vault engines and policies")
         repository = await perform(
-            GitLabActivities.ensure_tenant_repository, order.tenant, "Tenant configuration repository"
+            GitLabActivities.ensure_tenant_repository, input.tenant, "Tenant configuration repository"
         )
-        hook = HookOrder(project_id=repository.id, url=f"{order.hooks_url}/{repository.id}", events=["push_events"])
+        hook = HookInput(project_id=repository.id, url=f"{input.hooks_url}/{repository.id}", events=["push_events"])
         await perform(RepositoryActivities.ensure_hook, hook, "Webhook of the tenant repository")
-        await perform(ControlActivities.ensure_schedule, ScheduleOrder(), "Sweep for pushes no webhook told of")
+        await perform(ControlActivities.ensure_schedule, ScheduleInput(), "Sweep for pushes no webhook told of")
         self._status = self._status.model_copy(update={"repository": repository.path})
         await self._wake_clusters()
         products = await perform(GitLabActivities.product_paths, 0, "Products in GitLab")
-        await perform(ControlActivities.wake, WakeOrder(products=products), f"Wake {len(products)} products")
+        await perform(ControlActivities.wake, WakeInput(products=products), f"Wake {len(products)} products")
         self._status = self._status.model_copy(update={"phase": "Ready", "products": products})
         progress.describe("Tenant", "Ready", details=f"{len(self._status.clusters)} clusters, {len(products)} products")
 
@@ -83,10 +83,10 @@ class TenantWorkflow:
 
         A file that cannot be read changes nothing: while there is one, no cluster counts as gone.
         """
-        report = await perform(ClusterActivities.declared, self._order.tenant, "Clusters in the tenant repository")
+        report = await perform(ClusterActivities.declared, self._input.tenant, "Clusters in the tenant repository")
         gone = self._gone(report)
         what = f"Wake {len(report.clusters)} clusters{f', {len(gone)} are gone' if gone else ''}"
-        told = await perform(ControlActivities.wake, WakeOrder(clusters=report.clusters, gone=gone), what)
+        told = await perform(ControlActivities.wake, WakeInput(clusters=report.clusters, gone=gone), what)
         declared = {each.name for each in report.clusters}
         self._known = sorted(declared | {each for each in self._known if each not in told.absent})
         self._status = self._status.model_copy(
@@ -94,7 +94,7 @@ class TenantWorkflow:
         )
         if report.findings:
             what = "What these files declared stays as it is until they can be read:"
-            await remark(report.project_id, report.commit, f"tenant/{report.commit}", what, report.findings)
+            await comment_on(report.project_id, report.commit, f"tenant/{report.commit}", what, report.findings)
 
     def _gone(self, report: DeclaredReport) -> list[KnownCluster]:
         """Clusters that were declared and are no more; none unless all of the repository could be read."""

@@ -17,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.virtual import VirtualActivities
     from nautes.blueprints import virtual
     from nautes.messages import ids
-    from nautes.messages.clusters import Claim, ClaimOrder, VirtualOrder
+    from nautes.messages.clusters import Claim, ClaimInput, VirtualInput
     from nautes.messages.errors import NotFound, Refused
     from nautes.messages.operations import Manifest
     from nautes.messages.secrets import SecretRef
@@ -40,10 +40,10 @@ class Guest:
 
     async def claim(self, *, fresh: bool) -> None:
         """A place on the host, once that one is ready. Raises Refused for a cluster that is no host, or unknown."""
-        order = self._claim_order()
+        input = self._claim_order()
         if fresh:
             self._undo.before(f"place on host {self.host}", self._unclaim)
-        grant = await perform(ControlActivities.claim_host, order, f"Place on host {self.host}")
+        grant = await perform(ControlActivities.claim_host, input, f"Place on host {self.host}")
         self._host = grant.kubeconfig
 
     async def is_new(self) -> bool:
@@ -56,13 +56,13 @@ class Guest:
 
     async def create(self, *, fresh: bool) -> SecretRef | None:
         """The control plane on the host, and its kubeconfig staged; None when what is stored says the same."""
-        order = self._order()
+        input = self._input()
         if fresh:
             self._undo.before(f"virtual cluster on host {self.host}", lambda: self._delete("Undo: "))
-        report = await perform(VirtualActivities.create, order, f"Virtual cluster on host {self.host}", within=120)
+        report = await perform(VirtualActivities.create, input, f"Virtual cluster on host {self.host}", within=120)
         if report.writes:
             self._note("kubernetes", "change", f"virtual cluster on {self.host} ({report.writes} objects)")
-        access = await perform(VirtualActivities.access, order, "Kubeconfig of the virtual cluster", within=120)
+        access = await perform(VirtualActivities.access, input, "Kubeconfig of the virtual cluster", within=120)
         return access.staged
 
     async def remove(self) -> None:
@@ -81,13 +81,13 @@ class Guest:
         if self._host is None:
             return False
         what = f"{why}virtual cluster on host {self.host}"
-        report = await perform(VirtualActivities.delete, self._order(), what, within=600)
+        report = await perform(VirtualActivities.delete, self._input(), what, within=600)
         return report.deleted > 0
 
     async def _unclaim(self) -> None:
         await perform(ControlActivities.release, self._claim_order(), f"Give back the place on host {self.host}")
 
-    def _claim_order(self) -> ClaimOrder:
+    def _claim_order(self) -> ClaimInput:
         claim = Claim(
             runtime=ids.cluster(self._cluster),
             product_id="",
@@ -95,11 +95,11 @@ class Guest:
             namespaces=[self._cluster],
             worker_type="host",
         )
-        return ClaimOrder(cluster=self.host, claim=claim)
+        return ClaimInput(cluster=self.host, claim=claim)
 
-    def _order(self) -> VirtualOrder:
+    def _input(self) -> VirtualInput:
         assert self._host is not None  # noqa: S101 - claimed first
-        return VirtualOrder(
+        return VirtualInput(
             cluster=self._cluster,
             host=self._host,
             server=str(self._manifest.get("spec", {}).get("apiServer", "")),

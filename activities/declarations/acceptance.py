@@ -17,11 +17,11 @@ from nautes.blueprints import keys
 from nautes.clients.declarations import Declaration, Declarations
 from nautes.clients.gitlab import GitLab
 from nautes.messages import ids
-from nautes.messages.declarations import Agreement, Author, Known, RepositoryAccess
+from nautes.messages.declarations import Author, Known, RepositoryAccess, RepositoryUse
 from nautes.messages.errors import NotFound
 from nautes.messages.gitlab import KeyGrant
 from nautes.messages.operations import Outcome
-from nautes.messages.products import SyncOrder, SyncReport
+from nautes.messages.products import SyncInput, SyncReport
 from nautes.messages.runtimes import DeploymentSpec, PipelineSpec
 from nautes.resources.findings import Finding
 from nautes.resources.names import Names
@@ -38,7 +38,7 @@ CONFIRMED = "Nautes-Confirm-Deletions"  # trailer of a commit by which a person 
 class Look:
     """One look: the order, the declaration with what is in effect as its tree, and the verdict on what was pushed."""
 
-    order: SyncOrder
+    input: SyncInput
     declaration: Declaration
     verdict: Verdict
     before: ProductTree
@@ -48,7 +48,7 @@ class Look:
     @property
     def known(self) -> Known:
         """What the product knew before."""
-        return self.order.known
+        return self.input.known
 
     @property
     def tree(self) -> ProductTree:
@@ -65,25 +65,25 @@ class Acceptance:
         self._worlds = Worlds(declarations)
         self._policy = policy
 
-    def look(self, order: SyncOrder) -> SyncReport:
+    def look(self, input: SyncInput) -> SyncReport:
         """The head against what is known."""
-        declaration = self._declarations.product(order.product)
+        declaration = self._declarations.product(input.product)
         if declaration.tree is None:  # no such product, or nothing to read in it: a branch that is gone deletes nothing
             exists = bool(declaration.group_id and declaration.project_id)
-            kept = list(order.known.digests) if exists else []
-            return SyncReport(exists=exists, project_id=declaration.project_id, known=order.known, kept=kept)
-        look = self._judged(order, declaration)
+            kept = list(input.known.digests) if exists else []
+            return SyncReport(exists=exists, project_id=declaration.project_id, known=input.known, kept=kept)
+        look = self._judged(input, declaration)
         return self._report(look)
 
-    def _judged(self, order: SyncOrder, declaration: Declaration) -> Look:
-        effective = self._in_effect(declaration, order.known)
+    def _judged(self, input: SyncInput, declaration: Declaration) -> Look:
+        effective = self._in_effect(declaration, input.known)
         before = effective.tree or ProductTree(declaration.path)
         old, new = self._worlds.of(before, declaration.tree or before)
         confirmed = self._declarations.about(declaration).trailer(CONFIRMED)
         pushed = Pushed(
             before=old,
             after=new,
-            trusted=frozenset(order.trusted),
+            trusted=frozenset(input.trusted),
             confirmed=int(confirmed) if confirmed.isdecimal() and len(confirmed) < 6 else None,
             limits=self._policy.deletions,
             refused=tuple(self._foreign(declaration, effective.names)),
@@ -91,7 +91,7 @@ class Acceptance:
         verdict = judge(pushed)
         names = _names(declaration.names, effective.names, verdict.held)
         return Look(
-            order,
+            input,
             replace(declaration, tree=verdict.tree, names=names),
             verdict,
             before,
@@ -200,7 +200,7 @@ def _repositories(look: Look) -> Part:
     declaration, before = look.declaration, look.known.repositories
     found = look.tree.all(CodeRepo)
     numbers = {each.name: declaration.names.repositories.get(each.name, 0) for each in found}
-    opened = [each for each in found if look.order.renew or before.get(each.name) != numbers[each.name]]
+    opened = [each for each in found if look.input.renew or before.get(each.name) != numbers[each.name]]
     news: dict[str, object] = {
         "repositories": [repository_plan(each, declaration) for each in opened],
         "withdrawn": {name: number for name, number in before.items() if name not in numbers},
@@ -216,7 +216,7 @@ def _grants(look: Look) -> Part:
     for name in silent:
         wanted.pop(name, None)
     grants = {name: _digest(each) for name, each in wanted.items()}
-    news = [name for name in sorted(grants) if look.order.renew or grants[name] != look.known.grants.get(name)]
+    news = [name for name in sorted(grants) if look.input.renew or grants[name] != look.known.grants.get(name)]
     access = [RepositoryAccess(project_id=numbers[name], path=f"{path}/{name}", wanted=wanted[name]) for name in news]
     return Part({"access": access}, {"grants": grants}, pending=bool(silent))
 
@@ -226,7 +226,7 @@ def _silent(look: Look) -> set[str]:
 
     Their keys stay what they are until the others have spoken: what is in use must not be taken away for a minute.
     """
-    if look.known.accepted or look.order.trusted:
+    if look.known.accepted or look.input.trusted:
         return set()
     return {each.coderepo for each in look.tree.all(CodeRepoBinding) if each.consumer}
 
@@ -250,13 +250,13 @@ def _places(look: Look) -> Part:
 
 def _neighbours(look: Look) -> Part:
     """Which owners hear of what we use of theirs."""
-    before = look.known.agreed
-    agreements = specifications.by_owner(specifications.agreements(look.tree, look.declaration))
-    now = {owner: _digest(each) for owner, each in agreements.items()}
+    before = look.known.reported_uses
+    foreign_uses = specifications.by_owner(specifications.foreign_uses(look.tree, look.declaration))
+    now = {owner: _digest(each) for owner, each in foreign_uses.items()}
     news = {
-        owner: agreements.get(owner, []) for owner in sorted({*now, *before}) if now.get(owner) != before.get(owner)
+        owner: foreign_uses.get(owner, []) for owner in sorted({*now, *before}) if now.get(owner) != before.get(owner)
     }
-    return Part({"agreements": news}, {"agreed": now})
+    return Part({"foreign_uses": news}, {"reported_uses": now})
 
 
 def _names(pushed: Names, before: Names, held: Iterable[str]) -> Names:
@@ -305,11 +305,11 @@ def _outcomes(look: Look) -> Iterable[Outcome]:
 
 def _wanted(look: Look, numbers: Mapping[str, int]) -> dict[str, list[KeyGrant]]:
     """Per repository with an id: whose keys it shall have besides its own."""
-    agreements = look.known.agreements
+    foreign_uses = look.known.foreign_uses
     known = {f"{look.declaration.path}/{name}": number for name, number in numbers.items() if "/" not in name}
-    known |= {each.repository: each.project_id for agreement in agreements for each in agreement.consumers}
+    known |= {each.repository: each.project_id for agreement in foreign_uses for each in agreement.consumers}
     found: dict[str, list[KeyGrant]] = {}
-    for name, accesses in keys.wanted(look.tree, [_agreed(each) for each in agreements]).items():
+    for name, accesses in keys.wanted(look.tree, [_agreed(each) for each in foreign_uses]).items():
         given = {(known.get(each.consumer, 0), each.permission) for each in accesses}
         if numbers.get(name):
             others = sorted(each for each in given if each[0] not in (0, numbers[name]))
@@ -317,16 +317,16 @@ def _wanted(look: Look, numbers: Mapping[str, int]) -> dict[str, list[KeyGrant]]
     return found
 
 
-def is_open(tree: ProductTree, agreement: Agreement) -> bool:
+def is_open(tree: ProductTree, agreement: RepositoryUse) -> bool:
     """Whether the owner's declaration opens what the other side declares to use."""
     return any(True for _ in keys.openings(tree, _agreed(agreement)))
 
 
-def _agreed(agreement: Agreement) -> keys.Agreed:
+def _agreed(agreement: RepositoryUse) -> keys.ForeignUse:
     consumers = tuple(keys.Consumer(each.repository, each.project) for each in agreement.consumers)
-    return keys.Agreed(agreement.product, agreement.repository, agreement.permissions, consumers)
+    return keys.ForeignUse(agreement.product, agreement.repository, agreement.permissions, consumers)
 
 
-def _digest(values: Iterable[KeyGrant | Agreement]) -> str:
+def _digest(values: Iterable[KeyGrant | RepositoryUse]) -> str:
     text = "\n".join(each.model_dump_json() for each in values)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -16,9 +16,9 @@ from nautes.resources.manifest import manifest_of, resource_of, version
 from nautes.rules import clusters as rules
 
 
-def plan(order: ClusterCheck, findings: list[Finding]) -> ClusterPlan:
+def plan(input: ClusterCheck, findings: list[Finding]) -> ClusterPlan:
     """The plan of an order; `findings` are what the rules say already."""
-    request, before = order.request, order.manifest
+    request, before = input.request, input.manifest
     cluster = cluster_of(request.manifest) if request.action == "apply" else None
     after = manifest_of(cluster) if cluster else {}
     lines = list(_lines(request.cluster, before, after))
@@ -26,8 +26,8 @@ def plan(order: ClusterCheck, findings: list[Finding]) -> ClusterPlan:
     parts = [request.action, *(each.model_dump_json() for each in (outcome, *lines))]
     found = ClusterPlan(
         id=hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16],
-        findings=[*findings, *_expected(order)],
-        advice=rules.advice(cluster) if cluster else [],
+        findings=[*findings, *_expected(input)],
+        warnings=rules.warnings(cluster) if cluster else [],
         effects=lines,
         outcome=outcome,
         deletions=1 if before and not after else 0,
@@ -77,9 +77,9 @@ def _outcome(resource: str, before: Manifest, after: Manifest, action: str) -> O
     return Outcome(resource=resource, action="created" if not before else "unchanged" if before == after else "changed")
 
 
-def _expected(order: ClusterCheck) -> Iterable[Finding]:
+def _expected(input: ClusterCheck) -> Iterable[Finding]:
     """The version the caller has seen and built upon (If-Match, If-None-Match)."""
-    found = version(resource_of(order.manifest)) if order.manifest else ""
-    for key, wanted in order.request.expected.items():
+    found = version(resource_of(input.manifest)) if input.manifest else ""
+    for key, wanted in input.request.expected.items():
         if wanted != found:
             yield Finding(rule="precondition-failed", message=f"{key} is not what was seen", resource=key)

@@ -14,7 +14,7 @@ from activities.declarations import specifications
 from nautes.clients.declarations import Declaration
 from nautes.messages import ids
 from nautes.messages.clusters import Claim, Reserve
-from nautes.messages.declarations import Agreement, Borrow
+from nautes.messages.declarations import AccessRequest, RepositoryUse
 from nautes.messages.operations import ChangeRequest, Effect, Outcome
 from nautes.resources.base import Resource
 from nautes.resources.findings import Finding
@@ -34,12 +34,14 @@ class Intent:
     declaration: Declaration
     group: Any  # the product's, as GitLab has it; None when there is none
     resources: list[Resource]
-    agreements: list[Agreement]
+    foreign_uses: list[RepositoryUse]
 
     @classmethod
-    def of(cls, request: ChangeRequest, declaration: Declaration, group: Any, agreements: list[Agreement]) -> Intent:
+    def of(
+        cls, request: ChangeRequest, declaration: Declaration, group: Any, foreign_uses: list[RepositoryUse]
+    ) -> Intent:
         """The request's manifests as resources."""
-        return cls(request, declaration, group, [resource_of(each) for each in request.manifests], agreements)
+        return cls(request, declaration, group, [resource_of(each) for each in request.manifests], foreign_uses)
 
     @property
     def product(self) -> Product | None:
@@ -99,7 +101,7 @@ def expected(intent: Intent) -> Iterable[Finding]:
             yield Finding(rule="precondition-failed", message=text or f"{key} has changed meanwhile", resource=key)
 
 
-def lent(intent: Intent) -> Iterable[Finding]:
+def unopened(intent: Intent) -> Iterable[Finding]:
     """What another product rests on is not taken from under it: a repository, or the binding that opens it."""
     path = intent.request.product
     for each in intent.gone:
@@ -108,7 +110,7 @@ def lent(intent: Intent) -> Iterable[Finding]:
         name = each.name if isinstance(each, CodeRepo) else each.coderepo
         users = [
             f"{user} of {agreement.product}"
-            for agreement in intent.agreements
+            for agreement in intent.foreign_uses
             if agreement.repository == f"{path}/{name}" and agreement.product != path
             for user in agreement.users
             if isinstance(each, CodeRepo) or each.consumer == agreement.product
@@ -180,16 +182,16 @@ def _product_id(intent: Intent) -> str:
     return ids.product_name(number) if number else ""
 
 
-def borrows(intent: Intent) -> list[Borrow]:
+def access_requests(intent: Intent) -> list[AccessRequest]:
     """What the change will need of other products: it declares to use repositories of theirs."""
     if intent.request.action != "apply":
         return []
     before, wanted = (
-        specifications.by_owner(specifications.agreements(tree, intent.declaration))
+        specifications.by_owner(specifications.foreign_uses(tree, intent.declaration))
         for tree in (intent.before, intent.after)
     )
     return [
-        Borrow(owner=owner, product=intent.request.product, wanted=asked, before=before.get(owner, []))
+        AccessRequest(owner=owner, product=intent.request.product, wanted=asked, before=before.get(owner, []))
         for owner, asked in wanted.items()
         if asked != before.get(owner, [])
     ]

@@ -17,8 +17,8 @@ from activities.declarations.worlds import repositories as named
 from nautes.clients.declarations import DECLARATION, Declaration, Declarations
 from nautes.clients.gitlab import DEVELOPER, MAINTAINER, GitLab
 from nautes.messages.common import Requester
-from nautes.messages.declarations import Agreement, Lifetime
-from nautes.messages.gitlab import GroupOrder
+from nautes.messages.declarations import Lifetime, RepositoryUse
+from nautes.messages.gitlab import GroupInput
 from nautes.messages.operations import ChangeRequest, Effect
 from nautes.messages.products import Plan, RepositoryPlan
 from nautes.resources.findings import Finding
@@ -54,16 +54,16 @@ class Planner:
         self._worlds = Worlds(declarations)
         self.policy = policy
 
-    def intent(self, request: ChangeRequest, agreements: list[Agreement]) -> Intent:
+    def intent(self, request: ChangeRequest, foreign_uses: list[RepositoryUse]) -> Intent:
         """The request against the declaration at its head."""
         declaration = self._declarations.product(request.product)
         group = self._gitlab.find(f"/groups/{declaration.group_id}") if declaration.group_id else None
-        return Intent.of(request, declaration, group, agreements)
+        return Intent.of(request, declaration, group, foreign_uses)
 
     def plan(self, intent: Intent) -> Plan:
         """What the request would do, or why it is refused."""
         request, declaration = intent.request, intent.declaration
-        findings, already, advice = self.judge(intent)
+        findings, already, warnings = self.judge(intent)
         found = {each.name: self._project(intent, each) for each in intent.resources if isinstance(each, CodeRepo)}
         planned = list(self._effects(intent, found))
         plan = Plan(
@@ -73,12 +73,12 @@ class Planner:
             hooks_url=self.policy.hooks_url,
             lifetime=self.policy.lifetime,
             already=already,
-            advice=advice,
+            warnings=warnings,
             outcomes=list(intents.outcomes(intent, planned)),
             effects=planned,
             deletions=len(intent.gone),
             claims=intents.claims(intent),
-            borrows=intents.borrows(intent),
+            access_requests=intents.access_requests(intent),
         )
         plan = self._applied(plan, intent) if request.action == "apply" else self._removed(plan, intent, found)
         plan = plan.model_copy(update={"id": _digest(plan, request)})
@@ -104,11 +104,11 @@ class Planner:
         for before, after in intent.pairs():
             if before is not None and after is not None:
                 new += frozen(before, after, old)
-        new += intents.lent(intent)
-        return new, [*intent.before.findings, *report.already], list(report.advice)
+        new += intents.unopened(intent)
+        return new, [*intent.before.findings, *report.already], list(report.warnings)
 
     def _rights(self, intent: Intent) -> Iterable[Finding]:
-        """The door has asked, but in the letters of the request, and before this change's turn came."""
+        """The API has asked, but in the letters of the request, and before this change's turn came."""
         request, declaration = intent.request, intent.declaration
         if not declaration.project_id:
             return
@@ -248,10 +248,10 @@ def _digest(plan: Plan, request: ChangeRequest) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _group_order(product: Product) -> GroupOrder:
+def _group_order(product: Product) -> GroupInput:
     gitlab = product.git.gitlab
     nobody = Requester(id=0, username="", name="", email="")  # the change puts its requester here
-    return GroupOrder(
+    return GroupInput(
         path=product.name,
         name=(gitlab.name if gitlab else "") or product.name.rpartition("/")[2],
         visibility=gitlab.visibility if gitlab else "",

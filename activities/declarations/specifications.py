@@ -12,7 +12,7 @@ from collections.abc import Container, Iterable
 from activities.declarations.worlds import repositories
 from nautes.clients.declarations import Declaration
 from nautes.messages import ids
-from nautes.messages.declarations import Agreement, Consumer
+from nautes.messages.declarations import Consumer, RepositoryUse
 from nautes.messages.products import Watch
 from nautes.messages.runtimes import DeploymentSpec, EventSource, PipelineFile, PipelineSpec, Trigger
 from nautes.messages.status import RuntimeLine
@@ -74,7 +74,7 @@ def lines(tree: ProductTree) -> Iterable[RuntimeLine]:
         )
 
 
-def agreements(tree: ProductTree, declaration: Declaration) -> list[Agreement]:
+def foreign_uses(tree: ProductTree, declaration: Declaration) -> list[RepositoryUse]:
     """What the product declares to use of other products' repositories, and which of its own may do so."""
     found = []
     for each in tree.all(CodeRepoBinding):
@@ -88,7 +88,7 @@ def agreements(tree: ProductTree, declaration: Declaration) -> list[Agreement]:
         ]
         users = sorted(other.key for other in runtimes(tree) if each.coderepo in repositories(other))
         found.append(
-            Agreement(
+            RepositoryUse(
                 product=tree.product,
                 repository=each.coderepo,
                 permissions=each.permissions,
@@ -100,9 +100,9 @@ def agreements(tree: ProductTree, declaration: Declaration) -> list[Agreement]:
     return found
 
 
-def by_owner(found: Iterable[Agreement]) -> dict[str, list[Agreement]]:
-    """Agreements by the product whose repositories they are about."""
-    owners: dict[str, list[Agreement]] = {}
+def by_owner(found: Iterable[RepositoryUse]) -> dict[str, list[RepositoryUse]]:
+    """Foreign uses by the product whose repositories they are about."""
+    owners: dict[str, list[RepositoryUse]] = {}
     for each in found:
         owners.setdefault(each.repository.rpartition("/")[0], []).append(each)
     return owners

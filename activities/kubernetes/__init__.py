@@ -16,13 +16,13 @@ from activities.kubernetes.removal import Remover
 from nautes.clients.git import GitCache
 from nautes.clients.kubernetes import Clusters
 from nautes.messages.convergence import (
-    ConvergeOrder,
+    ConvergeInput,
     ConvergeReport,
-    HealthOrder,
+    HealthInput,
     HealthReport,
-    OwnedOrder,
+    OwnedInput,
     OwnedReport,
-    ProbeOrder,
+    ProbeInput,
     ProbeReport,
 )
 
@@ -39,31 +39,31 @@ class KubernetesActivities:
         self._probe = Probe(clusters)
 
     @activity.defn(name="kubernetes.converge")
-    def converge(self, order: ConvergeOrder) -> ConvergeReport:
+    def converge(self, input: ConvergeInput) -> ConvergeReport:
         """Make the owner's objects what is declared. Idempotent: what agrees is not written. Heartbeats."""
-        return self._converger.converge(order, Pulse())
+        return self._converger.converge(input, Pulse())
 
     @activity.defn(name="kubernetes.health")
-    def health(self, order: HealthOrder) -> HealthReport:
+    def health(self, input: HealthInput) -> HealthReport:
         """One look at the owner's objects. Idempotent: it only looks."""
-        return self._doctor.look(order, Pulse())
+        return self._doctor.look(input, Pulse())
 
     @activity.defn(name="kubernetes.await_health")
-    def await_health(self, order: HealthOrder) -> HealthReport:
+    def await_health(self, input: HealthInput) -> HealthReport:
         """Wait until all are healthy or the time is over. Idempotent: it only looks. Heartbeats."""
-        return self._doctor.wait(order, Pulse())
+        return self._doctor.wait(input, Pulse())
 
     @activity.defn(name="kubernetes.probe")
-    def probe(self, order: ProbeOrder) -> ProbeReport:
+    def probe(self, input: ProbeInput) -> ProbeReport:
         """Is the cluster reachable, and are the rights sufficient? Idempotent: it only asks."""
-        return self._probe.look(order)
+        return self._probe.look(input)
 
     @activity.defn(name="kubernetes.delete_owned")
-    def delete_owned(self, order: OwnedOrder) -> OwnedReport:
+    def delete_owned(self, input: OwnedInput) -> OwnedReport:
         """Delete all the owner has and wait until it is gone. Idempotent: nothing there is success. Heartbeats."""
-        return self._remover.delete(order, Pulse())
+        return self._remover.delete(input, Pulse())
 
     @activity.defn(name="kubernetes.await_gone")
-    def await_gone(self, order: OwnedOrder) -> OwnedReport:
+    def await_gone(self, input: OwnedInput) -> OwnedReport:
         """Wait until nothing of the owner is left. Idempotent: it only looks, and drops the empty inventory. Heartbeats."""
-        return self._remover.wait(order, Pulse())
+        return self._remover.wait(input, Pulse())

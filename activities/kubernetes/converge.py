@@ -18,11 +18,11 @@ from activities.kubernetes.parents import Parents
 from nautes.clients.git import GitCache
 from nautes.clients.kubernetes import Cluster, Clusters, Kind
 from nautes.convergence import guard, inventory
-from nautes.convergence.known_files import KnownFiles
 from nautes.convergence.manifests import Manifests, parse, parse_objects
 from nautes.convergence.objects import Finding, Key, Object, desired, key_of
+from nautes.convergence.parsed_files import ParsedFiles
 from nautes.convergence.plan import Plan, plan
-from nautes.messages.convergence import OUTCOMES_LIMIT, ConvergeOrder, ConvergeReport, ObjectOutcome
+from nautes.messages.convergence import OUTCOMES_LIMIT, ConvergeInput, ConvergeReport, ObjectOutcome
 from nautes.messages.errors import Refused
 from nautes.resources.findings import Finding as Wrong
 
@@ -48,55 +48,55 @@ class Converger:
     def __init__(self, clusters: Clusters, git: GitCache | None = None) -> None:
         self._clusters = clusters
         self._git = git
-        self._known = KnownFiles()
+        self._known = ParsedFiles()
 
-    def converge(self, order: ConvergeOrder, beat: Beat = lambda *_: None) -> ConvergeReport:
+    def converge(self, input: ConvergeInput, beat: Beat = lambda *_: None) -> ConvergeReport:
         """One convergence. Idempotent: what agrees already is not written.
 
         Raises Refused (a tree that must not be read, nothing declared at all), NotFound, Forbidden, Unavailable.
         """
         seconds: dict[str, float] = {}
         clock = _Clock(seconds)
-        cluster = self._clusters.get(order.cluster)
-        look = Look(cluster, order.owner, order.namespaces if order.account else (), beat)
-        parents = Parents(cluster, order)
+        cluster = self._clusters.get(input.cluster)
+        look = Look(cluster, input.owner, input.namespaces if input.account else (), beat)
+        parents = Parents(cluster, input)
         with ThreadPoolExecutor(1, thread_name_prefix="look") as beside:
-            begun = beside.submit(look.begin, [parents.namespace], everything=order.prune)
-            declared = self._declared(cluster, order)
+            begun = beside.submit(look.begin, [parents.namespace], everything=input.prune)
+            declared = self._declared(cluster, input)
             clock("read")
-            found = look.complete(begun.result(), declared.kinds.values(), everything=order.prune)
+            found = look.complete(begun.result(), declared.kinds.values(), everything=input.prune)
         made = plan(
             declared.wanted,
             found.live,
             known=cluster.memory.knows,
             keep=declared.keep,
-            prune=order.prune and declared.complete,
+            prune=input.prune and declared.complete,
         )
-        self._refuse_foreign(look, order, declared, made)
+        self._refuse_foreign(look, input, declared, made)
         clock("list")
-        if order.dry_run:
-            return _report(order, declared, made, [*_planned(made)], 0, seconds)
-        writer = Writer(cluster, order.account, beat)
+        if input.dry_run:
+            return _report(input, declared, made, [*_planned(made)], 0, seconds)
+        writer = Writer(cluster, input.account, beat)
         results = self._apply(cluster, writer, parents, found, declared, made, beat)
         clock("apply")
         results += writer.prune([(key, found.kind(key), found.live[key]["metadata"]["uid"]) for key in made.prune])
         parents.settle(_left(found, declared, results))
         clock("prune")
         return _report(
-            order, declared, made, [each.outcome for each in results], writer.writes + parents.writes, seconds
+            input, declared, made, [each.outcome for each in results], writer.writes + parents.writes, seconds
         )
 
-    def _declared(self, cluster: Cluster, order: ConvergeOrder) -> _Declared:
-        manifests = self._manifests(order)
+    def _declared(self, cluster: Cluster, input: ConvergeInput) -> _Declared:
+        manifests = self._manifests(input)
         scope = guard.Scope(
-            namespaces=tuple(order.namespaces),
-            cluster_kinds=frozenset(order.allowed_cluster_kinds),
-            platform_namespaces=frozenset(order.platform_namespaces),
-            platform=order.account is None,
-            account=order.account or "",
-            binding=order.binding,
+            namespaces=tuple(input.namespaces),
+            cluster_kinds=frozenset(input.allowed_cluster_kinds),
+            platform_namespaces=frozenset(input.platform_namespaces),
+            platform=input.account is None,
+            account=input.account or "",
+            binding=input.binding,
         )
-        labels = {inventory.PART_OF: inventory.label(order.owner)}
+        labels = {inventory.PART_OF: inventory.label(input.owner)}
         defined = scopes(manifests.objects)
         found = _Declared(complete=manifests.complete)
         found.outcomes = [_refusal(each) for each in manifests.findings]
@@ -117,12 +117,12 @@ class Converger:
                 found.kinds[kind.group, kind.kind] = kind
         return found
 
-    def _manifests(self, order: ConvergeOrder) -> Manifests:
-        if order.source is None:
-            return parse_objects(order.objects)
-        if self._git is None or order.objects:
+    def _manifests(self, input: ConvergeInput) -> Manifests:
+        if input.source is None:
+            return parse_objects(input.objects)
+        if self._git is None or input.objects:
             raise Refused("converge-order", "an order names either a source or objects")
-        source = order.source
+        source = input.source
         files = self._git.files(source.repository, source.commit, source.path)
         manifests = parse(((each.path, each.content) for each in files), self._known.read)
         if manifests.generator:
@@ -130,10 +130,10 @@ class Converger:
             raise Refused("manifests-generator", f"{wrong.resource}: {wrong.message}", findings=[wrong])
         return manifests
 
-    def _refuse_foreign(self, look: Look, order: ConvergeOrder, declared: _Declared, made: Plan) -> None:
+    def _refuse_foreign(self, look: Look, input: ConvergeInput, declared: _Declared, made: Plan) -> None:
         """What would be created but is in somebody else's inventory is theirs: two owners must not fight over it."""
         groups = {(change.key.group, change.key.kind) for change in made.create}
-        namespaces = order.namespaces if order.account else ()
+        namespaces = input.namespaces if input.account else ()
         theirs: dict[Key, str] = {}
         for group in groups & declared.kinds.keys():
             theirs |= look.foreign(declared.kinds[group], namespaces)
@@ -193,7 +193,7 @@ def _left(found: Inventory, declared: _Declared, results: Iterable[Result]) -> l
 
 
 def _report(
-    order: ConvergeOrder,
+    input: ConvergeInput,
     declared: _Declared,
     made: Plan,
     done: list[ObjectOutcome],
@@ -205,7 +205,7 @@ def _report(
     counts["unchanged"] += len(made.unchanged)
     told = sorted((each for each in every if each.action != "unchanged"), key=lambda each: ORDER.index(each.action))
     return ConvergeReport(
-        commit=order.source.commit if order.source else "",
+        commit=input.source.commit if input.source else "",
         outcomes=told[:OUTCOMES_LIMIT],
         omitted=max(0, len(told) - OUTCOMES_LIMIT),
         writes=writes,

@@ -10,7 +10,7 @@ from activities.kubernetes.inventory import Inventory, Look, parent_namespaces
 from nautes.clients.kubernetes import Cluster, Clusters, Kind
 from nautes.convergence.health import Health, health
 from nautes.convergence.objects import Key, Object
-from nautes.messages.convergence import OUTCOMES_LIMIT, HealthOrder, HealthReport, ObjectHealth
+from nautes.messages.convergence import OUTCOMES_LIMIT, HealthInput, HealthReport, ObjectHealth
 
 WATCH = 5  # seconds of one watch: between two of them cancellation is noticed and a heartbeat sent
 LOOK_EVERY = 0.2  # seconds between two looks at least
@@ -24,20 +24,20 @@ class Doctor:
     def __init__(self, clusters: Clusters) -> None:
         self._clusters = clusters
 
-    def look(self, order: HealthOrder, beat: Beat = lambda *_: None) -> HealthReport:
+    def look(self, input: HealthInput, beat: Beat = lambda *_: None) -> HealthReport:
         """One look: one list per kind. Idempotent: it only looks. Raises Unavailable."""
-        return report(self._take(self._clusters.get(order.cluster), order, beat).live)
+        return report(self._take(self._clusters.get(input.cluster), input, beat).live)
 
-    def wait(self, order: HealthOrder, beat: Beat = lambda *_: None) -> HealthReport:
+    def wait(self, input: HealthInput, beat: Beat = lambda *_: None) -> HealthReport:
         """Until all objects are healthy or `within` seconds are over; how it stands then. Raises Unavailable.
 
         What is not healthy is watched one kind after the other: all must become healthy, so the order does not matter.
         """
-        cluster = self._clusters.get(order.cluster)
-        deadline = time.monotonic() + order.within
+        cluster = self._clusters.get(input.cluster)
+        deadline = time.monotonic() + input.within
         pause = threading.Event()
         while True:
-            found = self._take(cluster, order, beat)
+            found = self._take(cluster, input, beat)
             sick = _sick(found.live)
             left = deadline - time.monotonic()
             if not sick or left <= 0:
@@ -45,13 +45,13 @@ class Doctor:
             beat(f"{len(sick)} of {len(found.live)} objects are not healthy")
             group, kind = next(iter(sick))[:2]
             began = time.monotonic()
-            self._watch(cluster, order, found.kinds[group, kind], min(left, WATCH), beat)
+            self._watch(cluster, input, found.kinds[group, kind], min(left, WATCH), beat)
             pause.wait(max(0.0, LOOK_EVERY - (time.monotonic() - began)))  # a watch may end at once
 
-    def _watch(self, cluster: Cluster, order: HealthOrder, kind: Kind, seconds: float, beat: Beat) -> None:
+    def _watch(self, cluster: Cluster, input: HealthInput, kind: Kind, seconds: float, beat: Beat) -> None:
         """Until all objects of one kind are healthy or the time is over."""
-        look = Look(cluster, order.owner, order.namespaces, beat)
-        namespace = order.namespaces[0] if len(order.namespaces) == 1 and kind.namespaced else ""
+        look = Look(cluster, input.owner, input.namespaces, beat)
+        namespace = input.namespaces[0] if len(input.namespaces) == 1 and kind.namespaced else ""
         listing = cluster.list(kind, namespace=namespace, selector=look.selector)
         sick = {item["metadata"]["uid"] for item in listing.items if health(item).status != "Current"}
         if not sick:
@@ -67,8 +67,8 @@ class Doctor:
             if not sick:
                 return
 
-    def _take(self, cluster: Cluster, order: HealthOrder, beat: Beat) -> Inventory:
-        return Look(cluster, order.owner, order.namespaces, beat).take(parent_namespaces(order.namespaces))
+    def _take(self, cluster: Cluster, input: HealthInput, beat: Beat) -> Inventory:
+        return Look(cluster, input.owner, input.namespaces, beat).take(parent_namespaces(input.namespaces))
 
 
 def report(live: Mapping[Key, Object]) -> HealthReport:

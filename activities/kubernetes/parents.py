@@ -14,18 +14,18 @@ from nautes.convergence import inventory
 from nautes.convergence.inventory import PLATFORM_NAMESPACE, Parent
 from nautes.convergence.objects import Object
 from nautes.convergence.plan import Change
-from nautes.messages.convergence import ConvergeOrder
+from nautes.messages.convergence import ConvergeInput
 from nautes.messages.errors import NotFound
 
 
 class Parents:
     """The parent of one order."""
 
-    def __init__(self, cluster: Cluster, order: ConvergeOrder) -> None:
+    def __init__(self, cluster: Cluster, input: ConvergeInput) -> None:
         self._cluster = cluster
-        self._owner = order.owner
-        self.namespace = order.namespaces[0] if order.account else PLATFORM_NAMESPACE
-        self._namespaces = frozenset(order.namespaces)
+        self._owner = input.owner
+        self.namespace = input.namespaces[0] if input.account else PLATFORM_NAMESPACE
+        self._namespaces = frozenset(input.namespaces)
         self._live: Object | None = None
         self._wanted = Parent(self._owner, self.namespace)
         self.writes = 0

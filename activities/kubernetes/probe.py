@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from activities.patience import waited
+from activities.elapsed import elapsed
 from nautes.clients.kubernetes import Cluster, Clusters
-from nautes.messages.convergence import ProbeOrder, ProbeReport
+from nautes.messages.convergence import ProbeInput, ProbeReport
 from nautes.messages.errors import Forbidden, Refused, Unavailable
 
-PATIENCE = 8.0  # seconds after which a cluster that cannot be reached is refused instead of waited for
+TIMEOUT = 8.0  # seconds after which a cluster that cannot be reached is refused instead of waited for
 OLDEST = (1, 20)
 # What the platform does in a cluster, as (verb, group, resource): asked for one by one unless everything is allowed.
 NEEDED: Sequence[tuple[str, str, str]] = (
@@ -34,14 +34,14 @@ class Probe:
     def __init__(self, clusters: Clusters) -> None:
         self._clusters = clusters
 
-    def look(self, order: ProbeOrder) -> ProbeReport:
+    def look(self, input: ProbeInput) -> ProbeReport:
         """Raises Refused (unreachable for some seconds, too old), Forbidden (names the missing right), Unavailable."""
         try:
-            cluster = self._clusters.get(order.cluster)
+            cluster = self._clusters.get(input.cluster)
             version = cluster.call("GET", "/version")
             self._rights(cluster)
         except Unavailable as error:
-            if waited() < PATIENCE:
+            if elapsed() < TIMEOUT:
                 raise
             raise Refused("cluster-unreachable", error.message) from None
         if (_number(version.get("major")), _number(version.get("minor"))) < OLDEST:

@@ -15,7 +15,7 @@ from activities.kubernetes.health import report
 from activities.kubernetes.inventory import Inventory, Look, parent_namespaces
 from nautes.clients.kubernetes import Cluster, Clusters
 from nautes.convergence.objects import metadata
-from nautes.messages.convergence import OUTCOMES_LIMIT, ObjectHealth, OwnedOrder, OwnedReport
+from nautes.messages.convergence import OUTCOMES_LIMIT, ObjectHealth, OwnedInput, OwnedReport
 from nautes.messages.errors import Forbidden, NotFound
 
 LOOK_FIRST, LOOK_LAST = 0.2, 2.0  # seconds between two looks at what is still going; they grow
@@ -29,49 +29,49 @@ class Remover:
     def __init__(self, clusters: Clusters) -> None:
         self._clusters = clusters
 
-    def delete(self, order: OwnedOrder, beat: Beat = lambda *_: None) -> OwnedReport:
+    def delete(self, input: OwnedInput, beat: Beat = lambda *_: None) -> OwnedReport:
         """Delete all objects and wait, `within` seconds at most, until they are gone; then the parent.
 
         Idempotent: an owner who has nothing is removed. Raises Forbidden (with the first object that may not be deleted),
         Unavailable.
         """
-        cluster = self._clusters.get(order.cluster)
-        found = self._take(cluster, order, beat)
+        cluster = self._clusters.get(input.cluster)
+        found = self._take(cluster, input, beat)
         due = {key: item for key, item in found.live.items() if not metadata(item).get("deletionTimestamp")}
-        writer = Writer(cluster, order.account, beat)
+        writer = Writer(cluster, input.account, beat)
         results = writer.prune([(key, found.kind(key), item["metadata"]["uid"]) for key, item in due.items()])
         refused = [each.outcome for each in results if each.outcome.action != "pruned"]
         if refused:
             first = refused[0]
             raise Forbidden("kubernetes-forbidden", f"{first.kind}/{first.name} cannot be deleted: {first.reason}")
-        return self.wait(order, beat).model_copy(update={"deleted": len(results)})
+        return self.wait(input, beat).model_copy(update={"deleted": len(results)})
 
-    def wait(self, order: OwnedOrder, beat: Beat = lambda *_: None) -> OwnedReport:
+    def wait(self, input: OwnedInput, beat: Beat = lambda *_: None) -> OwnedReport:
         """Until nothing is left or `within` seconds are over; what is left then. The parent goes last."""
-        cluster = self._clusters.get(order.cluster)
-        deadline = time.monotonic() + order.within
+        cluster = self._clusters.get(input.cluster)
+        deadline = time.monotonic() + input.within
         pause, seconds = threading.Event(), LOOK_FIRST
-        found = self._take(cluster, order, beat)
+        found = self._take(cluster, input, beat)
         while True:
             if not found.live:
-                self._forget(cluster, found, order)
+                self._forget(cluster, found, input)
                 return OwnedReport()
             beat(f"{len(found.live)} objects are still there")
             if time.monotonic() >= deadline:
                 return OwnedReport(remaining=_remaining(found))
             pause.wait(seconds)
             seconds = min(LOOK_LAST, seconds * 1.5)
-            found = self._take(cluster, order, beat, found)
+            found = self._take(cluster, input, beat, found)
 
-    def _take(self, cluster: Cluster, order: OwnedOrder, beat: Beat, before: Inventory | None = None) -> Inventory:
+    def _take(self, cluster: Cluster, input: OwnedInput, beat: Beat, before: Inventory | None = None) -> Inventory:
         """`before` is an earlier look: only kinds of which there was something then are looked at again."""
-        look = Look(cluster, order.owner, order.namespaces, beat)
+        look = Look(cluster, input.owner, input.namespaces, beat)
         if before is None:
-            return look.take(parent_namespaces(order.namespaces))
+            return look.take(parent_namespaces(input.namespaces))
         kinds = {before.kind(key) for key in before.live}
-        return replace(look.take(parent_namespaces(order.namespaces), kinds, everything=False), parent=before.parent)
+        return replace(look.take(parent_namespaces(input.namespaces), kinds, everything=False), parent=before.parent)
 
-    def _forget(self, cluster: Cluster, found: Inventory, order: OwnedOrder) -> None:
+    def _forget(self, cluster: Cluster, found: Inventory, input: OwnedInput) -> None:
         kind = cluster.kind("v1", "Secret")
         if kind is None:
             raise NotFound("kubernetes-kind", "the cluster does not serve Secrets")

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from nautes.resources.cluster import Cluster
 
-GROUND = "ground"  # what the platform itself needs in every cluster
-BUILT_IN = {"nautes", "vault"}  # the engine itself, and what the ground of every cluster already holds
+BOOTSTRAP = "bootstrap"  # what the platform itself needs in every cluster
+BUILT_IN = {"nautes", "vault"}  # the engine itself, and what the bootstrap of every cluster already holds
 ORDER = (
     "certManagement",
     "gateway",
@@ -38,7 +38,7 @@ def shared(name: str, server: str, clusters: Mapping[str, Cluster]) -> list[str]
     ]
     if not others:
         return []
-    return sorted({GROUND, *(used.name for each in others for used in each.components_list.filled().values())})
+    return sorted({BOOTSTRAP, *(used.name for each in others for used in each.components_list.filled().values())})
 
 
 def _address(server: str) -> tuple[str, int]:

@@ -1,7 +1,7 @@
 """Which repository's deploy keys open which repository: the whole table of a product, from its declaration alone.
 
 A key is the identity of the repository that uses it (the consumer); access is that key enabled on another repository (the
-target). Used by whoever plans a product's keys; `repositories.agree_keys` brings one target in line with its row. The table
+target). Used to plan a product's keys; `repositories.ensure_foreign_keys` brings one target in line with its row. The table
 is always made anew and whole: what stands in it no more is taken away, whether or not the target has a project.
 """
 
@@ -40,7 +40,7 @@ class Consumer:
 
 
 @dataclass(frozen=True)
-class Agreed:
+class ForeignUse:
     """The other side of a binding: another product declares to use a repository of this one, by full path."""
 
     product: str
@@ -49,11 +49,11 @@ class Agreed:
     consumers: tuple[Consumer, ...] = ()
 
 
-def wanted(tree: ProductTree, agreed: Sequence[Agreed] = ()) -> dict[str, frozenset[Access]]:
+def wanted(tree: ProductTree, foreign_uses: Sequence[ForeignUse] = ()) -> dict[str, frozenset[Access]]:
     """Every key that is to open each repository of a product, its own included.
 
     The answer is by name of the repository; a binding on a repository that is not declared opens nothing, and one for another
-    product only what that product has agreed to.
+    product only what that product declares to use.
     """
     repositories = tree.all(CodeRepo)
     own = [Consumer(_path(tree, each), each.project) for each in repositories]
@@ -64,7 +64,7 @@ def wanted(tree: ProductTree, agreed: Sequence[Agreed] = ()) -> dict[str, frozen
                 *_both(_path(tree, each)),
                 *_siblings(tree, each, repositories),
                 *_bound(tree, each, bindings, own),
-                *_lent(tree, each, agreed),
+                *_opened_to_others(tree, each, foreign_uses),
             ]
         )
         for each in repositories
@@ -92,9 +92,9 @@ def _bound(
                     yield Access(each.repository, binding.permissions)
 
 
-def _lent(tree: ProductTree, target: CodeRepo, agreed: Sequence[Agreed]) -> Iterator[Access]:
+def _opened_to_others(tree: ProductTree, target: CodeRepo, foreign_uses: Sequence[ForeignUse]) -> Iterator[Access]:
     """The keys of other products' repositories, where both sides say so."""
-    for each in agreed:
+    for each in foreign_uses:
         if each.repository == _path(tree, target):
             for binding in openings(tree, each):
                 for consumer in each.consumers:
@@ -102,11 +102,11 @@ def _lent(tree: ProductTree, target: CodeRepo, agreed: Sequence[Agreed]) -> Iter
                         yield Access(consumer.repository, each.permission)
 
 
-def openings(tree: ProductTree, agreed: Agreed) -> Iterator[CodeRepoBinding]:
+def openings(tree: ProductTree, use: ForeignUse) -> Iterator[CodeRepoBinding]:
     """The bindings by which a product opens what another one declares to use."""
     for each in tree.all(CodeRepoBinding):
-        same = f"{tree.product}/{each.coderepo}" == agreed.repository and each.opened_to == agreed.product
-        if same and agreed.product != tree.product and each.permissions in (agreed.permission, "readwrite"):
+        same = f"{tree.product}/{each.coderepo}" == use.repository and each.opened_to == use.product
+        if same and use.product != tree.product and each.permissions in (use.permission, "readwrite"):
             yield each
 
 

@@ -1,6 +1,6 @@
 """What a runtime becomes in its cluster: namespaces, an account in each, and the rights of that account.
 
-Called by workflows/orders.py (names) and activities/runtimes.py (objects). Names carry the product's id, so that no product
+Called by workflows/inputs.py (names) and activities/runtimes.py (objects). Names carry the product's id, so that no product
 can take another's.
 """
 

@@ -1,4 +1,4 @@
-"""What a virtual worker becomes on its host: a control plane in a namespace of its own, and the door to it.
+"""What a virtual worker becomes on its host: a control plane in a namespace of its own, and the API to it.
 
 Pure; used by workflows/virtual.py (what is ordered) and activities/virtual.py (what is applied). Names are those of the
 vcluster chart: the control plane writes its kubeconfig into the Secret `vc-<cluster>` itself.

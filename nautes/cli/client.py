@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import httpx  # takes a while to load: only requests need it
 
 REFUSED, USAGE = 1, 2  # exit codes
-PATIENCE = 60.0  # seconds a command is sent again while the API says that it cannot now
+TIMEOUT = 60.0  # seconds a command is sent again while the API says that it cannot now
 SILENCE = (
     40.0  # seconds without a sign of life after which a stream of events is given up; the API sends one every 15 s
 )
@@ -52,7 +52,7 @@ class Api:
 
     server: str
     token: str
-    patience: float | None = None  # seconds a request is sent again while the server cannot be reached; None: PATIENCE
+    timeout: float | None = None  # seconds a request is sent again while the server cannot be reached; None: TIMEOUT
 
     @functools.cached_property
     def _client(self) -> httpx.Client:
@@ -60,18 +60,18 @@ class Api:
 
         return httpx.Client()
 
-    def get(self, path: str, patience: float = 0, **query: Any) -> Any:
-        """GET; the decoded answer. `patience` is how many seconds longer than usual the server may take."""
-        return self._send("GET", path, query, wait=patience)
+    def get(self, path: str, timeout: float = 0, **query: Any) -> Any:
+        """GET; the decoded answer. `timeout` is how many seconds longer than usual the server may take."""
+        return self._send("GET", path, query, wait=timeout)
 
-    def post(self, path: str, content: bytes = b"", patience: float = 0, **query: Any) -> Any:
+    def post(self, path: str, content: bytes = b"", timeout: float = 0, **query: Any) -> Any:
         """POST; a server that cannot now is asked again with the same idempotency key."""
         headers = {"Idempotency-Key": secrets.token_hex(16), "Content-Type": "application/yaml"}
-        return self._send("POST", path, query, content, headers, patience)
+        return self._send("POST", path, query, content, headers, timeout)
 
-    def delete(self, path: str, patience: float = 0, **query: Any) -> Any:
+    def delete(self, path: str, timeout: float = 0, **query: Any) -> Any:
         """DELETE, as `post`."""
-        return self._send("DELETE", path, query, headers={"Idempotency-Key": secrets.token_hex(16)}, wait=patience)
+        return self._send("DELETE", path, query, headers={"Idempotency-Key": secrets.token_hex(16)}, wait=timeout)
 
     def items(self, path: str, limit: int = 0, **query: Any) -> list[dict[str, Any]]:
         """Every item of a list (at most `limit` when given), page by page; begun anew when its pages are gone."""
@@ -128,7 +128,7 @@ class Api:
 
         sent = {**self._headers(), **(headers or {})}
         params = {name: value for name, value in query.items() if value is not None}
-        deadline = time.monotonic() + (PATIENCE if self.patience is None else self.patience)
+        deadline = time.monotonic() + (TIMEOUT if self.timeout is None else self.timeout)
         while True:
             try:
                 answer = self._client.request(

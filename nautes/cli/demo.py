@@ -14,8 +14,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from nautes_sandbox.journey import Journey, StepFailedError
 from nautes_sandbox.process import ServiceError
+from nautes_sandbox.scenario import Scenario, StepFailedError
 from nautes_sandbox.world import World
 
 SYSTEMS = ("GitLab", "Git", "Vault", "Kubernetes")
@@ -39,16 +39,16 @@ class Row:
 def play(directory: Path, *, keep: bool) -> int:
     """Carry out the main process; the exit code says whether every step held."""
     world = World(directory)
-    journey = Journey(world, say=_quiet)
+    scenario = Scenario(world, say=_quiet)
     rows: list[Row] = []
     try:
-        _play(world, journey, rows, keep)
+        _play(world, scenario, rows, keep)
     except (StepFailedError, ServiceError) as error:
         console.print(f"[red]did not hold:[/red] {error}", highlight=False)
         console.print(f"logs: {directory}", highlight=False)
         return 1
     finally:
-        journey.close()
+        scenario.close()
         _summary(rows)
         if not keep:
             world.down()
@@ -58,27 +58,27 @@ def play(directory: Path, *, keep: bool) -> int:
     return 0
 
 
-def _play(world: World, journey: Journey, rows: list[Row], keep: bool) -> None:
+def _play(world: World, scenario: Scenario, rows: list[Row], keep: bool) -> None:
     steps: list[tuple[str, Callable[[], object]]] = [
         ("start the servers", lambda: world.up(_progress)),
-        ("install: Vault, tenant repository, people", journey.install),
-        ("register two runtime clusters", journey.register_clusters),
-        ("initialize a product", journey.initialize_product),
-        ("deploy: push manifests, converged and healthy", journey.deploy),
-        ("change one object: exactly one write", journey.change_one),
-        ("remove a file: its object is pruned", journey.prune),
-        ("aim at another namespace: refused, the rest converges", journey.refuse_foreign),
-        ("edit by hand in the cluster: put back", journey.correct_drift),
-        ("lose a webhook: deployed all the same", journey.lose_webhook),
-        ("push source code: the pipeline succeeds", journey.run_pipeline),
-        ("break the build: GitLab says so", journey.break_build),
-        ("view: status, runs, explain, wait", lambda: console.print(journey.view(), highlight=False)),
-        ("lose all of Temporal's data: nothing written, all known", journey.lose_memory),
+        ("install: Vault, tenant repository, people", scenario.install),
+        ("register two runtime clusters", scenario.register_clusters),
+        ("initialize a product", scenario.initialize_product),
+        ("deploy: push manifests, converged and healthy", scenario.deploy),
+        ("change one object: exactly one write", scenario.change_one),
+        ("remove a file: its object is pruned", scenario.prune),
+        ("aim at another namespace: refused, the rest converges", scenario.refuse_foreign),
+        ("edit by hand in the cluster: put back", scenario.correct_drift),
+        ("lose a webhook: deployed all the same", scenario.lose_webhook),
+        ("push source code: the pipeline succeeds", scenario.run_pipeline),
+        ("break the build: GitLab says so", scenario.break_build),
+        ("view: status, runs, explain, wait", lambda: console.print(scenario.view(), highlight=False)),
+        ("lose all of Temporal's data: nothing written, all known", scenario.lose_memory),
     ]
     if not keep:
         steps += [
-            ("remove the product: nothing left", journey.destroy),
-            ("remove the clusters", journey.unregister),
+            ("remove the product: nothing left", scenario.destroy),
+            ("remove the clusters", scenario.unregister),
         ]
     for title, step in steps:
         rows.append(_timed(world, title, step))

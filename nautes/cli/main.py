@@ -63,7 +63,7 @@ def version(output: options.Output = "wide") -> None:
     found: dict[str, Any] = {"client": installed("nautes")}
     try:
         server = options.server()
-        described = Api(server, "", patience=0).get("/openapi.json")
+        described = Api(server, "", timeout=0).get("/openapi.json")
         found["server"] = {"address": server, "version": str(described.get("info", {}).get("version", "unknown"))}
     except CommandError as error:
         if error.exit_code != USAGE:

@@ -24,7 +24,7 @@ def plan(operations: Operations) -> None:
     for operation in operations:
         told = _resources(operation)
         _systems(operation, told)
-        show.advice(operation)
+        show.warnings(operation)
 
 
 def count(operations: Operations) -> None:

@@ -76,7 +76,7 @@ def veiled(value: Any) -> Any:
 
 
 def outcomes(operations: list[dict[str, Any]]) -> None:
-    """How the operations of a command ended: one line per resource; advice and older defects on standard error."""
+    """How the operations of a command ended: one line per resource; warnings and older defects on standard error."""
     for operation in operations:
         for outcome in operation.get("outcomes", []):
             line(f"{outcome['resource']} {outcome['action']}")
@@ -84,12 +84,12 @@ def outcomes(operations: list[dict[str, Any]]) -> None:
             line(f"still running: {operation['operation']}")
         for finding in operation.get("already", []):
             err.print(f"was wrong before: {escape(finding['message'])}")
-        advice(operation)
+        warnings(operation)
 
 
-def advice(operation: dict[str, Any]) -> None:
+def warnings(operation: dict[str, Any]) -> None:
     """What the platform advises; it refuses nothing."""
-    for finding in operation.get("advice", []):
+    for finding in operation.get("warnings", []):
         hint = f" ({finding['hint']})" if finding.get("hint") else ""
         note(f"{finding['message']}{hint}")
 

@@ -1,6 +1,6 @@
 """Declarations as Git holds them: a product's `default.project` and the tenant repository, parsed once per commit.
 
-Used by the activities that plan, commit and pass on (`Declarations`, at the heads, with the platform's account) and by the door
+Used by the activities that plan, commit and pass on (`Declarations`, at the heads, with the platform's account) and by the API
 (`Parsed`, at a commit that GitLab has just shown to the caller).
 """
 

@@ -1,6 +1,6 @@
-"""GitLab through python-gitlab: one session per thread, one translation of errors. Used by activities and by the door.
+"""GitLab through python-gitlab: one session per thread, one translation of errors. Used by activities and by the API.
 
-Redirects to other hosts are refused. Activities retry nothing here: Temporal does, and shows it. At the door, where somebody
+Redirects to other hosts are refused. Activities retry nothing here: Temporal does, and shows it. At the API, where somebody
 waits and nobody retries, a read whose connection broke is asked once more.
 """
 
@@ -28,7 +28,7 @@ _MOVED = ("Could not update refs", "has changed since you started editing", "alr
 
 
 class GitLab:
-    """`token` is the platform's or, at the door, the caller's own; `timeout` in seconds per call.
+    """`token` is the platform's or, at the API, the caller's own; `timeout` in seconds per call.
 
     `looks`: how often a read is tried whose connection breaks.
     """
@@ -134,7 +134,7 @@ class Branch:
 
 
 class Caller:
-    """The person at the door, known by their own token; every question is asked with it."""
+    """The person at the API, known by their own token; every question is asked with it."""
 
     def __init__(self, url: str, timeout: float = 10.0) -> None:
         self._url, self._timeout = url, timeout

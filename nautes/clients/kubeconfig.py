@@ -1,6 +1,6 @@
-"""A kubeconfig somebody hands us: what it may contain, and what we take out of it.
+"""A kubeconfig somebody actions us: what it may contain, and what we take out of it.
 
-Called at the door and by nautes/clients/kubernetes.py.
+Called at the API and by nautes/clients/kubernetes.py.
 
 A kubeconfig can run programs, read files and point anywhere: everything but an address, a CA and inline credentials is
 refused. No message quotes a value of it.

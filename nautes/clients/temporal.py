@@ -10,14 +10,14 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from nautes.clients.settings import Settings
 from nautes.messages.errors import Unavailable
 
-PATIENCE = 60.0  # seconds a process waits at boot for Temporal to come up
+TIMEOUT = 60.0  # seconds a process waits at boot for Temporal to come up
 FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0
 
 
-async def connect(settings: Settings, *, patience: float = PATIENCE) -> Client:
-    """Connect, with back-off for as long as `patience` seconds. Raises Unavailable."""
+async def connect(settings: Settings, *, timeout: float = TIMEOUT) -> Client:
+    """Connect, with back-off for as long as `timeout` seconds. Raises Unavailable."""
     loop = asyncio.get_running_loop()
-    deadline, wait = loop.time() + patience, FIRST_WAIT
+    deadline, wait = loop.time() + timeout, FIRST_WAIT
     while True:
         try:
             return await Client.connect(

@@ -1,6 +1,6 @@
 """Vault or OpenBao through hvac: AppRole login, KV v2, policies, auth mounts; one translation of errors.
 
-Used by activities and, with a narrower role, by the door. Values never enter an error, a log or a repr. Writers look first:
+Used by activities and, with a narrower role, by the API. Values never enter an error, a log or a repr. Writers look first:
 what already agrees is not written.
 """
 

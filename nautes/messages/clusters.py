@@ -36,7 +36,7 @@ class ClusterState(Payload):
     environments: dict[str, list[str]] = Field(default_factory=dict)  # product path -> names that stand on it
     reserving: dict[str, Reserve] = Field(default_factory=dict)  # product path -> what its last change added
     findings: list[Finding] = []  # why Git's last word was refused
-    advice: list[str] = []  # what is left to people
+    warnings: list[str] = []  # what is left to people
 
     def users(self) -> list[str]:
         """Who uses the cluster, for people: runtimes and virtual clusters by their workflow, then environments."""
@@ -96,14 +96,14 @@ class Uses(Payload):
     runtimes: list[str] = []  # workflow ids; a reservation of any other runtime of the product is dropped
 
 
-class ReserveOrder(Payload):
+class ReserveInput(Payload):
     """Input of the activities `control.reserve` and `control.unreserve`."""
 
     cluster: str
     reserve: Reserve
 
 
-class UsesOrder(Payload):
+class UsesInput(Payload):
     """Input of the activity `control.uses`."""
 
     cluster: str
@@ -117,14 +117,14 @@ class ClusterClaims(Payload):
     claims: list[Claim] = []
 
 
-class ClaimOrder(Payload):
+class ClaimInput(Payload):
     """Input of the activities `control.claim` and `control.release`."""
 
     cluster: str
     claim: Claim
 
 
-class ComponentOrder(Payload):
+class ComponentInput(Payload):
     """Install, look at or remove one component bundle of the catalog."""
 
     cluster: str
@@ -179,7 +179,7 @@ class ClusterPlan(Payload):
 
     id: str = ""
     findings: list[Finding] = []
-    advice: list[Finding] = []
+    warnings: list[Finding] = []
     effects: list[Effect] = []
     outcome: Outcome
     deletions: int = 0
@@ -215,7 +215,7 @@ class DeclaredReport(Payload):
     requester: Requester
 
 
-class VirtualOrder(Payload):
+class VirtualInput(Payload):
     """A virtual cluster on its host. `node_port` 0: the host chooses."""
 
     cluster: str

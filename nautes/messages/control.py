@@ -8,7 +8,7 @@ from nautes.messages.gitlab import Push
 from nautes.messages.runtimes import DeploymentSpec, PipelineSpec
 
 
-class TellOrder(Payload):
+class NotifyInput(Payload):
     """Tell runtimes what they are to be; `removed` are workflow ids of runtimes that are declared no more."""
 
     deployments: list[DeploymentSpec] = []
@@ -16,14 +16,14 @@ class TellOrder(Payload):
     removed: list[str] = []
 
 
-class Told(Payload):
+class Notified(Payload):
     """How many workflows were told; `absent` are names of clusters that have none."""
 
     count: int
     absent: list[str] = []
 
 
-class WakeOrder(Payload):
+class WakeInput(Payload):
     """Start or wake the workflows of what exists: after an installation, or when Temporal's memory was lost.
 
     `gone` are clusters that are declared no more: told where they still are, never started.
@@ -34,13 +34,13 @@ class WakeOrder(Payload):
     products: list[str] = []
 
 
-class AnnounceOrder(Payload):
+class PushesInput(Payload):
     """Pushes that a sweep found, to be passed to whom they concern."""
 
     pushes: list[Push]
 
 
-class ScheduleOrder(Payload):
+class ScheduleInput(Payload):
     """A sweep as a Temporal Schedule; `cluster` empty: the sweeps that are there once, over branches and credentials."""
 
     cluster: str = ""
@@ -52,7 +52,7 @@ class Released(Payload):
     namespaces: list[str]
 
 
-class DriftOrder(Payload):
+class DriftInput(Payload):
     """Look for drift in one cluster; `fingerprints` are those of the last look (runtime -> digest)."""
 
     cluster: str

@@ -37,7 +37,7 @@ class ObjectOutcome(Payload):
     reason: Reason = ""
 
 
-class ConvergeOrder(Payload):
+class ConvergeInput(Payload):
     """Make the objects of `owner` equal to `source` or to `objects` (exactly one of them).
 
     The first of `namespaces` is the default one. `account` is the Kubernetes user every request about the objects is
@@ -73,7 +73,7 @@ class ConvergeReport(Payload):
     seconds: dict[str, float] = Field(default_factory=dict)  # by phase: read, list, apply, prune
 
 
-class HealthOrder(Payload):
+class HealthInput(Payload):
     """Look at the objects of `owner`; `within` seconds bound a wait (kubernetes.await_health)."""
 
     cluster: SecretRef
@@ -100,7 +100,7 @@ class HealthReport(Payload):
     total: int = 0
 
 
-class OwnedOrder(Payload):
+class OwnedInput(Payload):
     """Everything an owner has in a cluster; `within` seconds bound the wait until it is gone.
 
     `account` is the Kubernetes user that deletes; None is the platform itself.
@@ -120,7 +120,7 @@ class OwnedReport(Payload):
     remaining: list[ObjectHealth] = []
 
 
-class ProbeOrder(Payload):
+class ProbeInput(Payload):
     """Is the cluster behind this kubeconfig reachable, and may we do there what the platform needs to do?"""
 
     cluster: SecretRef

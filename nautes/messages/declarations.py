@@ -20,7 +20,7 @@ class Consumer(Payload):
     project: str = ""  # of its product, "" none
 
 
-class Agreement(Payload):
+class RepositoryUse(Payload):
     """The other side of a binding: a product that declares it uses a repository of somebody else."""
 
     product: str  # who uses it
@@ -31,16 +31,16 @@ class Agreement(Payload):
     users: list[str] = []  # runtimes that rest on it, "<Kind>/<name>"
 
 
-class Borrow(Payload):
-    """A product's word to the owner of repositories: `wanted` takes the place of all it said before.
+class AccessRequest(Payload):
+    """What a product asks of the owner of repositories: `wanted` replaces all it asked for before.
 
-    Asked before a commit (`lend`), said after it (`agreed`), and said again with what was `before` when a change is undone.
+    Requested before a commit (`request_access`), reported after it (`use_reported`), and reported again with `before` by an undo.
     """
 
     owner: str
     product: str
-    wanted: list[Agreement] = []
-    before: list[Agreement] = []
+    wanted: list[RepositoryUse] = []
+    before: list[RepositoryUse] = []
 
 
 class Known(Payload):
@@ -53,9 +53,11 @@ class Known(Payload):
     grants: dict[str, str] = Field(default_factory=dict)  # repository -> digest of the keys of others it was given
     clusters: dict[str, list[str]] = Field(default_factory=dict)  # cluster -> environments it was told of
     renew: str = ""  # date on which the first key or token runs out
-    agreements: list[Agreement] = []  # what other products' declarations want of our repositories
+    foreign_uses: list[RepositoryUse] = []  # what other products' declarations want of our repositories
     pending: bool = False  # a cluster did not answer when it was told of its environments: look again after a while
-    agreed: dict[str, str] = Field(default_factory=dict)  # other product -> digest of what it was told we use of it
+    reported_uses: dict[str, str] = Field(
+        default_factory=dict
+    )  # other product -> digest of what it was told we use of it
 
 
 class Lifetime(Payload):

@@ -1,4 +1,4 @@
-"""The one error vocabulary: what a client, an activity or the door may raise.
+"""The one error vocabulary: what a client, an activity or the API may raise.
 
 Clients of outside systems raise these; the worker's interceptor turns them into Temporal application errors (all but
 `Unavailable` are final), the API turns them into RFC 9457 problems. Messages are for people and never carry secrets.
@@ -15,7 +15,7 @@ MESSAGE_LIMIT = 2_000  # characters; a whole response must never travel in an er
 
 
 class NautesError(Exception):
-    """Base of every error that may leave a client, an activity or the door; `code` is stable."""
+    """Base of every error that may leave a client, an activity or the API; `code` is stable."""
 
     final: ClassVar[bool] = True
     status: ClassVar[int] = 500

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nautes.messages.common import Payload
 
 
-class FetchOrder(Payload):
+class FetchInput(Payload):
     """Bring a commit into the worker's cache. `ref` is a branch, tag, full ref or commit."""
 
     repository: str  # path with namespace, "group/name"

@@ -12,7 +12,7 @@ from nautes.messages.secrets import SecretRef
 Made = Literal["created", "changed", "unchanged"]
 
 
-class GroupOrder(Payload):
+class GroupInput(Payload):
     """The group of a product. `owner` becomes its Owner when it is created."""
 
     path: str  # full path, "/" for nested groups
@@ -30,7 +30,7 @@ class GroupState(Payload):
     made: Made
 
 
-class RepositoryOrder(Payload):
+class RepositoryInput(Payload):
     """A project in a group. `path` is the last part; `initialize` gives it a first commit on main."""
 
     group: str  # full path
@@ -49,7 +49,7 @@ class RepositoryState(Payload):
     made: Made
 
 
-class KeysOrder(Payload):
+class KeysInput(Payload):
     """The deploy keys of a repository; private halves are written to Vault in the same activity and nowhere else."""
 
     project_id: int
@@ -73,7 +73,7 @@ class KeyGrant(Payload):
     permission: Permission
 
 
-class AgreeOrder(Payload):
+class ForeignKeysInput(Payload):
     """Every key of other repositories that is to open this one. What is not listed is taken away."""
 
     project_id: int  # of the repository that is opened
@@ -81,7 +81,7 @@ class AgreeOrder(Payload):
     wanted: list[KeyGrant]
 
 
-class KeysAgreed(Payload):
+class ForeignKeysState(Payload):
     """What had to be done to the keys of other repositories, by title."""
 
     made: Made
@@ -91,7 +91,7 @@ class KeysAgreed(Payload):
     missing: list[str] = []  # wanted, but Vault has no such key (yet), or it has ended: left as it is
 
 
-class TokenOrder(Payload):
+class TokenInput(Payload):
     """The project access token of a repository; it is written to Vault in the same activity and nowhere else."""
 
     project_id: int
@@ -107,7 +107,7 @@ class TokenState(Payload):
     secret: SecretRef
 
 
-class WithdrawOrder(Payload):
+class WithdrawInput(Payload):
     """Everything of ours in a repository that stays in GitLab but is declared no more."""
 
     project_id: int
@@ -115,7 +115,7 @@ class WithdrawOrder(Payload):
     hooks_url: str = ""  # our webhooks' addresses begin with it; "" leaves every webhook
 
 
-class HookOrder(Payload):
+class HookInput(Payload):
     """Our webhook on a repository: GitLab event names ("push_events", ...), secret per hook kept in Vault."""
 
     project_id: int
@@ -152,7 +152,7 @@ class FileAction(Payload):
     last_commit_id: str = ""
 
 
-class CommitOrder(Payload):
+class CommitInput(Payload):
     """One commit through the Commits API, authored as the person."""
 
     project_id: int
@@ -170,7 +170,7 @@ class Committed(Payload):
     parent: str
 
 
-class StatusOrder(Payload):
+class StatusInput(Payload):
     """A commit status; GitLab shows it beside the commit."""
 
     project_id: int
@@ -182,7 +182,7 @@ class StatusOrder(Payload):
     target_url: str = ""
 
 
-class CommentOrder(Payload):
+class CommentInput(Payload):
     """A comment on a commit. `marker` makes it one: it is hidden in the text, and said once per commit."""
 
     project_id: int

@@ -42,7 +42,7 @@ class ClusterRequest(Payload):
     cluster: str
     action: Action
     manifest: Manifest = Field(default_factory=dict)
-    kubeconfig: SecretRef | None = None  # staged by the door; None keeps the stored one
+    kubeconfig: SecretRef | None = None  # staged by the API; None keeps the stored one
     requester: Requester
     dry_run: bool = False
     plans: list[str] = []  # as in ChangeRequest
@@ -52,7 +52,7 @@ class ClusterRequest(Payload):
 
 
 def require_bounded(request: ChangeRequest | ClusterRequest) -> None:
-    """Raises Refused for a request that is too large to travel through Temporal; the door may ask before it sends."""
+    """Raises Refused for a request that is too large to travel through Temporal; the API may ask before it sends."""
     size = len(request.model_dump_json())
     if size > REQUEST_LIMIT:
         text = f"the manifests are {size} bytes as one change, at most {REQUEST_LIMIT} are allowed: apply them in parts"
@@ -101,7 +101,7 @@ class OperationResult(Payload):
     findings: list[Finding] = []  # why it was refused
     already: list[Finding] = []  # findings that were there before; they refuse nothing
     effects: list[Effect] = []  # the plan (dry run) or what was done
-    advice: list[Finding] = []  # what the person should know; refuses nothing
+    warnings: list[Finding] = []  # what the person should know; refuses nothing
     plan: str = ""  # id of the plan (dry run): `apply` may name it and is refused if the world has moved
     deletions: int = 0  # resources that go (would go)
     undone: list[str] = []

@@ -6,8 +6,8 @@ from pydantic import Field
 
 from nautes.messages.clusters import Reserve
 from nautes.messages.common import Payload
-from nautes.messages.declarations import Agreement, Author, Borrow, Known, Lifetime, RepositoryAccess
-from nautes.messages.gitlab import GroupOrder, Push
+from nautes.messages.declarations import AccessRequest, Author, Known, Lifetime, RepositoryAccess, RepositoryUse
+from nautes.messages.gitlab import GroupInput, Push
 from nautes.messages.operations import ChangeRequest, Effect, OperationResult, Outcome
 from nautes.messages.runtimes import DeploymentSpec, PipelineSpec
 from nautes.messages.status import RuntimeLine
@@ -47,18 +47,18 @@ class ProductState(Payload):
     message: str = ""
 
 
-class PlanOrder(Payload):
+class PlanInput(Payload):
     """Read the declaration at its head, apply the request in memory, run the rules, say what would be done."""
 
     request: ChangeRequest
-    agreements: list[Agreement] = []  # what other products want of this one's repositories
+    foreign_uses: list[RepositoryUse] = []  # what other products want of this one's repositories
 
 
-class OpenedOrder(Payload):
+class OpenedInput(Payload):
     """Does a product's declaration open what another one declares to use?"""
 
     product: str  # the owner
-    agreements: list[Agreement]
+    foreign_uses: list[RepositoryUse]
 
 
 class RepositoryPlan(Payload):
@@ -83,27 +83,27 @@ class Plan(Payload):
     outcomes: list[Outcome] = []
     effects: list[Effect] = []
     hooks_url: str = ""  # where GitLab reaches our receiver; "/<project id>" is appended
-    group: GroupOrder | None = None  # the Product to be ensured
+    group: GroupInput | None = None  # the Product to be ensured
     repositories: list[RepositoryPlan] = []  # to be ensured
     gone_repositories: list[str] = []  # names to be deleted
     repository_ids: dict[str, int] = Field(default_factory=dict)  # of what is to be deleted
     gone_runtimes: list[str] = []  # workflow ids to be removed and waited for
     product_gone: bool = False
     files: bool = False  # whether the commit has anything to say
-    advice: list[Finding] = []
+    warnings: list[Finding] = []
     id: str = ""  # of this plan: changes when what would be done, or the head it was made at, changes
     deletions: int = 0  # resources that go
     claims: dict[str, Reserve] = Field(default_factory=dict)  # cluster -> what the change will need of it
-    borrows: list[Borrow] = []  # what the change will need of other products
+    access_requests: list[AccessRequest] = []  # what the change will need of other products
     lifetime: Lifetime = Field(default_factory=Lifetime)
 
 
-class FilesOrder(Payload):
+class FilesInput(Payload):
     """Commit the request to default.project: re-read the head, re-apply, re-check, compare-and-swap."""
 
     request: ChangeRequest
     project_id: int
-    agreements: list[Agreement] = []
+    foreign_uses: list[RepositoryUse] = []
     head: str = ""  # at which it was planned; a request that names its plan is committed to no other
 
 
@@ -115,7 +115,7 @@ class FilesCommitted(Payload):
     made: bool  # False: the tree already agreed
 
 
-class SyncOrder(Payload):
+class SyncInput(Payload):
     """Look at the head of default.project: what of it takes effect, and who must be told.
 
     `trusted` are the resources of a change whose rules have run; everything else that is new is judged.
@@ -150,7 +150,7 @@ class SyncReport(Payload):
     withdrawn: dict[str, int] = Field(default_factory=dict)  # name -> project id of those that are declared no more
     access: list[RepositoryAccess] = []  # whose deploy keys of others are to be compared
     uses: dict[str, list[str]] = Field(default_factory=dict)  # cluster -> environments, where it was told otherwise
-    agreements: dict[str, list[Agreement]] = Field(
+    foreign_uses: dict[str, list[RepositoryUse]] = Field(
         default_factory=dict
     )  # owner -> what we use of it, when told otherwise
     hooks_url: str = ""
@@ -160,7 +160,7 @@ class SyncReport(Payload):
     def news(self) -> bool:
         """Whether anything is to be done or remembered."""
         told = self.deployments or self.pipelines or self.removed
-        return bool(told or self.repositories or self.withdrawn or self.access or self.uses or self.agreements)
+        return bool(told or self.repositories or self.withdrawn or self.access or self.uses or self.foreign_uses)
 
 
 class ChangeInput(Payload):

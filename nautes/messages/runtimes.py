@@ -127,7 +127,7 @@ class RunInput(Payload):
     trigger: Trigger
 
 
-class RunOrder(Payload):
+class CreateRunInput(Payload):
     """Create the PipelineRun of a run in its namespace under the runtime's account (idempotent by name)."""
 
     run: RunInput

@@ -21,7 +21,7 @@ class ClusterStatus(Payload):
     claims: dict[str, list[str]] = Field(default_factory=dict)  # runtime ("deployment/<product>/<name>") -> namespaces
     reservations: dict[str, list[str]] = Field(default_factory=dict)  # the same, of runtimes that have yet to claim
     environments: dict[str, list[str]] = Field(default_factory=dict)  # product -> its environments that stand on it
-    advice: list[str] = []  # what is left to people, e.g. components this build does not install
+    warnings: list[str] = []  # what is left to people, e.g. components this build does not install
     findings: list[Finding] = []  # why what the tenant repository says of it was refused
     operation: str = ""
     queued: list[str] = []  # operations whose turn has not come

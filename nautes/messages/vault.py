@@ -6,7 +6,7 @@ from nautes.messages.common import Payload
 from nautes.messages.secrets import SecretRef
 
 
-class KubeconfigOrder(Payload):
+class KubeconfigInput(Payload):
     """Move a staged kubeconfig to its place; `server` overwrites the address in it."""
 
     cluster: str

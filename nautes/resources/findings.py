@@ -1,4 +1,4 @@
-"""What is wrong with a declaration, as data: parsers and rules return it, the door and the workflows report it."""
+"""What is wrong with a declaration, as data: parsers and rules return it, the API and the workflows report it."""
 
 from __future__ import annotations
 

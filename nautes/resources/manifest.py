@@ -1,6 +1,6 @@
 """The face people write: `kind` and `spec` with name and product inside. Text to resources and back, all findings at once.
 
-Used by the door, the command line and the activities that plan; a manifest (as data) is also the form in payloads.
+Used by the API, the command line and the activities that plan; a manifest (as data) is also the form in payloads.
 """
 
 from __future__ import annotations

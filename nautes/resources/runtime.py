@@ -119,7 +119,7 @@ class TransmissionMethod(Model):
 
 
 class Input(Model):
-    """A value that a trigger hands to its pipeline."""
+    """A value that a trigger actions to its pipeline."""
 
     source: InputSource = Field(default_factory=InputSource)
     transmission_method: TransmissionMethod = Field(default_factory=TransmissionMethod)

@@ -1,6 +1,6 @@
 """Rules about clusters, and the defaults a registration fills in before they run.
 
-`check` answers with what refuses a registration, `advice` with what refuses nothing. Called by activities/clusters.py.
+`check` answers with what refuses a registration, `warnings` with what refuses nothing. Called by activities/clusters.py.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def check(
     return found
 
 
-def advice(cluster: Cluster) -> list[Finding]:
+def warnings(cluster: Cluster) -> list[Finding]:
     """What its owner should know and what refuses nothing: the components that this build does not install."""
     return [
         _finding(

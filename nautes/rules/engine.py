@@ -74,11 +74,11 @@ class Rule:
 
 @dataclass(frozen=True)
 class Report:
-    """`new` findings come with the change and refuse it; `already` were there before; `advice` refuses nothing."""
+    """`new` findings come with the change and refuse it; `already` were there before; `warnings` refuses nothing."""
 
     new: list[Finding]
     already: list[Finding]
-    advice: list[Finding] = field(default_factory=list)
+    warnings: list[Finding] = field(default_factory=list)
 
 
 RULES: dict[str, Rule] = {}
@@ -106,7 +106,7 @@ def finding(rule_id: str, resource: Resource, message: str, *, pointer: str = ""
 def check(changed: Iterable[str], before: World, after: World) -> Report:
     """Run the rules on the changed keys and on what refers to them; split new findings from old ones.
 
-    Advice is given about what was changed only.
+    Warnings is given about what was changed only.
     """
     keys = set(changed)
     touched = affected(keys, before.tree, after.tree)
@@ -117,7 +117,7 @@ def check(changed: Iterable[str], before: World, after: World) -> Report:
     return Report(
         new=[each for each in refusing if _same(each) not in known],
         already=[each for each in refusing if _same(each) in known],
-        advice=[each for each in found if RULES[each.rule].advisory and each.resource in keys],
+        warnings=[each for each in found if RULES[each.rule].advisory and each.resource in keys],
     )
 
 

@@ -1,6 +1,6 @@
-"""Rules about what a pipeline runtime says inside itself: names, events, calendars, triggers, inputs, hooks, and advice.
+"""Rules about what a pipeline runtime says inside itself: names, events, calendars, triggers, inputs, hooks, and warnings.
 
-Advice tells what this build accepts, stores and reads back, but does not carry out yet.
+Warnings tells what this build accepts, stores and reads back, but does not carry out yet.
 """
 
 from __future__ import annotations

@@ -55,14 +55,14 @@ ELSEWHERE = (
         "Product",
         "who asks may push to the product's declaration when the change's turn comes",
         "change",
-        "`tests/integration/door/test_who_may.py`",
+        "`tests/integration/api/test_who_may.py`",
     ),
     (
         "product-spelling",
         "Product",
         "a product is written as GitLab writes its group",
         "change",
-        "`tests/integration/door/test_who_may.py`",
+        "`tests/integration/api/test_who_may.py`",
     ),
     (
         "product-in-use",
@@ -104,14 +104,14 @@ ELSEWHERE = (
         "DeploymentRuntime, ProjectPipelineRuntime",
         "a namespace of a cluster belongs to one product, that of a pipeline runtime to it alone",
         "cluster's workflow, before the commit and when the runtime claims",
-        "`tests/workflow/test_cluster_register.py`",
+        "`tests/workflow/test_cluster_claims.py`",
     ),
     (
         "cluster-in-use",
         "Cluster",
         "a cluster that is removed is used by no runtime, no environment and no change, and is host of no other",
         "cluster's workflow",
-        "`tests/workflow/test_cluster_register.py`",
+        "`tests/workflow/test_cluster_claims.py`",
     ),
     (
         "cluster-host-moved",

@@ -40,7 +40,7 @@ path "auth/token/revoke-self" { capabilities = ["update"] }
     f'path "{engine}/*" {{ capabilities = ["create", "read", "update", "patch", "delete", "list"] }}'
     for engine in ("git", "cluster", "tenant", "pki", "repo")
 )
-DOOR_POLICY = """
+API_POLICY = """
 path "cluster/data/staging/*" { capabilities = ["create", "update"] }
 path "cluster/metadata/kubernetes/+/default/admin" { capabilities = ["read"] }
 path "git/data/gitlab/+/default/webhook" { capabilities = ["read"] }
@@ -57,10 +57,10 @@ class Login:
 
 @dataclass(frozen=True)
 class Credentials:
-    """Who may log in: the worker and the door."""
+    """Who may log in: the worker and the API."""
 
     platform: Login
-    door: Login
+    api: Login
 
 
 def credentials(directory: Path) -> Credentials:
@@ -145,7 +145,7 @@ initialize "platform" {{
 def _requests(logins: Credentials) -> str:
     """First-start requests: the AppRole mount, the two policies, the two roles and their secret ids."""
     blocks = [_request("enable-approle", "update", "sys/auth/approle", {"type": "approle"})]
-    for login, policy in ((logins.platform, PLATFORM_POLICY), (logins.door, DOOR_POLICY)):
+    for login, policy in ((logins.platform, PLATFORM_POLICY), (logins.api, API_POLICY)):
         name = login.role_id
         role = {"token_policies": [name], "token_ttl": "1h", "token_max_ttl": "24h", "secret_id_ttl": "0"}
         secret = {"secret_id": login.secret_id_file.read_text().strip()}

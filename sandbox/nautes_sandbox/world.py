@@ -173,7 +173,7 @@ class World:
     def environment(self, role: str = "nautes") -> dict[str, str]:
         """The settings of the platform's own processes; `role` is nautes (worker) or nautes-api (door)."""
         logins = openbao.credentials(self.directory / "openbao")
-        login = logins.platform if role == "nautes" else logins.door
+        login = logins.platform if role == "nautes" else logins.api
         return {
             "NAUTES_TEMPORAL_ADDRESS": self.temporal_address,
             "NAUTES_TEMPORAL_UI_URL": self.temporal_ui_url,

@@ -9,11 +9,11 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from nautes_sandbox.journey import Journey
+from nautes_sandbox.scenario import Scenario
 from nautes_sandbox.world import CLUSTERS, World
-from tests.fault.nursery import Nursery
 from tests.fault.plan import Mode, Plan, Signature
 from tests.fault.proxy import FaultProxy
+from tests.fault.spawner import Spawner
 from tests.fault.state import State, States
 
 # Short, so that a case takes a second: what is tested is what happens, not how long an outage lasts.
@@ -23,9 +23,9 @@ TIMES = {
     "NAUTES_SWEEP_SECONDS": "1",
     "NAUTES_DRIFT_SECONDS": "1",
 }
-PATIENCE = 240.0  # seconds a step may take while call after call fails
+TIMEOUT = 240.0  # seconds a step may take while call after call fails
 
-Look = Callable[[Journey], State]
+Look = Callable[[Scenario], State]
 
 
 class Faulty:
@@ -51,7 +51,7 @@ class Faulty:
     def start(self) -> Faulty:
         """Everything runs; from here on the worker is kept alive."""
         self.world.up(platform=False)
-        self._nursery = Nursery(self.world.environment(), self.world.supervisor.log("worker"))
+        self._nursery = Spawner(self.world.environment(), self.world.supervisor.log("worker"))
         self._renew()
         self.world.up()  # finds the worker running
         self._keeper.start()
@@ -68,38 +68,38 @@ class Faulty:
 
     def run(self, wanted: Mapping[Signature, Mode], look: Look) -> States:
         """The main process from the registration of clusters to their removal; what `look` sees in its middle and at its end."""
-        journey = Journey(self.world, say=lambda _: None, patience=PATIENCE)
+        scenario = Scenario(self.world, say=lambda _: None, timeout=TIMEOUT)
         self.plan.begin(wanted)
         try:
             for step in (
-                journey.install,
-                journey.register_clusters,
-                journey.initialize_product,
-                journey.deploy,
-                journey.prune,
-                journey.refuse_foreign,
-                journey.run_pipeline,
-                journey.break_build,
-                journey.view,
+                scenario.install,
+                scenario.register_clusters,
+                scenario.initialize_product,
+                scenario.deploy,
+                scenario.prune,
+                scenario.refuse_foreign,
+                scenario.run_pipeline,
+                scenario.break_build,
+                scenario.view,
             ):
                 step()
-            middle = self._settled(journey, look)
-            journey.destroy()
-            journey.unregister()
-            return middle, self._settled(journey, look)
+            middle = self._settled(scenario, look)
+            scenario.destroy()
+            scenario.unregister()
+            return middle, self._settled(scenario, look)
         finally:
             self.plan.end()
-            journey.close()
+            scenario.close()
 
-    def _settled(self, journey: Journey, look: Look) -> State:
+    def _settled(self, scenario: Scenario, look: Look) -> State:
         """What is seen once two looks see the same: a sweep may still be at work."""
         seen: list[State] = []
 
         def same() -> bool:
-            seen.append(look(journey))
+            seen.append(look(scenario))
             return len(seen) > 1 and seen[-1] == seen[-2]
 
-        journey.until(same, "the state settles")
+        scenario.until(same, "the state settles")
         return seen[-1]
 
     def _kill(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from nautes_sandbox.hands import Hands, quoted
+from nautes_sandbox.actions import Actions, quoted
 from tests.fault.plan import normal
 from tests.integration import secrets
 
@@ -23,55 +23,55 @@ State = dict[str, object]
 States = tuple[State, State]  # with a product that runs, and after all was removed
 
 
-def of(hands: Hands) -> State:
+def of(actions: Actions) -> State:
     """All three systems."""
-    clusters = {name: _cluster(hands, name) for name in ("deploy", "pipeline")}
-    return {"gitlab": _gitlab(hands), "vault": _vault(hands), **clusters}
+    clusters = {name: _cluster(actions, name) for name in ("deploy", "pipeline")}
+    return {"gitlab": _gitlab(actions), "vault": _vault(actions), **clusters}
 
 
-def _gitlab(hands: Hands) -> dict[str, object]:
+def _gitlab(actions: Actions) -> dict[str, object]:
     found: dict[str, object] = {
         # A group that GitLab has renamed and will delete in some days is gone for everybody.
         "groups": sorted(
             each["full_path"]
-            for each in hands.gitlab("/groups?per_page=100&all_available=true")
+            for each in actions.gitlab("/groups?per_page=100&all_available=true")
             if "-deletion_scheduled-" not in each["full_path"]
         )
     }
-    for project in hands.gitlab("/projects?per_page=100"):
+    for project in actions.gitlab("/projects?per_page=100"):
         path = project["path_with_namespace"]
         base = f"/projects/{quoted(path)}"
-        commits = hands.gitlab(f"{base}/repository/commits?per_page=100") if not project["empty_repo"] else []
+        commits = actions.gitlab(f"{base}/repository/commits?per_page=100") if not project["empty_repo"] else []
         if path.startswith("nautes/"):  # its log grows with every run: its state is its files
             commits = []
         statuses = [
             [
                 (each["name"], each["status"])
-                for each in hands.gitlab(f"{base}/repository/commits/{commit['id']}/statuses")
+                for each in actions.gitlab(f"{base}/repository/commits/{commit['id']}/statuses")
             ]
             for commit in commits
         ]
-        tree = hands.gitlab(f"{base}/repository/tree?recursive=true&per_page=100") if commits else []
+        tree = actions.gitlab(f"{base}/repository/tree?recursive=true&per_page=100") if commits else []
         found[path] = {
             "visibility": project["visibility"],
             "files": sorted((each["path"], each["type"]) for each in tree),
             "commits": [each["title"] for each in commits],
             "statuses": [sorted(each) for each in statuses],
-            "hooks": sorted(_ids(each["url"]) for each in hands.gitlab(f"{base}/hooks")),
-            "keys": sorted((_ids(each["title"]), each["can_push"]) for each in hands.gitlab(f"{base}/deploy_keys")),
+            "hooks": sorted(_ids(each["url"]) for each in actions.gitlab(f"{base}/hooks")),
+            "keys": sorted((_ids(each["title"]), each["can_push"]) for each in actions.gitlab(f"{base}/deploy_keys")),
         }
     return found
 
 
-def _vault(hands: Hands) -> dict[str, object]:
-    client = secrets.vault(hands)
+def _vault(actions: Actions) -> dict[str, object]:
+    client = secrets.vault(actions)
     policies = client.request("LIST", "/v1/sys/policies/acl").json()["data"]["keys"]
     mounts = [
         each for each, value in client.get("/v1/sys/auth").json()["data"].items() if value["type"] == "kubernetes"
     ]
     roles = {each: client.request("LIST", f"/v1/auth/{each}role") for each in mounts}
     return {
-        "secrets": sorted((_ids(path), sorted(values)) for path, values in secrets.in_vault(hands).items()),
+        "secrets": sorted((_ids(path), sorted(values)) for path, values in secrets.in_vault(actions).items()),
         "policies": sorted(_ids(each) for each in policies),
         "roles": {
             each: sorted(_ids(name) for name in answer.json()["data"]["keys"]) if answer.status_code == 200 else []
@@ -80,12 +80,12 @@ def _vault(hands: Hands) -> dict[str, object]:
     }
 
 
-def _cluster(hands: Hands, name: str) -> list[Any]:
+def _cluster(actions: Actions, name: str) -> list[Any]:
     kinds = KINDS
-    definitions = hands.kubectl(name, "get", "customresourcedefinitions.apiextensions.k8s.io")["items"]
+    definitions = actions.kubectl(name, "get", "customresourcedefinitions.apiextensions.k8s.io")["items"]
     if any(each["metadata"]["name"] == RUNS for each in definitions):
         kinds += f",{RUNS}"
-    items = hands.kubectl(name, "get", kinds, "--all-namespaces")["items"]
+    items = actions.kubectl(name, "get", kinds, "--all-namespaces")["items"]
     return sorted((_plain(each) for each in items), key=str)
 
 

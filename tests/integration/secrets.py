@@ -9,7 +9,7 @@ import httpx
 import yaml
 
 from nautes_sandbox import openbao
-from nautes_sandbox.hands import Hands
+from nautes_sandbox.actions import Actions
 
 # What a secret looks like, wherever it comes from.
 SHAPES = {
@@ -24,19 +24,19 @@ PUBLIC = ("expires_at",)  # kept beside a secret, and no secret
 SHORT = 8  # characters below which a value is no secret worth looking for
 
 
-def of(hands: Hands) -> dict[str, str]:
+def of(actions: Actions) -> dict[str, str]:
     """Name -> value of everything secret: tokens of people and of the platform, kubeconfigs, all that Vault keeps."""
-    world = hands.world
-    found = {f"token of {name}": each.token for name, each in hands.people.items()}
+    world = actions.world
+    found = {f"token of {name}": each.token for name, each in actions.people.items()}
     found |= {f"file {each.name}": each.read_text().strip() for each in (world.directory / "secrets").iterdir()}
     for name, cluster in world.clusters.items():
         found[f"token in the kubeconfig of {name}"] = yaml.safe_load(cluster.kubeconfig.read_text())["users"][0][
             "user"
         ]["token"]
     logins = openbao.credentials(world.directory / "openbao")
-    for login in (logins.platform, logins.door):
+    for login in (logins.platform, logins.api):
         found[f"secret id of {login.role_id}"] = login.secret_id_file.read_text().strip()
-    for path, values in in_vault(hands).items():
+    for path, values in in_vault(actions).items():
         found |= {f"{path} {key}": value for key, value in values.items() if key not in PUBLIC}
     return {name: value for name, value in found.items() if len(value) >= SHORT}
 
@@ -51,9 +51,9 @@ def within(text: str, known: dict[str, str]) -> list[str]:
     return found
 
 
-def in_vault(hands: Hands) -> dict[str, dict[str, str]]:
+def in_vault(actions: Actions) -> dict[str, dict[str, str]]:
     """Everything in the tenant's engines: path -> values."""
-    client = vault(hands)
+    client = vault(actions)
     found: dict[str, dict[str, str]] = {}
     for engine in ("git", "cluster", "tenant", "pki"):
         for path in _walk(client, engine, ""):
@@ -63,19 +63,19 @@ def in_vault(hands: Hands) -> dict[str, dict[str, str]]:
     return found
 
 
-def left_in_vault(hands: Hands) -> list[str]:
+def left_in_vault(actions: Actions) -> list[str]:
     """Paths of repositories' secrets: once the product is gone there are none but the tenant repository's own."""
-    management = hands.gitlab("/projects/nautes%2Fmanagement")["id"]
-    return [path for path in in_vault(hands) if path.startswith("git/") and f"/repo-{management}/" not in path]
+    management = actions.gitlab("/projects/nautes%2Fmanagement")["id"]
+    return [path for path in in_vault(actions) if path.startswith("git/") and f"/repo-{management}/" not in path]
 
 
-def vault(hands: Hands) -> httpx.Client:
+def vault(actions: Actions) -> httpx.Client:
     """Logged in as the platform."""
-    login = openbao.credentials(hands.world.directory / "openbao").platform
+    login = openbao.credentials(actions.world.directory / "openbao").platform
     body = {"role_id": login.role_id, "secret_id": login.secret_id_file.read_text().strip()}
-    answer = httpx.post(f"{hands.world.vault_url}/v1/auth/approle/login", json=body)
+    answer = httpx.post(f"{actions.world.vault_url}/v1/auth/approle/login", json=body)
     token = answer.json()["auth"]["client_token"]
-    return httpx.Client(base_url=hands.world.vault_url, headers={"X-Vault-Token": token}, timeout=10)
+    return httpx.Client(base_url=actions.world.vault_url, headers={"X-Vault-Token": token}, timeout=10)
 
 
 def _walk(client: httpx.Client, engine: str, path: str) -> list[str]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from nautes.messages.clusters import ClusterInput, ClusterStanding, KnownCluster, Reserve, Uses
 from nautes.messages.convergence import HealthReport, ObjectHealth
-from nautes.messages.declarations import Borrow, Known, RepositoryAccess
+from nautes.messages.declarations import AccessRequest, Known, RepositoryAccess
 from nautes.messages.errors import NotFound, Refused, Unavailable
 from nautes.messages.gitlab import PushPage
 from nautes.messages.products import ProductInput, Watch
@@ -108,12 +108,12 @@ async def product(platform: Platform) -> dict[str, str]:
         deployments=[answers.deployment("shop")],
         watches=[Watch(workflow=DEPLOYMENT, project_id=answers.PROJECT)],
     )
-    borrow = Borrow(owner="owner", product="shop")
-    asked = {"claims": {"edge": Reserve(product="shop", operation="done")}, "borrows": [borrow]}
+    access_request = AccessRequest(owner="owner", product="shop")
+    asked = {"claims": {"edge": Reserve(product="shop", operation="done")}, "access_requests": [access_request]}
     fakes.answers["products.plan"] = answers.new_product("shop", "code").model_copy(update=asked)
     handle = await platform.start("Product", "product/shop", ProductInput(path="shop"))
     await _shows(platform, "product/shop", ProductStatus, lambda found: bool(found.id))
-    await handle.execute_update("lend", Borrow(owner="shop", product="guest"))
+    await handle.execute_update("request_access", AccessRequest(owner="shop", product="guest"))
     await _change(platform, "done")
     await _pushed(platform)
     fakes.fail("products.commit_files", Refused("rules", "somebody declared it meanwhile"))
@@ -150,7 +150,7 @@ async def _pushed(platform: Platform) -> None:
         withdrawn={"old": 77},
         access=[access],
         uses={"edge": ["test"]},
-        agreements={"owner": []},
+        foreign_uses={"owner": []},
         watches=usual.watches,
     )
     handle = platform.handle("product/shop")
@@ -166,7 +166,7 @@ async def _change(platform: Platform, operation: str, action: str = "apply") -> 
 
 
 async def deployment(platform: Platform) -> dict[str, str]:
-    """Refused, retried after an outage, overtaken by a push, paused, pinned, moved, removed."""
+    """Refused, retried after an outage, superseded by a push, paused, pinned, moved, removed."""
     fakes = platform.fakes
     fakes.fail("control.claim", Unavailable("cluster-not-ready", "cluster edge is Registering"))
     fakes.fail("runtimes.prepare", Refused("namespace-foreign", "namespace web does not belong to this product"))

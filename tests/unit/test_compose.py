@@ -228,7 +228,7 @@ def test_what_the_image_copies_makes_the_whole_wheel(tmp_path: Path) -> None:
 
 
 def test_real_openbao_and_the_sandbox_share_their_policies() -> None:
-    for name, policy in (("nautes", openbao.PLATFORM_POLICY), ("nautes-api", openbao.DOOR_POLICY)):
+    for name, policy in (("nautes", openbao.PLATFORM_POLICY), ("nautes-api", openbao.API_POLICY)):
         text = (DEPLOY / "openbao" / "policies" / f"{name}.hcl").read_text()
         assert text.partition("\n")[2].strip() == policy.strip()
 

@@ -7,39 +7,39 @@ from typing import Any
 
 from nautes.messages.clusters import (
     Claim,
-    ClaimOrder,
+    ClaimInput,
     ClusterPlan,
     ClusterStanding,
     DeclaredReport,
     Grant,
     KnownCluster,
     Reserved,
-    ReserveOrder,
-    UsesOrder,
+    ReserveInput,
+    UsesInput,
     VirtualAccess,
-    VirtualOrder,
+    VirtualInput,
 )
 from nautes.messages.common import Requester
-from nautes.messages.control import AnnounceOrder, DriftReport, Released, Told
-from nautes.messages.convergence import ConvergeOrder, ConvergeReport, HealthReport, OwnedReport
+from nautes.messages.control import DriftReport, Notified, PushesInput, Released
+from nautes.messages.convergence import ConvergeInput, ConvergeReport, HealthReport, OwnedReport
 from nautes.messages.declarations import Known
-from nautes.messages.git import FetchOrder, Head
+from nautes.messages.git import FetchInput, Head
 from nautes.messages.gitlab import (
+    ForeignKeysState,
     Gone,
-    GroupOrder,
+    GroupInput,
     GroupState,
     HookState,
-    KeysAgreed,
     KeysState,
     Push,
     PushPage,
-    RepositoryOrder,
+    RepositoryInput,
     RepositoryState,
     TokenState,
     push_event,
 )
 from nautes.messages.operations import ChangeRequest, ClusterRequest, Effect, Outcome
-from nautes.messages.products import FilesCommitted, Plan, RepositoryPlan, SyncOrder, SyncReport
+from nautes.messages.products import FilesCommitted, Plan, RepositoryPlan, SyncInput, SyncReport
 from nautes.messages.runtimes import DeploymentSpec, EventSource, PipelineFile, PipelineSpec, RunReport, Trigger
 from nautes.messages.secrets import SecretRef
 from nautes.messages.vault import Done, KubeconfigState
@@ -180,7 +180,7 @@ def plan(**more: Any) -> Plan:
 
 def new_product(product: str, *repositories: str) -> Plan:
     """A plan that makes everything."""
-    group = GroupOrder(path=product, name=product, owner=ADA)
+    group = GroupInput(path=product, name=product, owner=ADA)
     return plan(head="", group_id=0, project_id=0, group=group, repositories=[planned(each) for each in repositories])
 
 
@@ -198,50 +198,50 @@ def synced(product: str, *, digests: dict[str, str] | None = None, **more: Any) 
     return SyncReport.model_validate({"known": known, **values})
 
 
-def _group(order: GroupOrder) -> GroupState:
-    return GroupState(id=1, path=order.path, made="created")
+def _group(input: GroupInput) -> GroupState:
+    return GroupState(id=1, path=input.path, made="created")
 
 
-def _repository(order: RepositoryOrder) -> RepositoryState:
-    number = DECLARATION if order.path == "default.project" else PROJECT
-    return RepositoryState(id=number, path=f"{order.group}/{order.path}", made="created")
+def _repository(input: RepositoryInput) -> RepositoryState:
+    number = DECLARATION if input.path == "default.project" else PROJECT
+    return RepositoryState(id=number, path=f"{input.group}/{input.path}", made="created")
 
 
-def _granted(order: ClaimOrder) -> Grant:
-    return Grant(cluster=order.cluster, kubeconfig=KUBECONFIG)
+def _granted(input: ClaimInput) -> Grant:
+    return Grant(cluster=input.cluster, kubeconfig=KUBECONFIG)
 
 
-def _released(order: ClaimOrder) -> Released:
-    return Released(namespaces=order.claim.namespaces)
+def _released(input: ClaimInput) -> Released:
+    return Released(namespaces=input.claim.namespaces)
 
 
-def reserved(order: ReserveOrder) -> Reserved:
+def reserved(input: ReserveInput) -> Reserved:
     """What a cluster answers to a change."""
-    return Reserved(cluster=order.cluster, environments=order.reserve.environments)
+    return Reserved(cluster=input.cluster, environments=input.reserve.environments)
 
 
-def _used(order: UsesOrder) -> Reserved:
-    return Reserved(cluster=order.cluster, environments=order.uses.environments)
+def _used(input: UsesInput) -> Reserved:
+    return Reserved(cluster=input.cluster, environments=input.uses.environments)
 
 
-def _accessible(order: VirtualOrder) -> VirtualAccess:
-    return VirtualAccess(staged=order.staged)
+def _accessible(input: VirtualInput) -> VirtualAccess:
+    return VirtualAccess(staged=input.staged)
 
 
-def _converged(order: ConvergeOrder) -> ConvergeReport:
-    return ConvergeReport(commit=order.source.commit if order.source else "", applied=2, writes=2)
+def _converged(input: ConvergeInput) -> ConvergeReport:
+    return ConvergeReport(commit=input.source.commit if input.source else "", applied=2, writes=2)
 
 
-def _head(order: FetchOrder) -> Head:
-    return Head(repository=order.repository, ref=order.ref, commit=HEAD)
+def _head(input: FetchInput) -> Head:
+    return Head(repository=input.repository, ref=input.ref, commit=HEAD)
 
 
-def _announced(order: AnnounceOrder) -> Told:
-    return Told(count=len(order.pushes))
+def _announced(input: PushesInput) -> Notified:
+    return Notified(count=len(input.pushes))
 
 
-def _read(order: SyncOrder) -> SyncReport:
-    return synced(order.product)
+def _read(input: SyncInput) -> SyncReport:
+    return synced(input.product)
 
 
 DEFAULTS: dict[str, Any] = {
@@ -258,16 +258,16 @@ DEFAULTS: dict[str, Any] = {
     "control.reserve": reserved,
     "control.unreserve": reserved,
     "control.uses": _used,
-    "control.tell": Told(count=1),
-    "control.borrow": Told(count=1),
-    "control.agree": Told(count=1),
-    "control.renew_due": Told(count=1),
-    "control.wake": Told(count=1),
-    "control.announce": _announced,
-    "control.await_end": Told(count=1),
-    "control.cancel_runs": Told(count=1),
-    "control.ensure_schedule": Told(count=1),
-    "control.drop_schedule": Told(count=1),
+    "control.notify_runtimes": Notified(count=1),
+    "control.request_access": Notified(count=1),
+    "control.report_use": Notified(count=1),
+    "control.renew_due": Notified(count=1),
+    "control.wake": Notified(count=1),
+    "control.deliver_pushes": _announced,
+    "control.await_end": Notified(count=1),
+    "control.cancel_runs": Notified(count=1),
+    "control.ensure_schedule": Notified(count=1),
+    "control.drop_schedule": Notified(count=1),
     "drift.sweep": DriftReport(fingerprints={}),
     "git.head": _head,
     "git.fetch": HEAD,
@@ -288,7 +288,7 @@ DEFAULTS: dict[str, Any] = {
     "products.commit_files": FilesCommitted(commit="b" * 40, changed=["projects/web/web.yaml"], made=True),
     "products.read": _read,
     "products.opened": Done(changed=False),
-    "repositories.agree_keys": KeysAgreed(made="unchanged"),
+    "repositories.ensure_foreign_keys": ForeignKeysState(made="unchanged"),
     "repositories.ensure_keys": KeysState(made="created", secrets=[]),
     "repositories.ensure_token": TokenState(made="created", expires_at="2027-01-01", secret=TOKEN),
     "repositories.withdraw": Gone(removed=True),

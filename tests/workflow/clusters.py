@@ -44,10 +44,10 @@ async def submit(handle: Handle, request: ClusterRequest) -> str:
     return str(accepted.operation)
 
 
-async def refusal(handle: Handle, update: str, order: Any) -> tuple[str | None, str]:
+async def refusal(handle: Handle, update: str, input: Any) -> tuple[str | None, str]:
     """(kind of error, message) of an update that is refused."""
     with pytest.raises(WorkflowUpdateFailedError) as caught:
-        await handle.execute_update(update, order)
+        await handle.execute_update(update, input)
     cause = caught.value.cause
     assert isinstance(cause, ApplicationError)
     return cause.type, cause.message
@@ -66,9 +66,9 @@ def wish(operation: str, *claims: Claim, environments: list[str] | None = None, 
     )
 
 
-async def reserve(handle: Handle, order: Reserve) -> Reserved:
+async def reserve(handle: Handle, input: Reserve) -> Reserved:
     """Ask for it."""
-    found: Reserved = await handle.execute_update("reserve", order, result_type=Reserved)
+    found: Reserved = await handle.execute_update("reserve", input, result_type=Reserved)
     return found
 
 

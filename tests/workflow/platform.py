@@ -18,7 +18,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Worker
 
 from activities.errors import ErrorInterceptor
-from activities.pulse import PulseInterceptor
+from activities.heartbeats import HeartbeatInterceptor
 from nautes.messages.timing import TIMING
 from nautes_sandbox import temporal
 from nautes_sandbox.process import Supervisor, free_ports
@@ -160,7 +160,7 @@ async def working(client: Client, *, cached: int = 1000, queue: str = "") -> Asy
         activities=fakes.activities(),
         max_cached_workflows=cached,
         workflow_runner=runner(),
-        interceptors=[ErrorInterceptor(), PulseInterceptor()],
+        interceptors=[ErrorInterceptor(), HeartbeatInterceptor()],
         max_heartbeat_throttle_interval=timedelta(seconds=BEAT),
         workflow_failure_exception_types=[pydantic.ValidationError],
         identity="tests",

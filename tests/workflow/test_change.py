@@ -43,7 +43,7 @@ async def test_a_new_product_is_made_in_order_and_committed_once(platform: Platf
         "repositories.ensure_hook",
         "products.commit_files",
         "products.read",
-        "control.tell",
+        "control.notify_runtimes",
     ]
     assert platform.fakes.asked("gitlab.ensure_group")[0].owner == answers.ADA
     assert [each.permissions for each in platform.fakes.asked("repositories.ensure_keys")] == [
@@ -139,7 +139,7 @@ async def test_a_cancelled_change_is_undone_wherever_it_waits(platform: Platform
         hold.release()
     report = await handle.result()
     assert (report.state, report.message) == ("cancelled", "cancelled")
-    assert "control.tell" not in platform.fakes.names()
+    assert "control.notify_runtimes" not in platform.fakes.names()
     asked = [each for each in WAITS[: WAITS.index(where) + 1] if each != "products.plan"]
     assert bool(platform.fakes.asked("gitlab.delete_group")) == ("gitlab.ensure_group" in asked)
     if deaf and where != "products.commit_files":
@@ -180,7 +180,7 @@ async def test_nothing_is_taken_back_once_it_is_committed(platform: Platform) ->
     product = unique("shop")
     platform.fakes.answers["products.plan"] = new_product(product, "code")
     platform.fakes.answers["products.read"] = synced(product, deployments=[answers.deployment(product)])
-    hold = platform.fakes.hold("control.tell")
+    hold = platform.fakes.hold("control.notify_runtimes")
     handle = await _start(platform, product)
     await hold.begun.wait()
     await handle.cancel()
@@ -264,7 +264,7 @@ async def test_a_product_is_removed_in_reverse(platform: Platform) -> None:
         "products.plan",
         "products.commit_files",
         "products.read",
-        "control.tell",
+        "control.notify_runtimes",
         "control.await_end",
         "repositories.drop_secrets",
         "gitlab.delete_repository",

@@ -11,8 +11,8 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.control import AT_ONCE, ControlActivities
 from nautes.messages import search
-from nautes.messages.clusters import ClaimOrder, Grant, Reserve, ReserveOrder, Uses, UsesOrder
-from nautes.messages.control import WakeOrder
+from nautes.messages.clusters import ClaimInput, Grant, Reserve, ReserveInput, Uses, UsesInput
+from nautes.messages.control import WakeInput
 from nautes.messages.declarations import Known
 from nautes.messages.errors import Conflict, NotFound, Refused, Unavailable
 from nautes.messages.products import ProductInput
@@ -36,34 +36,34 @@ async def test_a_change_reserves_gives_back_and_its_product_says_what_it_has(
     platform: Platform, control: ControlActivities
 ) -> None:
     handle = await started(platform, cluster := unique("edge"), ready(cluster))
-    order = ReserveOrder(cluster=cluster, reserve=wish("one", claim(WEB, "shop"), environments=["test"]))
-    assert (await control.reserve(order)).runtimes == [WEB]
+    input = ReserveInput(cluster=cluster, reserve=wish("one", claim(WEB, "shop"), environments=["test"]))
+    assert (await control.reserve(input)).runtimes == [WEB]
     theirs = wish("two", claim("deployment/docs/site", "shop", product="product-2"), product="product-2")
     with pytest.raises(Conflict, match=f"is used by {WEB}"):
-        await control.reserve(ReserveOrder(cluster=cluster, reserve=theirs))
-    assert (await control.unreserve(order)).runtimes == []
-    said = await control.uses(UsesOrder(cluster=cluster, uses=Uses(product="product-1", environments=["live"])))
+        await control.reserve(ReserveInput(cluster=cluster, reserve=theirs))
+    assert (await control.unreserve(input)).runtimes == []
+    said = await control.uses(UsesInput(cluster=cluster, uses=Uses(product="product-1", environments=["live"])))
     assert said.environments == ["live"]
     assert (await shown(platform, handle)).environments == {"product-1": ["live"]}
 
 
 async def test_a_cluster_that_is_not_there_holds_nothing_and_cannot_be_reserved(control: ControlActivities) -> None:
     cluster = unique("edge")
-    order = ReserveOrder(cluster=cluster, reserve=Reserve(product="shop", operation="one", environments=["test"]))
+    input = ReserveInput(cluster=cluster, reserve=Reserve(product="shop", operation="one", environments=["test"]))
     with pytest.raises(NotFound, match="is not registered"):
-        await control.reserve(order)  # outside of an activity nothing is waited for
-    assert (await control.unreserve(order)).environments == []
-    assert (await control.uses(UsesOrder(cluster=cluster, uses=Uses(product="shop")))).environments == []
+        await control.reserve(input)  # outside of an activity nothing is waited for
+    assert (await control.unreserve(input)).environments == []
+    assert (await control.uses(UsesInput(cluster=cluster, uses=Uses(product="shop")))).environments == []
     with pytest.raises(Unavailable):
-        await control.uses(UsesOrder(cluster=cluster, uses=Uses(product="shop", environments=["test"])))
+        await control.uses(UsesInput(cluster=cluster, uses=Uses(product="shop", environments=["test"])))
 
 
 async def test_a_place_is_had_on_a_host_that_is_known(platform: Platform, control: ControlActivities) -> None:
     await started(platform, name := unique("big"), host(name))
     place = claim("cluster/virt", "virt", product="", worker="host")
-    assert (await control.claim_host(ClaimOrder(cluster=name, claim=place))).cluster == name
+    assert (await control.claim_host(ClaimInput(cluster=name, claim=place))).cluster == name
     with pytest.raises(Refused, match="is not one") as caught:
-        await control.claim_host(ClaimOrder(cluster=unique("big"), claim=place))
+        await control.claim_host(ClaimInput(cluster=unique("big"), claim=place))
     assert caught.value.code == "cluster-host-unknown"
 
 
@@ -72,7 +72,7 @@ async def test_who_is_gone_is_told_where_it_still_is_and_never_started(
 ) -> None:
     await started(platform, cluster := unique("edge"), ready(cluster))
     gone = [withdrawn(each, "c" * 40) for each in (cluster, unique("never"))]
-    told = await control.wake(WakeOrder(gone=gone))
+    told = await control.wake(WakeInput(gone=gone))
     assert told.absent == [gone[1].name]
     assert await platform.result(f"registration/{cluster}/git-{'c' * 12}") is not None
     assert not await platform.exists(f"cluster/{gone[1].name}")
@@ -95,7 +95,7 @@ async def test_products_whose_keys_run_out_soon_are_woken_and_no_others(
 
 async def test_many_ask_one_cluster_and_all_get_an_answer(platform: Platform, control: ControlActivities) -> None:
     await started(platform, cluster := unique("edge"), ready(cluster))
-    orders = [ClaimOrder(cluster=cluster, claim=claim(f"deployment/shop/{each}", f"web-{each}")) for each in range(60)]
+    orders = [ClaimInput(cluster=cluster, claim=claim(f"deployment/shop/{each}", f"web-{each}")) for each in range(60)]
     granted = await asyncio.gather(*(control.claim(each) for each in orders))
     assert {each.cluster for each in granted} == {cluster}
 
@@ -123,15 +123,15 @@ async def test_few_ask_at_a_time_and_who_waits_too_long_asks_again_later(monkeyp
     slow = Slow()
     start = TenantInput(tenant="nautes", hooks_url="https://nautes.example.com/hooks")
     control = ControlActivities(slow, start, every={}, renew_before=30)  # type: ignore[arg-type]
-    order = ClaimOrder(cluster="edge", claim=claim(WEB, "web"))
-    asked = [asyncio.ensure_future(control.claim(order)) for _ in range(AT_ONCE + 3)]
+    input = ClaimInput(cluster="edge", claim=claim(WEB, "web"))
+    asked = [asyncio.ensure_future(control.claim(input)) for _ in range(AT_ONCE + 3)]
     done, _ = await asyncio.wait(asked, return_when=asyncio.FIRST_EXCEPTION)
     refusals = [each.exception() for each in done]
     assert refusals and all(isinstance(each, Unavailable) and each.code == "workflow-busy" for each in refusals)
     slow.open.set()
     answers = await asyncio.gather(*asked, return_exceptions=True)
     assert sum(isinstance(each, Grant) for each in answers) == slow.most == AT_ONCE
-    assert (await control.claim(order)).cluster == "edge", "turns are given back"
+    assert (await control.claim(input)).cluster == "edge", "turns are given back"
 
 
 def _looks(platform: Platform, product: str) -> int:

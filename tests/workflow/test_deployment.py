@@ -30,8 +30,8 @@ async def test_a_runtime_gets_its_place_and_its_objects_in_order(platform: Platf
         "kubernetes.converge",
         "kubernetes.health",
     ]
-    order = platform.fakes.asked("kubernetes.converge")[0]
-    assert (order.owner, order.account) == ("product-1-web", "system:serviceaccount:web:product-1-web")
+    input = platform.fakes.asked("kubernetes.converge")[0]
+    assert (input.owner, input.account) == ("product-1-web", "system:serviceaccount:web:product-1-web")
 
 
 async def test_runtimes_that_share_an_account_have_vault_roles_of_their_own(platform: Platform) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
-from nautes.messages.control import TellOrder
+from nautes.messages.control import NotifyInput
 from nautes.messages.errors import Forbidden
 from nautes.messages.gitlab import Push
 from nautes.messages.operations import REQUEST_LIMIT, Accepted, Outcome
-from nautes.messages.products import ChangeReport, ProductInput, ProductState, SyncOrder, SyncReport, Watch
+from nautes.messages.products import ChangeReport, ProductInput, ProductState, SyncInput, SyncReport, Watch
 from nautes.messages.runtimes import DeploymentInput, DeploymentState
 from nautes.messages.status import ProductStatus
 from tests.workflow import answers
@@ -142,8 +142,8 @@ async def test_a_push_to_the_declaration_is_read_and_tells_what_changed(platform
     gone = f"deployment/{product}/old"
     platform.fakes.answers["products.read"] = synced(product, commit="c" * 40, deployments=[spec], removed=[gone])
     await handle.signal("pushed", push(DECLARATION, repository=f"{product}/default.project", after="c" * 40))
-    await platform.called("control.tell")
-    assert platform.fakes.asked("control.tell") == [TellOrder(deployments=[spec], removed=[gone])]
+    await platform.called("control.notify_runtimes")
+    assert platform.fakes.asked("control.notify_runtimes") == [NotifyInput(deployments=[spec], removed=[gone])]
 
 
 async def test_the_webhook_of_our_own_commit_is_no_news(platform: Platform) -> None:
@@ -163,7 +163,7 @@ async def test_what_runtimes_were_told_is_remembered_so_that_only_news_is_told(p
     handle = await _started(platform, product)
     operation = await _submit(handle, change(product))
     await platform.result(operation)
-    orders: list[SyncOrder] = platform.fakes.asked("products.read")
+    orders: list[SyncInput] = platform.fakes.asked("products.read")
     assert [each.known.digests for each in orders] == [{}, {f"deployment/{product}/web": "1"}]
 
 
@@ -217,8 +217,8 @@ async def test_a_removal_cancelled_after_its_commit_is_still_told_to_the_runtime
     platform.fakes.answers["products.read"] = synced(product, commit="b" * 40, removed=[gone])
     await platform.handle(operation).cancel()
     assert (await platform.result(operation, ChangeReport)).state == "cancelled"
-    await platform.called("control.tell")
-    assert platform.fakes.asked("control.tell") == [TellOrder(removed=[gone])]
+    await platform.called("control.notify_runtimes")
+    assert platform.fakes.asked("control.notify_runtimes") == [NotifyInput(removed=[gone])]
 
 
 async def test_a_request_for_another_product_is_refused_and_one_too_large_says_its_size(platform: Platform) -> None:
@@ -257,7 +257,7 @@ async def test_a_declaration_that_cannot_be_read_is_said_and_nothing_is_told(pla
     platform.fakes.fail("products.read", Forbidden("token", "the platform's token is gone"))
     await handle.signal("pushed", push(DECLARATION))
     await until(lambda: _says(platform, handle, "the platform's token is gone"), "the reason")
-    assert "control.tell" not in platform.fakes.names()
+    assert "control.notify_runtimes" not in platform.fakes.names()
 
 
 async def _says(platform: Platform, handle: Handle, text: str) -> bool:

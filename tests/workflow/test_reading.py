@@ -15,11 +15,11 @@ from nautes.clients.declarations import Declaration, Declarations, DeclaredClust
 from nautes.clients.git import CommitInfo
 from nautes.clients.gitlab import GitLab
 from nautes.messages.convergence import REASON_LIMIT, ObjectHealth, ObjectOutcome
-from nautes.messages.declarations import Agreement, Consumer, Known, Lifetime
+from nautes.messages.declarations import Consumer, Known, Lifetime, RepositoryUse
 from nautes.messages.errors import Refused
 from nautes.messages.gitlab import KeyGrant
 from nautes.messages.operations import REQUEST_LIMIT, ChangeRequest, require_bounded
-from nautes.messages.products import FilesOrder, Plan, PlanOrder, SyncOrder, SyncReport
+from nautes.messages.products import FilesInput, Plan, PlanInput, SyncInput, SyncReport
 from nautes.resources.cluster import Cluster
 from nautes.resources.manifest import resource_of
 from nautes.resources.names import Names
@@ -108,8 +108,8 @@ def _products(repository: Repository) -> ProductActivities:
 
 
 def _read(repository: Repository, known: Known | None = None) -> SyncReport:
-    order = SyncOrder(product="shop", known=known or Known())
-    return cast("SyncReport", ActivityEnvironment().run(_products(repository).read, order))
+    input = SyncInput(product="shop", known=known or Known())
+    return cast("SyncReport", ActivityEnvironment().run(_products(repository).read, input))
 
 
 def test_what_is_declared_is_told_once(repository: Repository) -> None:
@@ -160,8 +160,8 @@ def test_what_was_held_is_in_effect_until_it_is_right(repository: Repository) ->
 def test_a_cluster_that_is_not_registered_is_told_when_it_is(repository: Repository) -> None:
     lost = repository.files[ENVIRONMENT].replace("edge", "nowhere").replace("test", "lost")
     repository.files["envs/lost.yaml"] = lost
-    order = SyncOrder(product="shop", trusted=["Environment/lost"])
-    report = cast("SyncReport", ActivityEnvironment().run(_products(repository).read, order))
+    input = SyncInput(product="shop", trusted=["Environment/lost"])
+    report = cast("SyncReport", ActivityEnvironment().run(_products(repository).read, input))
     assert (report.uses, report.known.pending) == ({"edge": ["test"]}, True)
     assert report.environments == {"test": "edge", "lost": "nowhere"}
 
@@ -199,8 +199,8 @@ def test_a_repository_keeps_its_number_although_nothing_else_of_it_changed(
     """Not even when somebody applies it anew after such a push."""
     before = _read(repository).known
     repository.files["code-repos/repo-99/repo-99.yaml"] = repository.files.pop(REPOSITORY).replace("repo-41", "repo-99")
-    order = SyncOrder(product="shop", known=before, trusted=trusted)
-    report = cast("SyncReport", ActivityEnvironment().run(_products(repository).read, order))
+    input = SyncInput(product="shop", known=before, trusted=trusted)
+    report = cast("SyncReport", ActivityEnvironment().run(_products(repository).read, input))
     assert "repository-id" in {each.rule for each in report.refused}
     assert (report.known.repositories, report.deployments) == ({"code": PROJECT}, [])
 
@@ -222,13 +222,13 @@ def test_deletions_that_the_commit_confirms_take_effect(repository: Repository) 
 def test_whose_keys_open_what_is_told_when_it_changes(repository: Repository) -> None:
     before = _read(repository)
     assert [(each.path, each.wanted) for each in before.access] == [("shop/code", [])]
-    agreement = Agreement(
+    agreement = RepositoryUse(
         product="guest",
         repository="shop/code",
         permissions="readonly",
         consumers=[Consumer(repository="guest/app", project_id=7)],
     )
-    known = before.known.model_copy(update={"agreements": [agreement]})
+    known = before.known.model_copy(update={"foreign_uses": [agreement]})
     assert _read(repository, known).access == []
     lend = resource_of(
         {
@@ -251,7 +251,7 @@ def test_whose_keys_open_what_is_told_when_it_changes(repository: Repository) ->
     assert (forgotten.access, forgotten.known.pending) == ([], True), (
         "nothing is taken away before the others have spoken"
     )
-    (later,) = _read(repository, forgotten.known.model_copy(update={"agreements": [agreement]})).access
+    (later,) = _read(repository, forgotten.known.model_copy(update={"foreign_uses": [agreement]})).access
     assert later.wanted == access.wanted
 
 
@@ -263,10 +263,10 @@ def _astray(**more: bool) -> ChangeRequest:
 
 def test_not_even_skipping_the_rules_may_name_a_repository_that_is_not_declared(repository: Repository) -> None:
     products, request = _products(repository), _astray(skip_check=True)
-    plan = cast("Plan", ActivityEnvironment().run(products.plan, PlanOrder(request=request)))
+    plan = cast("Plan", ActivityEnvironment().run(products.plan, PlanInput(request=request)))
     assert [each.rule for each in plan.findings] == ["repository-unknown"]
     with pytest.raises(Refused) as caught:
-        ActivityEnvironment().run(products.commit_files, FilesOrder(request=request, project_id=DECLARATION))
+        ActivityEnvironment().run(products.commit_files, FilesInput(request=request, project_id=DECLARATION))
     assert "nowhere" in caught.value.message
 
 

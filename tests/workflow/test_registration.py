@@ -43,7 +43,7 @@ async def test_a_cluster_is_registered_in_order(platform: Platform) -> None:
         "components.install",
         "control.ensure_schedule",
     ]
-    assert [each.component for each in platform.fakes.asked("components.install")] == ["ground", "traefik"]
+    assert [each.component for each in platform.fakes.asked("components.install")] == ["bootstrap", "traefik"]
     assert (report.state, [each.action for each in report.outcomes]) == ("done", ["created"])
     state = report.registered
     assert (state.phase, state.kubeconfig, state.commit, state.components) == ("Ready", KUBECONFIG, HEAD, ["traefik"])
@@ -68,7 +68,7 @@ async def test_a_refusal_in_the_middle_takes_back_what_was_done_newest_first(pla
     assert report.undone == [
         "component traefik",
         f"auth mount {cluster}",
-        "component ground",
+        "component bootstrap",
         "cluster manifest",
         "kubeconfig in Vault",
     ]
@@ -125,7 +125,7 @@ async def test_a_cancelled_registration_is_undone_wherever_it_waits(platform: Pl
         hold.release()
     report = await handle.result()
     assert (report.state, report.message, report.registered.removed) == ("cancelled", "cancelled", True)
-    undone = ["kubeconfig in Vault", "cluster manifest", "component ground", f"auth mount {cluster}"]
+    undone = ["kubeconfig in Vault", "cluster manifest", "component bootstrap", f"auth mount {cluster}"]
     assert report.undone == undone[: WAITS.index(where)][::-1]
     assert platform.fakes.names()[-1] == "vault.discard"
     assert "control.ensure_schedule" not in platform.fakes.names()
@@ -137,7 +137,7 @@ async def test_an_outage_is_shown_and_retried_until_it_ends(platform: Platform) 
     handle = await _start(platform, registration(cluster))
     shown = await until(lambda: platform.retried(handle.id), "an attempt that failed")
     assert shown[2] == "timed out"
-    assert (await platform.shown(handle.id, OperationStatus)).step == "Component ground"
+    assert (await platform.shown(handle.id, OperationStatus)).step == "Component bootstrap"
     platform.fakes.mend("components.install")
     assert (await handle.result()).state == "done"
 
@@ -149,7 +149,7 @@ async def test_what_had_nothing_to_take_back_is_not_reported_as_undone(platform:
     platform.fakes.answers["vault.store_kubeconfig"] = KubeconfigState(secret=KUBECONFIG, previous=None, changed=True)
     platform.fakes.fail("components.install", Refused("component-refused", "no"))
     report = await (await _start(platform, registration(cluster))).result()
-    assert report.undone == ["component ground"]
+    assert report.undone == ["component bootstrap"]
 
 
 async def test_a_removal_is_refused_while_the_cluster_is_used_and_lists_who_uses_it(platform: Platform) -> None:
@@ -175,13 +175,15 @@ async def test_a_cluster_is_removed_in_reverse(platform: Platform) -> None:
         "components.remove",
         "vault.drop_cluster",
     ]
-    assert [each.component for each in platform.fakes.asked("components.remove")] == ["traefik", "ground"]
+    assert [each.component for each in platform.fakes.asked("components.remove")] == ["traefik", "bootstrap"]
     assert platform.fakes.asked("clusters.commit")[0].manifest is None
 
 
 async def test_what_another_registration_of_the_same_cluster_needs_stays(platform: Platform) -> None:
     cluster = unique("edge")
-    platform.fakes.answers["clusters.commit"] = ClusterCommitted(commit=HEAD, changed=[], made=True, shared=["ground"])
+    platform.fakes.answers["clusters.commit"] = ClusterCommitted(
+        commit=HEAD, changed=[], made=True, shared=["bootstrap"]
+    )
     await (await _start(platform, registration(cluster, "remove"), _ready(cluster))).result()
     assert [each.component for each in platform.fakes.asked("components.remove")] == ["traefik"]
     platform.fakes.fail("control.ensure_schedule", Refused("schedules", "no more schedules"))

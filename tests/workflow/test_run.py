@@ -16,11 +16,11 @@ from tests.workflow.platform import Handle, Platform, until
 async def _start(platform: Platform) -> Handle:
     product = unique("shop")
     spec, event = pipeline(product), push()
-    order = RunInput(
+    input = RunInput(
         spec=spec, grant=Grant(cluster="edge", kubeconfig=KUBECONFIG), push=event, trigger=spec.triggers[0]
     )
     key = f"run/{product}/build/{event.event}-pushes-ci"
-    await platform.start("PipelineRun", key, order)
+    await platform.start("PipelineRun", key, input)
     return platform.handle(key, RunStatus)
 
 
@@ -38,9 +38,9 @@ async def test_a_run_is_followed_to_its_end_and_said_on_the_commit(platform: Pla
     assert (status.phase, status.steps, status.finished) == ("Succeeded", report.steps, report.finished)
     assert _said(platform) == [("pending", "Pending"), ("running", "Running"), ("success", "1 task")]
     assert platform.fakes.names("gitlab.set_commit_status") == ["git.fetch", "tekton.create_run", "tekton.await_run"]
-    order = platform.fakes.asked("gitlab.set_commit_status")[0]
-    assert (order.project_id, order.commit, order.ref) == (PROJECT, status.commit, "main")
-    assert order.name == "nautes/build/ci"
+    input = platform.fakes.asked("gitlab.set_commit_status")[0]
+    assert (input.project_id, input.commit, input.ref) == (PROJECT, status.commit, "main")
+    assert input.name == "nautes/build/ci"
     assert platform.fakes.asked("tekton.create_run")[0].file == "ci.yaml"
 
 

@@ -8,7 +8,15 @@ import pytest
 from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateStage
 
 from nautes.messages.clusters import Claim, Reserve
-from nautes.messages.declarations import Agreement, Author, Borrow, Consumer, Known, Lifetime, RepositoryAccess
+from nautes.messages.declarations import (
+    AccessRequest,
+    Author,
+    Consumer,
+    Known,
+    Lifetime,
+    RepositoryAccess,
+    RepositoryUse,
+)
 from nautes.messages.errors import Conflict, Forbidden, Refused, Unavailable
 from nautes.messages.gitlab import KeyGrant, KeysState
 from nautes.messages.operations import Accepted, Outcome
@@ -44,7 +52,7 @@ async def test_a_push_is_carried_out_without_a_plan_or_a_commit(platform: Platfo
     )
     ended = await _settled(platform, product, report, known=Known(accepted=HEAD))
     assert (ended.state, ended.commit, [each.action for each in ended.outcomes]) == ("done", HEAD, ["created"])
-    assert platform.fakes.names() == ["products.read", "control.tell"]
+    assert platform.fakes.names() == ["products.read", "control.notify_runtimes"]
 
 
 async def test_what_does_not_take_effect_is_said_beside_the_commit_once(platform: Platform) -> None:
@@ -92,13 +100,15 @@ async def test_keys_clusters_and_neighbours_hear_what_concerns_them(platform: Pl
     access = RepositoryAccess(
         project_id=PROJECT, path=f"{product}/code", wanted=[KeyGrant(project_id=42, permission="readonly")]
     )
-    agreement = Agreement(product=product, repository="owner/lib", permissions="readonly")
-    report = synced(product, access=[access], uses={"edge": ["test"]}, agreements={"owner": [agreement]})
+    agreement = RepositoryUse(product=product, repository="owner/lib", permissions="readonly")
+    report = synced(product, access=[access], uses={"edge": ["test"]}, foreign_uses={"owner": [agreement]})
     await _settled(platform, product, report, known=Known(accepted=HEAD))
-    assert platform.fakes.asked("repositories.agree_keys")[0].wanted == access.wanted
+    assert platform.fakes.asked("repositories.ensure_foreign_keys")[0].wanted == access.wanted
     (uses,) = platform.fakes.asked("control.uses")
     assert (uses.cluster, uses.uses.product, uses.uses.environments) == ("edge", product, ["test"])
-    assert platform.fakes.asked("control.agree") == [Borrow(owner="owner", product=product, wanted=[agreement])]
+    assert platform.fakes.asked("control.report_use") == [
+        AccessRequest(owner="owner", product=product, wanted=[agreement])
+    ]
 
 
 async def test_a_cluster_that_does_not_answer_stops_nothing_and_is_told_later(platform: Platform) -> None:
@@ -113,7 +123,7 @@ async def test_a_cluster_that_does_not_answer_stops_nothing_and_is_told_later(pl
     with hurried(refused_retry=0.3):
         platform.fakes.fail("control.uses", gone, times=1000)
         ended = await _settled(platform, product, report, known=Known(accepted=HEAD))
-    assert ended.state == "done" and "control.tell" in platform.fakes.names()
+    assert ended.state == "done" and "control.notify_runtimes" in platform.fakes.names()
     assert ended.sync is not None
     assert (ended.sync.known.clusters, ended.sync.known.pending) == ({}, True)
 
@@ -155,9 +165,9 @@ async def test_clusters_are_asked_before_the_commit_in_the_name_of_the_group_tha
     assert (await _apply(platform, product)).state == "done"
     names = platform.fakes.names()
     assert names.index("gitlab.ensure_group") < names.index("control.reserve") < names.index("products.commit_files")
-    (order,) = platform.fakes.asked("control.reserve")
-    assert (order.cluster, order.reserve.product_id) == ("edge", "product-1")
-    assert [each.product_id for each in order.reserve.claims] == ["product-1"]
+    (input,) = platform.fakes.asked("control.reserve")
+    assert (input.cluster, input.reserve.product_id) == ("edge", "product-1")
+    assert [each.product_id for each in input.reserve.claims] == ["product-1"]
 
 
 async def test_a_namespace_that_is_taken_refuses_the_change_and_gives_the_rest_back(platform: Platform) -> None:
@@ -171,29 +181,31 @@ async def test_a_namespace_that_is_taken_refuses_the_change_and_gives_the_rest_b
     assert "products.commit_files" not in platform.fakes.names()
 
 
-def _only_edge(order: Any) -> Any:
-    if order.cluster != "edge":
+def _only_edge(input: Any) -> Any:
+    if input.cluster != "edge":
         raise Conflict("namespace-taken", "namespace web of cluster far is used by deployment/other/web")
-    return answers.reserved(order)
+    return answers.reserved(input)
 
 
 async def test_whoever_skips_the_rules_asks_nobody(platform: Platform) -> None:
     product = unique("shop")
-    borrow = Borrow(owner="owner", product=product)
-    platform.fakes.answers["products.plan"] = plan(claims={"edge": _reserve(product)}, borrows=[borrow])
+    access_request = AccessRequest(owner="owner", product=product)
+    platform.fakes.answers["products.plan"] = plan(claims={"edge": _reserve(product)}, access_requests=[access_request])
     assert (await _apply(platform, product, skip_check=True)).state == "done"
-    assert not {"control.reserve", "control.borrow"} & set(platform.fakes.names())
+    assert not {"control.reserve", "control.request_access"} & set(platform.fakes.names())
 
 
-async def test_an_owner_that_does_not_lend_refuses_the_change(platform: Platform) -> None:
+async def test_an_owner_that_does_not_open_refuses_the_change(platform: Platform) -> None:
     product = unique("shop")
-    wanted = Agreement(product=product, repository="owner/lib", permissions="readonly")
-    borrow = Borrow(owner="owner", product=product, wanted=[wanted], before=[])
-    platform.fakes.answers["products.plan"] = plan(borrows=[borrow])
-    platform.fakes.fail("control.borrow", Refused("foreign-unknown", "there is no repository owner/lib that is opened"))
+    wanted = RepositoryUse(product=product, repository="owner/lib", permissions="readonly")
+    access_request = AccessRequest(owner="owner", product=product, wanted=[wanted], before=[])
+    platform.fakes.answers["products.plan"] = plan(access_requests=[access_request])
+    platform.fakes.fail(
+        "control.request_access", Refused("foreign-unknown", "there is no repository owner/lib that is opened")
+    )
     ended = await _apply(platform, product)
     assert (ended.state, [each.rule for each in ended.findings]) == ("refused", ["foreign-unknown"])
-    assert platform.fakes.asked("control.agree") == [borrow.model_copy(update={"wanted": []})]
+    assert platform.fakes.asked("control.report_use") == [access_request.model_copy(update={"wanted": []})]
 
 
 # The product
@@ -210,25 +222,25 @@ async def _started(platform: Platform, product: str) -> Handle:
     return handle
 
 
-def _borrow(product: str, guest: str) -> Borrow:
+def _access_request(product: str, guest: str) -> AccessRequest:
     consumer = Consumer(repository=f"{guest}/app", project_id=5)
-    wanted = Agreement(product=guest, repository=f"{product}/code", permissions="readonly", consumers=[consumer])
-    return Borrow(owner=product, product=guest, wanted=[wanted])
+    wanted = RepositoryUse(product=guest, repository=f"{product}/code", permissions="readonly", consumers=[consumer])
+    return AccessRequest(owner=product, product=guest, wanted=[wanted])
 
 
-async def test_a_product_remembers_whom_it_lent_to_and_its_next_change_knows(platform: Platform) -> None:
+async def test_a_product_remembers_who_uses_it_and_its_next_change_knows(platform: Platform) -> None:
     product = unique("shop")
     platform.fakes.answers["products.read"] = synced(product)
     handle = await _started(platform, product)
-    borrow = _borrow(product, "guest")
-    await handle.execute_update("lend", borrow, result_type=Accepted)
+    access_request = _access_request(product, "guest")
+    await handle.execute_update("request_access", access_request, result_type=Accepted)
     accepted = await handle.execute_update("submit", change(product), result_type=Accepted)
     await platform.result(accepted.operation)
-    assert platform.fakes.asked("products.opened")[0].agreements == borrow.wanted
-    assert platform.fakes.asked("products.plan")[0].agreements == borrow.wanted
+    assert platform.fakes.asked("products.opened")[0].foreign_uses == access_request.wanted
+    assert platform.fakes.asked("products.plan")[0].foreign_uses == access_request.wanted
 
 
-async def test_a_product_that_is_being_changed_lends_nothing(platform: Platform) -> None:
+async def test_a_product_that_is_being_changed_opens_nothing(platform: Platform) -> None:
     product = unique("shop")
     platform.fakes.answers["products.read"] = synced(product)
     handle = await _started(platform, product)
@@ -236,18 +248,18 @@ async def test_a_product_that_is_being_changed_lends_nothing(platform: Platform)
     await handle.execute_update("submit", change(product), result_type=Accepted)
     await hold.begun.wait()
     with pytest.raises(WorkflowUpdateFailedError) as caught:
-        await handle.execute_update("lend", _borrow(product, "guest"), result_type=Accepted)
+        await handle.execute_update("request_access", _access_request(product, "guest"), result_type=Accepted)
     assert "is being changed" in str(caught.value.cause)
     hold.release()
 
 
-async def test_a_change_waits_until_a_loan_is_decided(platform: Platform) -> None:
+async def test_a_change_waits_until_a_request_for_access_is_decided(platform: Platform) -> None:
     product = unique("shop")
     platform.fakes.answers["products.read"] = synced(product)
     handle = await _started(platform, product)
     hold = platform.fakes.hold("products.opened")
     loan = await handle.start_update(
-        "lend", _borrow(product, "guest"), result_type=Accepted, wait_for_stage=WorkflowUpdateStage.ACCEPTED
+        "request_access", _access_request(product, "guest"), result_type=Accepted, wait_for_stage=WorkflowUpdateStage.ACCEPTED
     )
     await hold.begun.wait()
     accepted = await handle.execute_update("submit", change(product), result_type=Accepted)
@@ -255,17 +267,17 @@ async def test_a_change_waits_until_a_loan_is_decided(platform: Platform) -> Non
     hold.release()
     await loan.result()
     await platform.result(accepted.operation)
-    assert platform.fakes.asked("products.plan")[0].agreements == _borrow(product, "guest").wanted
+    assert platform.fakes.asked("products.plan")[0].foreign_uses == _access_request(product, "guest").wanted
 
 
 async def test_what_others_say_they_use_is_looked_at(platform: Platform) -> None:
     product = unique("shop")
     platform.fakes.answers["products.read"] = synced(product)
     handle = await _started(platform, product)
-    borrow = _borrow(product, "guest")
-    await handle.signal("agreed", borrow)
+    access_request = _access_request(product, "guest")
+    await handle.signal("use_reported", access_request)
     await platform.called("products.read", 2)
-    assert platform.fakes.asked("products.read")[-1].known.agreements == borrow.wanted
+    assert platform.fakes.asked("products.read")[-1].known.foreign_uses == access_request.wanted
 
 
 async def test_what_is_held_is_looked_at_again_after_a_while(platform: Platform) -> None:
@@ -285,16 +297,16 @@ async def test_a_push_that_cannot_be_carried_out_is_tried_again_after_a_while_an
 ) -> None:
     product = unique("shop")
     with hurried(refused_retry=0.3):
-        platform.fakes.fail("control.tell", Forbidden("token", "the platform's token is gone"), times=2)
+        platform.fakes.fail("control.notify_runtimes", Forbidden("token", "the platform's token is gone"), times=2)
         platform.fakes.answers["products.read"] = synced(product, deployments=[answers.deployment(product)])
         await _started(platform, product)
-    assert len(platform.fakes.asked("control.tell")) == 3
+    assert len(platform.fakes.asked("control.notify_runtimes")) == 3
     assert len(platform.fakes.asked("products.read")) == 6, "a look, and the change's own, each time"
 
 
 async def test_what_is_committed_is_done_although_somebody_refuses_what_follows(platform: Platform) -> None:
     product = unique("shop")
-    platform.fakes.fail("control.tell", Forbidden("token", "the platform's token is gone"))
+    platform.fakes.fail("control.notify_runtimes", Forbidden("token", "the platform's token is gone"))
     platform.fakes.answers["products.read"] = synced(product, deployments=[answers.deployment(product)])
     ended = await _apply(platform, product)
     assert (ended.state, ended.undone, ended.sync) == ("done", [], None)
@@ -354,7 +366,7 @@ async def test_a_change_that_waits_for_a_push_to_be_carried_out_is_queued_for_ev
     product = unique("shop")
     platform.fakes.answers["products.read"] = synced(product, known=Known(accepted=HEAD))
     handle = await _started(platform, product)
-    hold = platform.fakes.hold("control.tell")
+    hold = platform.fakes.hold("control.notify_runtimes")
     news = synced(product, commit=ARRIVED, known=Known(accepted=ARRIVED), deployments=[answers.deployment(product)])
     platform.fakes.answers["products.read"] = news
     await handle.signal("pushed", push(DECLARATION, repository=f"{product}/default.project", after=ARRIVED))
@@ -368,7 +380,7 @@ async def test_a_change_that_waits_for_a_push_to_be_carried_out_is_queued_for_ev
 
 async def test_an_outage_of_the_owner_is_borne_only_for_a_while(platform: Platform) -> None:
     product = unique("shop")
-    platform.fakes.answers["products.plan"] = plan(borrows=[Borrow(owner="owner", product=product)])
-    platform.fakes.fail("control.borrow", Unavailable("owner-busy", "owner is being changed"), times=2)
+    platform.fakes.answers["products.plan"] = plan(access_requests=[AccessRequest(owner="owner", product=product)])
+    platform.fakes.fail("control.request_access", Unavailable("owner-busy", "owner is being changed"), times=2)
     assert (await _apply(platform, product)).state == "done"
-    assert len(platform.fakes.asked("control.borrow")) == 3
+    assert len(platform.fakes.asked("control.request_access")) == 3

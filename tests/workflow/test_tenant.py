@@ -11,7 +11,7 @@ from temporalio.client import (
 )
 
 from nautes.messages.clusters import DeclaredReport, KnownCluster
-from nautes.messages.control import AnnounceOrder, DriftOrder, DriftReport, Told, WakeOrder
+from nautes.messages.control import DriftInput, DriftReport, Notified, PushesInput, WakeInput
 from nautes.messages.gitlab import PushPage
 from nautes.messages.status import TenantStatus
 from nautes.messages.tenant import TenantInput
@@ -49,7 +49,7 @@ async def test_it_prepares_its_systems_and_wakes_everything_that_exists(platform
         "gitlab.product_paths",
         "control.wake",
     ]
-    assert platform.fakes.asked("control.wake") == [WakeOrder(clusters=[EDGE]), WakeOrder(products=["shop", "docs"])]
+    assert platform.fakes.asked("control.wake") == [WakeInput(clusters=[EDGE]), WakeInput(products=["shop", "docs"])]
     status = await platform.shown(handle.id, TenantStatus)
     assert (status.repository, status.clusters, status.products) == ("nautes/management", ["edge"], ["shop", "docs"])
 
@@ -88,12 +88,12 @@ LOST = Finding(rule="stored-unreadable", message="clusters/edge.yaml: spec.usage
 NEXT, LAST = "c" * 40, "d" * 40
 
 
-async def _look(platform: Platform, handle: Handle) -> WakeOrder:
+async def _look(platform: Platform, handle: Handle) -> WakeInput:
     """A push is heard; what the clusters are told then."""
     told = len(platform.fakes.asked("control.wake"))
     await handle.signal("pushed", push(9, repository="nautes/management"))
     await platform.called("control.wake", told + 1)
-    found: WakeOrder = platform.fakes.asked("control.wake")[-1]
+    found: WakeInput = platform.fakes.asked("control.wake")[-1]
     return found
 
 
@@ -102,11 +102,11 @@ async def test_a_cluster_whose_file_is_gone_is_told_so_until_it_is_no_more(platf
     platform.fakes.answers["clusters.declared"] = declared(EDGE)
     handle = await _started(platform)
     platform.fakes.answers["clusters.declared"] = declared(commit=NEXT)
-    order = await _look(platform, handle)
-    assert [(each.name, each.removed, each.commit, each.project_id) for each in order.gone] == [("edge", True, NEXT, 9)]
-    assert order.clusters == []
+    input = await _look(platform, handle)
+    assert [(each.name, each.removed, each.commit, each.project_id) for each in input.gone] == [("edge", True, NEXT, 9)]
+    assert input.clusters == []
     platform.fakes.answers["clusters.declared"] = declared(commit=LAST)
-    platform.fakes.answers["control.wake"] = Told(count=1, absent=["edge"])
+    platform.fakes.answers["control.wake"] = Notified(count=1, absent=["edge"])
     assert [each.name for each in (await _look(platform, handle)).gone] == ["edge"], "it may have been refused"
     assert (await _look(platform, handle)).gone == []
 
@@ -116,8 +116,8 @@ async def test_a_file_that_cannot_be_read_removes_nothing_and_is_said_beside_its
     platform.fakes.answers["clusters.declared"] = declared(EDGE, other)
     handle = await _started(platform)
     platform.fakes.answers["clusters.declared"] = declared(other, findings=[LOST], commit=NEXT)
-    order = await _look(platform, handle)
-    assert (order.clusters, order.gone) == ([other], [])
+    input = await _look(platform, handle)
+    assert (input.clusters, input.gone) == ([other], [])
     await platform.called("gitlab.comment")
     (comment,) = platform.fakes.asked("gitlab.comment")
     assert (comment.project_id, comment.commit, LOST.message in comment.text) == (9, NEXT, True)
@@ -177,12 +177,12 @@ async def test_a_sweep_begins_where_the_last_one_ended_and_passes_on_only_what_i
     platform.fakes.answers["gitlab.recent_pushes"] = pages.get
     await _swept(platform, "BranchSweep")
     assert platform.fakes.asked("gitlab.recent_pushes") == [0, 17]
-    assert platform.fakes.asked("control.announce") == [AnnounceOrder(pushes=[news])]
+    assert platform.fakes.asked("control.deliver_pushes") == [PushesInput(pushes=[news])]
 
 
 async def test_a_sweep_for_drift_compares_with_what_the_last_one_saw(platform: Platform) -> None:
     seen = {"deployment/shop/web": "1"}
     platform.fakes.answers["drift.sweep"] = DriftReport(fingerprints=seen)
     await _swept(platform, "DriftSweep", "edge")
-    orders: list[DriftOrder] = platform.fakes.asked("drift.sweep")
+    orders: list[DriftInput] = platform.fakes.asked("drift.sweep")
     assert [(each.cluster, each.fingerprints) for each in orders] == [("edge", {}), ("edge", seen)]

@@ -70,8 +70,8 @@ async def test_a_virtual_worker_is_made_on_its_host_and_then_registered_like_any
     place = platform.fakes.asked("control.claim_host")[0]
     wanted = (place.cluster, place.claim.runtime, place.claim.namespaces, place.claim.worker_type)
     assert wanted == ("big", f"cluster/{cluster}", [cluster], "host")
-    order = platform.fakes.asked("virtual.create")[0]
-    assert (order.host, order.server, order.node_port) == (KUBECONFIG, "https://edge.example.com:31443", 31443)
+    input = platform.fakes.asked("virtual.create")[0]
+    assert (input.host, input.server, input.node_port) == (KUBECONFIG, "https://edge.example.com:31443", 31443)
     staged = SecretRef(engine="cluster", path=f"staging/{cluster}-{request.operation}")
     assert platform.fakes.asked("vault.store_kubeconfig")[0].staged == staged
     checks = platform.fakes.asked("clusters.check")
@@ -248,14 +248,14 @@ async def test_a_host_stays_when_nobody_can_say_who_stands_on_it(platform: Platf
 
 
 async def test_what_this_build_does_not_install_is_said_and_stays_said(platform: Platform) -> None:
-    platform.fakes.answers["components.install"] = lambda order: ComponentReport(bundled=order.component == "ground")
+    platform.fakes.answers["components.install"] = lambda input: ComponentReport(bundled=input.component == "bootstrap")
     handle = await started(platform, cluster := unique("edge"))
     report = await platform.result(await submit(handle, registration(cluster)), RegistrationReport)
-    advice = "this build does not install traefik: it must be there already"
-    assert [(each.action, each.detail) for each in report.outcomes] == [("created", advice)]
-    await until(lambda: _advised(platform, handle, [advice]), "the advice in the status")
+    warnings = "this build does not install traefik: it must be there already"
+    assert [(each.action, each.detail) for each in report.outcomes] == [("created", warnings)]
+    await until(lambda: _advised(platform, handle, [warnings]), "the warnings in the status")
     assert report.registered.components == []
 
 
-async def _advised(platform: Platform, handle: Handle, advice: list[str]) -> bool:
-    return (await shown(platform, handle)).advice == advice
+async def _advised(platform: Platform, handle: Handle, warnings: list[str]) -> bool:
+    return (await shown(platform, handle)).warnings == warnings

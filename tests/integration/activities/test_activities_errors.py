@@ -27,8 +27,8 @@ from nautes.messages.errors import (
     Unauthenticated,
     Unavailable,
 )
-from nautes.messages.git import FetchOrder
-from nautes.messages.gitlab import CommitOrder, FileAction, GroupOrder, HookOrder, Project, RepositoryOrder
+from nautes.messages.git import FetchInput
+from nautes.messages.gitlab import CommitInput, FileAction, GroupInput, HookInput, Project, RepositoryInput
 from nautes_sandbox.process import free_port
 from tests.contract.gitlab.support import DEVELOPER, unique
 from tests.integration.activities.support import Systems
@@ -49,8 +49,8 @@ def _harmless(systems: Systems, error: NautesError, *more: str) -> None:
         assert each not in shown
 
 
-def _repository(**more: Any) -> RepositoryOrder:
-    return RepositoryOrder.model_validate({"group": unique("nobody"), "path": "p", "name": "p", **more})
+def _repository(**more: Any) -> RepositoryInput:
+    return RepositoryInput.model_validate({"group": unique("nobody"), "path": "p", "name": "p", **more})
 
 
 def test_gitlab_does_not_have_it(systems: Systems, gitlab_activities: GitLabActivities) -> None:
@@ -71,8 +71,8 @@ def test_gitlab_forbids_it_to_who_has_no_right(systems: Systems, tenant: str) ->
     row = systems.make.project()
     person = systems.make.member(row, DEVELOPER)
     activities = GitLabActivities(GitLab(systems.stand_in.url, person.api.token), tenant)
-    order = Project(project_id=row["id"], path=row["path_with_namespace"])
-    error = _raised(lambda: activities.delete_repository(order))
+    input = Project(project_id=row["id"], path=row["path_with_namespace"])
+    error = _raised(lambda: activities.delete_repository(input))
     assert (type(error), error.code) == (Forbidden, "gitlab-forbidden")
     _harmless(systems, error, person.api.token)
     assert systems.make.root.get(f"/projects/{row['id']}").status_code == 200
@@ -90,17 +90,17 @@ def test_a_lost_race_is_a_conflict(systems: Systems, gitlab_activities: GitLabAc
     row = systems.make.project(readme=True)
     author = Requester(id=1, username="u", name="n", email="e@example.com")
 
-    def order(action: str, path: str, lock: str = "") -> CommitOrder:
+    def input(action: str, path: str, lock: str = "") -> CommitInput:
         file = FileAction.model_validate({"action": action, "path": path, "content": "x", "last_commit_id": lock})
-        return CommitOrder(
+        return CommitInput(
             project_id=row["id"], branch="main", actions=[file], message="m", author=author, expected_head=""
         )
 
     base = f"/projects/{row['id']}/repository"
     old = systems.make.root.seen(f"{base}/files/README.md", ref="main")["last_commit_id"]
-    gitlab_activities.commit(order("update", "README.md"))
-    for lost in (order("update", "README.md", old), order("create", "README.md"), order("update", "gone.md")):
-        error = _raised(lambda order=lost: gitlab_activities.commit(order))
+    gitlab_activities.commit(input("update", "README.md"))
+    for lost in (input("update", "README.md", old), input("create", "README.md"), input("update", "gone.md")):
+        error = _raised(lambda input=lost: gitlab_activities.commit(input))
         assert type(error) is Conflict, lost
         _harmless(systems, error)
 
@@ -132,7 +132,7 @@ def test_nobody_at_the_address_is_an_outage(systems: Systems, tenant: str, tmp_p
     vault = Vault(url, "nautes", "some-secret-id")
     for act in (
         lambda: gitlab.product_paths(0),
-        lambda: git.head(FetchOrder(repository="a/b", ref="main")),
+        lambda: git.head(FetchInput(repository="a/b", ref="main")),
         lambda: VaultActivities(vault, Clusters(vault.kubeconfig)).ensure_tenant("t"),
     ):
         error = _raised(act)
@@ -143,11 +143,11 @@ def test_nobody_at_the_address_is_an_outage(systems: Systems, tenant: str, tmp_p
 def test_git_tells_what_is_missing_and_what_is_not_ours(systems: Systems, git_activities: GitActivities) -> None:
     row = systems.make.project(readme=True)
     path = row["path_with_namespace"]
-    head = git_activities.head(FetchOrder(repository=path, ref="main")).commit
-    assert git_activities.fetch(FetchOrder(repository=path, ref="main")) == head
-    assert git_activities.head(FetchOrder(repository=path, ref="nothing")).commit == ""
-    missing = _raised(lambda: git_activities.fetch(FetchOrder(repository=path, ref="nothing")))
-    gone = _raised(lambda: git_activities.head(FetchOrder(repository=f"{path}x", ref="main")))
+    head = git_activities.head(FetchInput(repository=path, ref="main")).commit
+    assert git_activities.fetch(FetchInput(repository=path, ref="main")) == head
+    assert git_activities.head(FetchInput(repository=path, ref="nothing")).commit == ""
+    missing = _raised(lambda: git_activities.fetch(FetchInput(repository=path, ref="nothing")))
+    gone = _raised(lambda: git_activities.head(FetchInput(repository=f"{path}x", ref="main")))
     assert {type(missing), type(gone)} == {NotFound}
     _harmless(systems, gone)
 
@@ -156,13 +156,13 @@ def test_git_tells_what_is_missing_and_what_is_not_ours(systems: Systems, git_ac
 
 
 def test_vault_does_not_let_the_door_do_the_workers_work(systems: Systems) -> None:
-    vault = systems.bao.vault(systems.bao.logins.door)
+    vault = systems.bao.vault(systems.bao.logins.api)
     activities = RepositoryActivities(systems.gitlab, vault)
-    order = HookOrder(project_id=systems.make.project()["id"], url="http://127.0.0.1:9/x", events=["push_events"])
-    error = _raised(lambda: activities.ensure_hook(order))
+    input = HookInput(project_id=systems.make.project()["id"], url="http://127.0.0.1:9/x", events=["push_events"])
+    error = _raised(lambda: activities.ensure_hook(input))
     assert (type(error), error.code) == (Forbidden, "vault-forbidden")
-    _harmless(systems, error, systems.bao.logins.door.secret_id_file.read_text().strip())
-    assert systems.make.root.seen(f"/projects/{order.project_id}/hooks") == []
+    _harmless(systems, error, systems.bao.logins.api.secret_id_file.read_text().strip())
+    assert systems.make.root.seen(f"/projects/{input.project_id}/hooks") == []
 
 
 def test_vault_refuses_a_wrong_login_without_repeating_it(systems: Systems) -> None:
@@ -181,8 +181,8 @@ def test_two_who_write_one_version_of_a_secret_conflict(systems: Systems, vault_
 
 
 def test_an_error_for_people_names_what_was_attempted(systems: Systems, gitlab_activities: GitLabActivities) -> None:
-    order = GroupOrder(path="api", name="api", owner=systems.person)
-    error = _raised(lambda: gitlab_activities.ensure_group(order))
+    input = GroupInput(path="api", name="api", owner=systems.person)
+    error = _raised(lambda: gitlab_activities.ensure_group(input))
     travelling = as_application_error(error)
     assert (travelling.type, travelling.non_retryable) == ("Refused", True)
     assert travelling.details[0]["code"] == "gitlab-refused"

@@ -8,59 +8,59 @@ import pytest
 
 from activities.gitlab import GitLabActivities
 from nautes.messages.errors import Forbidden, NotFound
-from nautes.messages.gitlab import CommentOrder, GroupOrder, Project, RepositoryOrder, StatusOrder
+from nautes.messages.gitlab import CommentInput, GroupInput, Project, RepositoryInput, StatusInput
 from tests.contract.gitlab.support import OWNER, Clone, quoted, unique
 from tests.integration.activities.support import NOTHING, Systems, survives
 from tests.waiting import until
 
 
-def _order(systems: Systems, path: str = "", **more: Any) -> GroupOrder:
+def _input(systems: Systems, path: str = "", **more: Any) -> GroupInput:
     path = path or unique("shop")
     values = {"name": "The Shop", "visibility": "private", "description": "All we sell", "owner": systems.person}
-    return GroupOrder.model_validate({"path": path, **values, **more})
+    return GroupInput.model_validate({"path": path, **values, **more})
 
 
-def _group(systems: Systems, order: GroupOrder) -> Any:
+def _group(systems: Systems, input: GroupInput) -> Any:
     """A group as people see it, without what differs between two of the same."""
     root = systems.make.root
-    found = root.seen(f"/groups/{quoted(order.path)}")
+    found = root.seen(f"/groups/{quoted(input.path)}")
     members = root.seen(f"/groups/{found['id']}/members")
-    levels = sorted((each["id"] == order.owner.id, each["access_level"]) for each in members)
+    levels = sorted((each["id"] == input.owner.id, each["access_level"]) for each in members)
     return {key: found[key] for key in ("name", "visibility", "description")}, levels
 
 
 def test_a_group_is_made_as_declared_and_owned_by_who_asked(
     systems: Systems, gitlab_activities: GitLabActivities
 ) -> None:
-    order = _order(systems)
-    assert gitlab_activities.ensure_group(order).made == "created"
-    fields, levels = _group(systems, order)
+    input = _input(systems)
+    assert gitlab_activities.ensure_group(input).made == "created"
+    fields, levels = _group(systems, input)
     assert fields == {"name": "The Shop", "visibility": "private", "description": "All we sell"}
     assert (True, OWNER) in levels
-    assert systems.written_by(lambda: gitlab_activities.ensure_group(order)) == NOTHING
-    assert gitlab_activities.ensure_group(order).made == "unchanged"
+    assert systems.written_by(lambda: gitlab_activities.ensure_group(input)) == NOTHING
+    assert gitlab_activities.ensure_group(input).made == "unchanged"
 
 
 def test_a_group_that_differs_is_corrected_with_one_write(
     systems: Systems, gitlab_activities: GitLabActivities
 ) -> None:
-    order = _order(systems)
-    state = gitlab_activities.ensure_group(order)
+    input = _input(systems)
+    state = gitlab_activities.ensure_group(input)
     systems.make.root.put(f"/groups/{state.id}", description="Something else")
     results = []
-    written = systems.written_by(lambda: results.append(gitlab_activities.ensure_group(order)))
+    written = systems.written_by(lambda: results.append(gitlab_activities.ensure_group(input)))
     assert (written, results[0].made) == ((1, []), "changed")
-    assert _group(systems, order)[0]["description"] == "All we sell"
+    assert _group(systems, input)[0]["description"] == "All we sell"
 
 
 def test_a_nested_group_is_made_in_its_parent_and_missing_parents_are_told(
     systems: Systems, gitlab_activities: GitLabActivities
 ) -> None:
     parent = systems.make.group()
-    order = _order(systems, f"{parent['path']}/{unique('shop')}")
-    assert gitlab_activities.ensure_group(order).path == order.path
+    input = _input(systems, f"{parent['path']}/{unique('shop')}")
+    assert gitlab_activities.ensure_group(input).path == input.path
     with pytest.raises(NotFound):
-        gitlab_activities.ensure_group(_order(systems, f"{unique('nobody')}/shop"))
+        gitlab_activities.ensure_group(_input(systems, f"{unique('nobody')}/shop"))
 
 
 def test_a_group_of_others_is_not_taken(systems: Systems, gitlab_activities: GitLabActivities) -> None:
@@ -68,7 +68,7 @@ def test_a_group_of_others_is_not_taken(systems: Systems, gitlab_activities: Git
     path = unique("theirs")
     group = other.api.made("/groups", name=path, path=path)
     with pytest.raises(Forbidden, match="group-foreign"):
-        gitlab_activities.ensure_group(_order(systems, path, name=path))
+        gitlab_activities.ensure_group(_input(systems, path, name=path))
     assert systems.make.root.get(f"/groups/{group['id']}/members/{systems.person.id}").status_code == 404
 
 
@@ -81,42 +81,42 @@ def test_a_product_of_others_is_refused_before_anything_is_written(
     owner.made("/projects", name="default.project", path="default.project", namespace_id=group["id"])
     for spelled in (path, path.capitalize()):
         with pytest.raises(Forbidden, match="group-foreign"):
-            gitlab_activities.ensure_group(_order(systems, spelled, description="taken over"))
+            gitlab_activities.ensure_group(_input(systems, spelled, description="taken over"))
     assert not systems.make.root.get(f"/groups/{group['id']}").json()["description"]
 
 
 def test_a_group_survives_a_failure_at_every_call(systems: Systems, gitlab_activities: GitLabActivities) -> None:
     failed = survives(
         systems,
-        lambda: _order(systems),
+        lambda: _input(systems),
         gitlab_activities.ensure_group,
-        lambda order: _group(systems, order),
+        lambda input: _group(systems, input),
         within=("gitlab",),
     )
     assert failed >= 6
 
 
-def _repository(systems: Systems, initialize: bool = True) -> RepositoryOrder:
+def _repository(systems: Systems, initialize: bool = True) -> RepositoryInput:
     group = systems.make.group()["path"]
-    return RepositoryOrder(group=group, path="default.project", name="Declared", description="d", initialize=initialize)
+    return RepositoryInput(group=group, path="default.project", name="Declared", description="d", initialize=initialize)
 
 
-def _project(systems: Systems, order: RepositoryOrder) -> Any:
+def _project(systems: Systems, input: RepositoryInput) -> Any:
     root = systems.make.root
-    listed = root.seen(f"/groups/{quoted(order.group)}/projects")
+    listed = root.seen(f"/groups/{quoted(input.group)}/projects")
     commits = [root.seen(f"/projects/{each['id']}/repository/commits") for each in listed]
     return [(each["path"], each["name"], each["description"]) for each in listed], [len(each) for each in commits]
 
 
 def test_a_repository_is_made_once_and_corrected(systems: Systems, gitlab_activities: GitLabActivities) -> None:
-    order = _repository(systems)
-    state = gitlab_activities.ensure_repository(order)
-    assert (state.made, state.path) == ("created", f"{order.group}/default.project")
-    assert _project(systems, order) == ([("default.project", "Declared", "d")], [1])
-    assert systems.written_by(lambda: gitlab_activities.ensure_repository(order)) == NOTHING
+    input = _repository(systems)
+    state = gitlab_activities.ensure_repository(input)
+    assert (state.made, state.path) == ("created", f"{input.group}/default.project")
+    assert _project(systems, input) == ([("default.project", "Declared", "d")], [1])
+    assert systems.written_by(lambda: gitlab_activities.ensure_repository(input)) == NOTHING
     systems.make.root.put(f"/projects/{state.id}", name="By hand")
-    assert gitlab_activities.ensure_repository(order).made == "changed"
-    assert _project(systems, order)[0] == [("default.project", "Declared", "d")]
+    assert gitlab_activities.ensure_repository(input).made == "changed"
+    assert _project(systems, input)[0] == [("default.project", "Declared", "d")]
 
 
 def test_a_repository_survives_a_failure_at_every_call(systems: Systems, gitlab_activities: GitLabActivities) -> None:
@@ -124,7 +124,7 @@ def test_a_repository_survives_a_failure_at_every_call(systems: Systems, gitlab_
         systems,
         lambda: _repository(systems),
         gitlab_activities.ensure_repository,
-        lambda order: _project(systems, order),
+        lambda input: _project(systems, input),
         within=("gitlab",),
     )
     assert failed >= 4
@@ -148,11 +148,11 @@ def test_a_repository_goes_for_good_and_nothing_there_is_success(
     systems: Systems, gitlab_activities: GitLabActivities
 ) -> None:
     row = systems.make.project()
-    order = Project(project_id=row["id"], path=row["path_with_namespace"])
-    assert gitlab_activities.delete_repository(order).removed is True
+    input = Project(project_id=row["id"], path=row["path_with_namespace"])
+    assert gitlab_activities.delete_repository(input).removed is True
     assert systems.make.root.get(f"/projects/{row['id']}").status_code == 404
-    assert systems.written_by(lambda: gitlab_activities.delete_repository(order)) == NOTHING
-    assert gitlab_activities.delete_repository(order).removed is False
+    assert systems.written_by(lambda: gitlab_activities.delete_repository(input)) == NOTHING
+    assert gitlab_activities.delete_repository(input).removed is False
 
 
 def test_the_removal_of_a_repository_survives_a_failure_at_every_call(
@@ -162,8 +162,8 @@ def test_the_removal_of_a_repository_survives_a_failure_at_every_call(
         row = systems.make.project()
         return Project(project_id=row["id"], path=row["path_with_namespace"])
 
-    def look(order: Project) -> int:
-        return systems.make.root.get(f"/projects/{order.project_id}").status_code
+    def look(input: Project) -> int:
+        return systems.make.root.get(f"/projects/{input.project_id}").status_code
 
     assert survives(systems, arrange, gitlab_activities.delete_repository, look, within=("gitlab",)) >= 8
 
@@ -187,39 +187,39 @@ def test_the_removal_of_a_group_frees_its_path_and_survives_a_failure_at_every_c
 def test_a_removed_product_is_no_product_and_can_be_made_anew(
     systems: Systems, gitlab_activities: GitLabActivities
 ) -> None:
-    order = _order(systems)
-    gitlab_activities.ensure_group(order)
-    gitlab_activities.ensure_repository(RepositoryOrder(group=order.path, path="default.project", name="d"))
-    assert order.path in gitlab_activities.product_paths(0)
-    assert gitlab_activities.delete_group(order.path).removed is True
-    assert not [each for each in gitlab_activities.product_paths(0) if each.startswith(order.path)]
-    assert gitlab_activities.delete_group(order.path).removed is False
-    assert gitlab_activities.ensure_group(order).made == "created"
+    input = _input(systems)
+    gitlab_activities.ensure_group(input)
+    gitlab_activities.ensure_repository(RepositoryInput(group=input.path, path="default.project", name="d"))
+    assert input.path in gitlab_activities.product_paths(0)
+    assert gitlab_activities.delete_group(input.path).removed is True
+    assert not [each for each in gitlab_activities.product_paths(0) if each.startswith(input.path)]
+    assert gitlab_activities.delete_group(input.path).removed is False
+    assert gitlab_activities.ensure_group(input).made == "created"
 
 
 # Statuses and the feed
 
 
-def _status(systems: Systems, **more: Any) -> StatusOrder:
+def _status(systems: Systems, **more: Any) -> StatusInput:
     row = systems.make.project(readme=True)
     commit = systems.make.root.seen(f"/projects/{row['id']}/repository/branches/main")["commit"]["id"]
     values = {"name": "build", "state": "success", "description": "done", "ref": "main"}
-    return StatusOrder.model_validate({"project_id": row["id"], "commit": commit, **values, **more})
+    return StatusInput.model_validate({"project_id": row["id"], "commit": commit, **values, **more})
 
 
-def _statuses(systems: Systems, order: StatusOrder) -> Any:
-    path = f"/projects/{order.project_id}/repository/commits/{order.commit}/statuses"
+def _statuses(systems: Systems, input: StatusInput) -> Any:
+    path = f"/projects/{input.project_id}/repository/commits/{input.commit}/statuses"
     return [(each["name"], each["status"]) for each in systems.make.root.seen(path, all=True)]
 
 
 def test_a_status_is_set_once_and_a_later_one_is_not_taken_back(
     systems: Systems, gitlab_activities: GitLabActivities
 ) -> None:
-    order = _status(systems, state="running")
-    assert gitlab_activities.set_commit_status(order).changed is True
-    assert systems.written_by(lambda: gitlab_activities.set_commit_status(order)) == NOTHING
-    assert gitlab_activities.set_commit_status(order.model_copy(update={"state": "pending"})).changed is False
-    assert _statuses(systems, order) == [("build", "running")]
+    input = _status(systems, state="running")
+    assert gitlab_activities.set_commit_status(input).changed is True
+    assert systems.written_by(lambda: gitlab_activities.set_commit_status(input)) == NOTHING
+    assert gitlab_activities.set_commit_status(input.model_copy(update={"state": "pending"})).changed is False
+    assert _statuses(systems, input) == [("build", "running")]
 
 
 def test_a_status_survives_a_failure_at_every_call(systems: Systems, gitlab_activities: GitLabActivities) -> None:
@@ -227,33 +227,33 @@ def test_a_status_survives_a_failure_at_every_call(systems: Systems, gitlab_acti
         systems,
         lambda: _status(systems),
         gitlab_activities.set_commit_status,
-        lambda order: _statuses(systems, order),
+        lambda input: _statuses(systems, input),
         within=("gitlab",),
     )
     assert failed == 4
 
 
-def _comment(systems: Systems, marker: str = "registration/edge/one") -> CommentOrder:
+def _comment(systems: Systems, marker: str = "registration/edge/one") -> CommentInput:
     project = systems.make.project()
     commit = systems.make.commit(project)["id"]
-    return CommentOrder(project_id=project["id"], commit=commit, marker=marker, text="**no**: not like this")
+    return CommentInput(project_id=project["id"], commit=commit, marker=marker, text="**no**: not like this")
 
 
-def _notes(systems: Systems, order: CommentOrder) -> list[str]:
-    path = f"/projects/{order.project_id}/repository/commits/{order.commit}/comments"
+def _notes(systems: Systems, input: CommentInput) -> list[str]:
+    path = f"/projects/{input.project_id}/repository/commits/{input.commit}/comments"
     return [str(each["note"]) for each in systems.make.root.seen(path)]
 
 
 def test_a_comment_is_made_once_per_marker_whatever_it_says(
     systems: Systems, gitlab_activities: GitLabActivities
 ) -> None:
-    order = _comment(systems)
-    assert gitlab_activities.comment(order).changed is True
-    again = order.model_copy(update={"text": "in other words"})
+    input = _comment(systems)
+    assert gitlab_activities.comment(input).changed is True
+    again = input.model_copy(update={"text": "in other words"})
     assert systems.written_by(lambda: gitlab_activities.comment(again)) == NOTHING
     assert gitlab_activities.comment(again).changed is False
-    assert gitlab_activities.comment(order.model_copy(update={"marker": "registration/edge/two"})).changed is True
-    notes = _notes(systems, order)
+    assert gitlab_activities.comment(input.model_copy(update={"marker": "registration/edge/two"})).changed is True
+    notes = _notes(systems, input)
     assert [each.split("\n")[0] for each in notes] == ["**no**: not like this"] * 2
 
 
@@ -262,7 +262,7 @@ def test_a_comment_survives_a_failure_at_every_call(systems: Systems, gitlab_act
         systems,
         lambda: _comment(systems),
         gitlab_activities.comment,
-        lambda order: _notes(systems, order),
+        lambda input: _notes(systems, input),
         within=("gitlab",),
     )
     assert failed == 4
@@ -271,8 +271,8 @@ def test_a_comment_survives_a_failure_at_every_call(systems: Systems, gitlab_act
 def test_the_feed_gives_each_push_once_oldest_first(
     systems: Systems, gitlab_activities: GitLabActivities, tmp_path: Any
 ) -> None:
-    order = RepositoryOrder(group=_owned(systems, gitlab_activities), path="code", name="code", initialize=True)
-    state = gitlab_activities.ensure_repository(order)
+    input = RepositoryInput(group=_owned(systems, gitlab_activities), path="code", name="code", initialize=True)
+    state = gitlab_activities.ensure_repository(input)
     row = systems.make.root.seen(f"/projects/{state.id}")
     start = gitlab_activities.recent_pushes(0)
     assert start.pushes == []
@@ -288,9 +288,9 @@ def test_the_feed_gives_each_push_once_oldest_first(
 
 
 def _owned(systems: Systems, gitlab_activities: GitLabActivities) -> str:
-    order = _order(systems)
-    gitlab_activities.ensure_group(order)
-    return order.path
+    input = _input(systems)
+    gitlab_activities.ensure_group(input)
+    return input.path
 
 
 def test_the_feed_tells_of_pushes_in_a_group_that_was_there_before_the_platform(
@@ -299,8 +299,8 @@ def test_the_feed_tells_of_pushes_in_a_group_that_was_there_before_the_platform(
     path = unique("adopted")
     made = systems.make.root.made("/groups", name=path, path=path)
     systems.make.root.made(f"/groups/{made['id']}/members", user_id=systems.person.id, access_level=OWNER)
-    gitlab_activities.ensure_group(_order(systems, path, name=path))
-    state = gitlab_activities.ensure_repository(RepositoryOrder(group=path, path="code", name="c", initialize=True))
+    gitlab_activities.ensure_group(_input(systems, path, name=path))
+    state = gitlab_activities.ensure_repository(RepositoryInput(group=path, path="code", name="c", initialize=True))
     start = gitlab_activities.recent_pushes(0)
     commit = systems.make.commit({"id": state.id})["id"]
     assert [each.after for each in gitlab_activities.recent_pushes(start.cursor).pushes] == [commit]

@@ -12,7 +12,7 @@ from activities.repositories import RepositoryActivities
 from nautes.blueprints import vault as names
 from nautes.clients.gitlab import GitLab
 from nautes.messages.errors import Unavailable
-from nautes.messages.gitlab import AgreeOrder, KeyGrant, KeysAgreed, KeysOrder
+from nautes.messages.gitlab import ForeignKeysInput, ForeignKeysState, KeyGrant, KeysInput
 from nautes.messages.secrets import SecretRef
 from tests.contract.gitlab.support import day, public_key
 from tests.integration.activities.support import NOTHING, Systems, survives
@@ -20,8 +20,8 @@ from tests.integration.activities.support import NOTHING, Systems, survives
 BOTH = ("readonly", "readwrite")
 
 
-def _order(number: int, **more: Any) -> KeysOrder:
-    return KeysOrder.model_validate({"project_id": number, "permissions": list(BOTH), **more})
+def _input(number: int, **more: Any) -> KeysInput:
+    return KeysInput.model_validate({"project_id": number, "permissions": list(BOTH), **more})
 
 
 def _kept(systems: Systems, number: int, permission: str) -> dict[str, Any]:
@@ -39,18 +39,18 @@ def test_keys_end_when_they_are_told_to_and_vault_knows_when(
     systems: Systems, repositories: RepositoryActivities
 ) -> None:
     number = systems.make.project()["id"]
-    state = repositories.ensure_keys(_order(number, days=30))
+    state = repositories.ensure_keys(_input(number, days=30))
     assert state.expires_at == day(30)
     assert {each["expires_at"][:10] for each in _keys(systems, number).values()} == {day(30)}
     assert [_kept(systems, number, each)["expires_at"] for each in BOTH] == [day(30)] * 2
-    again = _order(number, days=30, renew_before=29)
+    again = _input(number, days=30, renew_before=29)
     assert systems.written_by(lambda: repositories.ensure_keys(again)) == NOTHING
     assert repositories.ensure_keys(again).expires_at == day(30)
 
 
 def test_keys_without_an_end_have_none(systems: Systems, repositories: RepositoryActivities) -> None:
     number = systems.make.project()["id"]
-    assert repositories.ensure_keys(_order(number)).expires_at == ""
+    assert repositories.ensure_keys(_input(number)).expires_at == ""
     assert {each["expires_at"] for each in _keys(systems, number).values()} == {None}
 
 
@@ -63,9 +63,9 @@ def test_a_key_whose_time_has_come_is_replaced_by_a_new_pair(
     systems: Systems, repositories: RepositoryActivities, first: dict[str, int], then: dict[str, int]
 ) -> None:
     number = systems.make.project()["id"]
-    repositories.ensure_keys(_order(number, **first))
+    repositories.ensure_keys(_input(number, **first))
     old, secrets = _keys(systems, number), [_kept(systems, number, each)["deploykey"] for each in BOTH]
-    state = repositories.ensure_keys(_order(number, **then))
+    state = repositories.ensure_keys(_input(number, **then))
     new = _keys(systems, number)
     assert (state.made, state.expires_at) == ("created", day(30) if "days" in then else "")
     assert (len(new), set(old) & set(new)) == (2, set())
@@ -74,21 +74,21 @@ def test_a_key_whose_time_has_come_is_replaced_by_a_new_pair(
         kept = _kept(systems, number, permission)
         assert kept["deploykey"] != secret
         assert kept["fingerprint"] == new[int(kept["id"])]["key"]
-    assert systems.written_by(lambda: repositories.ensure_keys(_order(number, **then))) == NOTHING
+    assert systems.written_by(lambda: repositories.ensure_keys(_input(number, **then))) == NOTHING
 
 
 def test_a_new_key_is_not_due_at_once(systems: Systems, repositories: RepositoryActivities) -> None:
-    order = _order(systems.make.project()["id"], days=5, renew_before=30)
-    repositories.ensure_keys(order)
-    assert systems.written_by(lambda: repositories.ensure_keys(order)) == NOTHING
+    input = _input(systems.make.project()["id"], days=5, renew_before=30)
+    repositories.ensure_keys(input)
+    assert systems.written_by(lambda: repositories.ensure_keys(input)) == NOTHING
 
 
 def test_a_key_that_has_ended_in_gitlab_is_replaced(systems: Systems, repositories: RepositoryActivities) -> None:
     number = systems.make.project()["id"]
-    repositories.ensure_keys(_order(number))
+    repositories.ensure_keys(_input(number))
     old = _keys(systems, number)
     _end_now(systems, next(iter(old)))
-    repositories.ensure_keys(_order(number))
+    repositories.ensure_keys(_input(number))
     new = _keys(systems, number)
     assert len(set(old) & set(new)) == 1
     assert {each["expires_at"] for each in new.values()} == {None}
@@ -101,16 +101,16 @@ def _end_now(systems: Systems, key: int) -> None:
 
 
 def test_a_renewal_survives_a_failure_at_every_call(systems: Systems, repositories: RepositoryActivities) -> None:
-    def arrange() -> KeysOrder:
+    def arrange() -> KeysInput:
         number = systems.make.project()["id"]
-        repositories.ensure_keys(_order(number, permissions=["readwrite"], days=5))
-        return _order(number, permissions=["readwrite"], days=30, renew_before=5)
+        repositories.ensure_keys(_input(number, permissions=["readwrite"], days=5))
+        return _input(number, permissions=["readwrite"], days=30, renew_before=5)
 
-    def look(order: KeysOrder) -> Any:
-        kept = _kept(systems, order.project_id, "readwrite")
+    def look(input: KeysInput) -> Any:
+        kept = _kept(systems, input.project_id, "readwrite")
         return [
             (each["expires_at"][:10], each["can_push"], each["key"] == kept["fingerprint"], str(number) == kept["id"])
-            for number, each in _keys(systems, order.project_id).items()
+            for number, each in _keys(systems, input.project_id).items()
         ]
 
     assert survives(systems, arrange, repositories.ensure_keys, look) >= 12
@@ -133,16 +133,16 @@ class Shared:
     def of(cls, systems: Systems, repositories: RepositoryActivities) -> Shared:
         numbers = [systems.make.project()["id"] for _ in range(3)]
         for number in numbers:
-            repositories.ensure_keys(_order(number))
+            repositories.ensure_keys(_input(number))
         systems.make.root.made(f"/projects/{numbers[0]}/deploy_keys", title="a person's", key=public_key())
         return cls(systems, repositories, *numbers)
 
-    def order(self, *wanted: tuple[int, str]) -> AgreeOrder:
+    def input(self, *wanted: tuple[int, str]) -> ForeignKeysInput:
         grants = [KeyGrant.model_validate({"project_id": number, "permission": each}) for number, each in wanted]
-        return AgreeOrder(project_id=self.target, path="shop/target", wanted=grants)
+        return ForeignKeysInput(project_id=self.target, path="shop/target", wanted=grants)
 
-    def agree(self, *wanted: tuple[int, str]) -> KeysAgreed:
-        return self.repositories.agree_keys(self.order(*wanted))
+    def agree(self, *wanted: tuple[int, str]) -> ForeignKeysState:
+        return self.repositories.ensure_foreign_keys(self.input(*wanted))
 
     def others(self) -> dict[str, bool]:
         """Keys of other repositories on the target, as "one:readonly", and whether they may push."""
@@ -181,7 +181,7 @@ def test_keys_that_agree_are_not_written_again(shared: Shared) -> None:
     wanted = ((shared.one, "readwrite"), (shared.two, "readonly"))
     shared.agree(*wanted)
     assert shared.systems.written_by(lambda: shared.agree(*wanted)) == NOTHING
-    assert shared.agree(*wanted) == KeysAgreed(made="unchanged")
+    assert shared.agree(*wanted) == ForeignKeysState(made="unchanged")
 
 
 def test_a_key_that_is_wanted_no_more_is_taken_away_there_and_nowhere_else(shared: Shared) -> None:
@@ -209,7 +209,7 @@ def test_the_right_to_push_is_put_right_whoever_changed_it(shared: Shared) -> No
 def test_the_old_half_of_a_renewed_key_goes_and_the_new_one_comes(shared: Shared) -> None:
     shared.agree((shared.one, "readonly"))
     old = _kept(shared.systems, shared.one, "readonly")
-    shared.repositories.ensure_keys(_order(shared.one, days=30))
+    shared.repositories.ensure_keys(_input(shared.one, days=30))
     assert int(old["id"]) in _keys(shared.systems, shared.target), "until it is agreed on, the old one still opens"
     agreed = shared.agree((shared.one, "readonly"))
     title = names.key_title(shared.one, "readonly")
@@ -248,7 +248,7 @@ def test_the_own_keys_of_a_repository_are_not_agreed_on(shared: Shared) -> None:
     before = shared.untouched()
     wanted = [(shared.target, each) for each in BOTH]
     assert shared.systems.written_by(lambda: shared.agree(*wanted)) == NOTHING
-    assert shared.agree() == KeysAgreed(made="unchanged")
+    assert shared.agree() == ForeignKeysState(made="unchanged")
     assert shared.untouched() == before
 
 
@@ -257,7 +257,7 @@ def test_a_key_opens_a_repository_before_its_own_has_it(shared: Shared) -> None:
     assert shared.systems.make.root.delete(f"/projects/{shared.one}/deploy_keys/{number}").status_code == 204
     shared.agree((shared.one, "readonly"))
     assert shared.others() == {"one:readonly": False}
-    shared.repositories.ensure_keys(_order(shared.one))
+    shared.repositories.ensure_keys(_input(shared.one))
     assert int(_kept(shared.systems, shared.one, "readonly")["id"]) in _keys(shared.systems, shared.target)
 
 
@@ -289,16 +289,16 @@ def test_an_answer_that_does_not_hold_is_not_believed(systems: Systems, reposito
 def test_an_agreement_survives_a_failure_at_every_call(systems: Systems, repositories: RepositoryActivities) -> None:
     made: dict[int, Shared] = {}
 
-    def arrange() -> AgreeOrder:
+    def arrange() -> ForeignKeysInput:
         shared = Shared.of(systems, repositories)
         shared.agree((shared.one, "readwrite"), (shared.two, "readonly"))
         key = _kept(systems, shared.one, "readwrite")["id"]
         systems.make.root.put(f"/projects/{shared.target}/deploy_keys/{key}", can_push=False)
         made[shared.target] = shared
-        return shared.order((shared.one, "readwrite"), (shared.two, "readwrite"))
+        return shared.input((shared.one, "readwrite"), (shared.two, "readwrite"))
 
-    def look(order: AgreeOrder) -> Any:
-        shared = made[order.project_id]
+    def look(input: ForeignKeysInput) -> Any:
+        shared = made[input.project_id]
         return shared.others(), len(_keys(systems, shared.target))
 
-    assert survives(systems, arrange, repositories.agree_keys, look) >= 12
+    assert survives(systems, arrange, repositories.ensure_foreign_keys, look) >= 12

@@ -11,9 +11,9 @@ from temporalio.testing import ActivityEnvironment
 from activities.gitlab import GitLabActivities
 from activities.products import ProductActivities
 from nautes.messages.errors import Refused
-from nautes.messages.gitlab import GroupOrder, RepositoryOrder
+from nautes.messages.gitlab import GroupInput, RepositoryInput
 from nautes.messages.operations import ChangeRequest
-from nautes.messages.products import FilesCommitted, FilesOrder, Plan, PlanOrder, SyncOrder
+from nautes.messages.products import FilesCommitted, FilesInput, Plan, PlanInput, SyncInput
 from tests.contract.gitlab.support import quoted, unique
 from tests.integration.activities.support import NOTHING, Systems, survives
 
@@ -37,22 +37,22 @@ def product(systems: Systems, gitlab_activities: GitLabActivities) -> str:
 def _product(systems: Systems, gitlab: GitLabActivities) -> str:
     """Group and default.project of a new product."""
     path = unique("shop")
-    gitlab.ensure_group(GroupOrder(path=path, name=path, owner=systems.person))
-    gitlab.ensure_repository(RepositoryOrder(group=path, path="default.project", name="d", initialize=True))
+    gitlab.ensure_group(GroupInput(path=path, name=path, owner=systems.person))
+    gitlab.ensure_repository(RepositoryInput(group=path, path="default.project", name="d", initialize=True))
     return path
 
 
-def _order(systems: Systems, request: ChangeRequest) -> FilesOrder:
+def _input(systems: Systems, request: ChangeRequest) -> FilesInput:
     found = systems.make.root.seen(f"/projects/{quoted(f'{request.product}/default.project')}")
-    return FilesOrder(request=request, project_id=found["id"])
+    return FilesInput(request=request, project_id=found["id"])
 
 
 def _plan(products: ProductActivities, request: ChangeRequest) -> Plan:
-    return ActivityEnvironment().run(products.plan, PlanOrder(request=request))
+    return ActivityEnvironment().run(products.plan, PlanInput(request=request))
 
 
-def _commit(products: ProductActivities, order: FilesOrder) -> FilesCommitted:
-    return ActivityEnvironment().run(products.commit_files, order)
+def _commit(products: ProductActivities, input: FilesInput) -> FilesCommitted:
+    return ActivityEnvironment().run(products.commit_files, input)
 
 
 def _history(systems: Systems, product: str) -> Any:
@@ -87,8 +87,8 @@ def test_a_change_is_one_commit_by_the_person_that_names_the_operation(
     systems: Systems, products: ProductActivities, product: str
 ) -> None:
     request = _request(systems, product, _project(product, "web"), _project(product, "api"))
-    order = _order(systems, request)
-    made = _commit(products, order)
+    input = _input(systems, request)
+    made = _commit(products, input)
     newest, first = _history(systems, product)
     assert (made.made, made.commit, newest["parent_ids"]) == (True, newest["id"], [first["id"]])
     assert (newest["author_name"], newest["author_email"]) == (systems.person.name, systems.person.email)
@@ -96,28 +96,28 @@ def test_a_change_is_one_commit_by_the_person_that_names_the_operation(
     assert newest["trailers"]["Nautes-Requester"] == systems.person.username
     assert set(made.changed) <= set(_declared(systems, product))
     again: list[FilesCommitted] = []
-    assert systems.written_by(lambda: again.append(_commit(products, order))) == NOTHING
+    assert systems.written_by(lambda: again.append(_commit(products, input))) == NOTHING
     assert (again[0].made, again[0].commit) == (False, made.commit)
 
 
 def test_a_commit_survives_a_failure_at_every_call(
     systems: Systems, products: ProductActivities, gitlab_activities: GitLabActivities
 ) -> None:
-    def arrange() -> FilesOrder:
+    def arrange() -> FilesInput:
         path = _product(systems, gitlab_activities)
-        return _order(systems, _request(systems, path, _project(path)))
+        return _input(systems, _request(systems, path, _project(path)))
 
-    def look(order: FilesOrder) -> Any:
-        return len(_history(systems, order.request.product)), _declared(systems, order.request.product)
+    def look(input: FilesInput) -> Any:
+        return len(_history(systems, input.request.product)), _declared(systems, input.request.product)
 
-    failed = survives(systems, arrange, lambda order: _commit(products, order), look, within=("gitlab",))
+    failed = survives(systems, arrange, lambda input: _commit(products, input), look, within=("gitlab",))
     assert failed >= 6
 
 
 def test_two_changes_at_once_are_both_committed(systems: Systems, products: ProductActivities, product: str) -> None:
-    orders = [_order(systems, _request(systems, product, _project(product, name))) for name in ("a", "b", "c")]
+    orders = [_input(systems, _request(systems, product, _project(product, name))) for name in ("a", "b", "c")]
     with ThreadPoolExecutor(len(orders)) as pool:
-        made = list(pool.map(lambda order: _commit(products, order), orders))
+        made = list(pool.map(lambda input: _commit(products, input), orders))
     assert all(each.made for each in made)
     plan = _plan(products, _request(systems, product, *(_project(product, name) for name in ("a", "b", "c"))))
     assert {each.action for each in plan.outcomes} == {"unchanged"}
@@ -127,8 +127,8 @@ def test_two_changes_at_once_are_both_committed(systems: Systems, products: Prod
 def test_a_file_written_by_hand_stays(systems: Systems, products: ProductActivities, product: str) -> None:
     found = systems.make.root.seen(f"/projects/{quoted(f'{product}/default.project')}")
     systems.make.commit(found, "notes.txt", "by hand")
-    _commit(products, _order(systems, _request(systems, product, _project(product))))
-    _commit(products, _order(systems, _request(systems, product, _project(product), action="remove")))
+    _commit(products, _input(systems, _request(systems, product, _project(product))))
+    _commit(products, _input(systems, _request(systems, product, _project(product), action="remove")))
     assert "notes.txt" in _declared(systems, product)
     assert len(_history(systems, product)) == 4
 
@@ -136,12 +136,12 @@ def test_a_file_written_by_hand_stays(systems: Systems, products: ProductActivit
 def test_a_changed_file_is_changed_and_a_removed_one_goes(
     systems: Systems, products: ProductActivities, product: str
 ) -> None:
-    _commit(products, _order(systems, _request(systems, product, _project(product))))
+    _commit(products, _input(systems, _request(systems, product, _project(product))))
     before = _declared(systems, product)
-    changed = _commit(products, _order(systems, _request(systems, product, _project(product, language="go"))))
+    changed = _commit(products, _input(systems, _request(systems, product, _project(product, language="go"))))
     assert len(changed.changed) == 1
     assert _declared(systems, product) == before
-    removal = _order(systems, _request(systems, product, _project(product), action="remove"))
+    removal = _input(systems, _request(systems, product, _project(product), action="remove"))
     assert "projects/web/web.yaml" in _commit(products, removal).changed
     assert set(before) - set(_declared(systems, product)) == {"projects/web/web.yaml"}
     assert systems.written_by(lambda: _commit(products, removal)) == NOTHING
@@ -155,18 +155,18 @@ def test_a_change_against_the_rules_is_refused_with_its_findings(
         "kind": "CodeRepo",
         "spec": {"name": "code", "product": product, "project": "nowhere", "git": {"gitlab": {"name": "code"}}},
     }
-    order = _order(systems, _request(systems, product, repository))
+    input = _input(systems, _request(systems, product, repository))
     with pytest.raises(Refused) as caught:
-        _commit(products, order)
+        _commit(products, input)
     assert caught.value.findings
     assert len(_history(systems, product)) == 1
 
 
 def test_what_is_declared_is_read_at_its_head(systems: Systems, products: ProductActivities, product: str) -> None:
-    made = _commit(products, _order(systems, _request(systems, product, _project(product))))
+    made = _commit(products, _input(systems, _request(systems, product, _project(product))))
     reports: list[Any] = []
-    read = SyncOrder(product=product)
+    read = SyncInput(product=product)
     assert systems.written_by(lambda: reports.append(ActivityEnvironment().run(products.read, read))) == NOTHING
     assert (reports[0].exists, reports[0].commit) == (True, made.commit)
-    nobody = ActivityEnvironment().run(products.read, SyncOrder(product=unique("nobody")))
+    nobody = ActivityEnvironment().run(products.read, SyncInput(product=unique("nobody")))
     assert nobody.exists is False

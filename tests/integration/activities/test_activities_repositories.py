@@ -7,7 +7,7 @@ from typing import Any
 
 from activities.repositories import RepositoryActivities
 from nautes.blueprints import vault as names
-from nautes.messages.gitlab import HookOrder, KeysOrder, KeysState
+from nautes.messages.gitlab import HookInput, KeysInput, KeysState
 from nautes.messages.secrets import SecretRef
 from nautes.messages.vault import RepositorySecrets
 from tests.contract.gitlab.support import Receiver
@@ -16,23 +16,23 @@ from tests.integration.activities.support import NOTHING, Systems, survives
 EVENTS = ["push_events", "tag_push_events"]
 
 
-def _keys_order(systems: Systems, *permissions: str) -> KeysOrder:
+def _keys_order(systems: Systems, *permissions: str) -> KeysInput:
     row = systems.make.project()
     wanted = list(permissions) or ["readonly", "readwrite"]
-    return KeysOrder.model_validate({"project_id": row["id"], "permissions": wanted})
+    return KeysInput.model_validate({"project_id": row["id"], "permissions": wanted})
 
 
 def _secret(systems: Systems, path: str) -> dict[str, Any] | None:
     return systems.bao.look.read(SecretRef(engine="git", path=path))
 
 
-def _keys(systems: Systems, order: KeysOrder) -> Any:
+def _keys(systems: Systems, input: KeysInput) -> Any:
     """Keys as GitLab has them, each with whether Vault has its other half, its number and its policy."""
     vault, found = systems.bao.look, []
-    for key in systems.make.root.seen(f"/projects/{order.project_id}/deploy_keys"):
+    for key in systems.make.root.seen(f"/projects/{input.project_id}/deploy_keys"):
         permission = str(key["title"]).rpartition("-")[2]
-        kept = _secret(systems, names.key_path(order.project_id, permission)) or {}
-        policy = vault.get(f"sys/policies/acl/{names.key_policy(order.project_id, permission)}") or {}
+        kept = _secret(systems, names.key_path(input.project_id, permission)) or {}
+        policy = vault.get(f"sys/policies/acl/{names.key_policy(input.project_id, permission)}") or {}
         same = kept.get("fingerprint", "").split()[:2] == key["key"].split()[:2]
         found.append((permission, key["can_push"], same, kept.get("id") == str(key["id"]), bool(policy)))
     return sorted(found)
@@ -41,10 +41,10 @@ def _keys(systems: Systems, order: KeysOrder) -> Any:
 def test_each_permission_gets_a_key_whose_private_half_is_in_vault_only(
     systems: Systems, repositories: RepositoryActivities
 ) -> None:
-    order = _keys_order(systems)
-    state = repositories.ensure_keys(order)
+    input = _keys_order(systems)
+    state = repositories.ensure_keys(input)
     assert state.made == "created"
-    assert _keys(systems, order) == [("readonly", False, True, True, True), ("readwrite", True, True, True, True)]
+    assert _keys(systems, input) == [("readonly", False, True, True, True), ("readwrite", True, True, True, True)]
     private = [str((_secret(systems, each.path) or {})["deploykey"]) for each in state.secrets]
     assert all(each.startswith("-----BEGIN OPENSSH PRIVATE KEY-----") for each in private)
     for secret in [line for each in private for line in each.splitlines()[1:-1]]:
@@ -58,33 +58,33 @@ def _files_with(directory: Path, text: str) -> list[Path]:
 
 
 def test_keys_that_agree_are_not_written_again(systems: Systems, repositories: RepositoryActivities) -> None:
-    order = _keys_order(systems)
-    repositories.ensure_keys(order)
+    input = _keys_order(systems)
+    repositories.ensure_keys(input)
     results: list[KeysState] = []
-    assert systems.written_by(lambda: results.append(repositories.ensure_keys(order))) == NOTHING
+    assert systems.written_by(lambda: results.append(repositories.ensure_keys(input))) == NOTHING
     assert results[0].made == "unchanged"
 
 
 def test_keys_are_put_back_as_declared(systems: Systems, repositories: RepositoryActivities) -> None:
-    order = _keys_order(systems)
-    repositories.ensure_keys(order)
-    wanted, root, base = _keys(systems, order), systems.make.root, f"/projects/{order.project_id}/deploy_keys"
+    input = _keys_order(systems)
+    repositories.ensure_keys(input)
+    wanted, root, base = _keys(systems, input), systems.make.root, f"/projects/{input.project_id}/deploy_keys"
     first, second = root.seen(base)
     root.put(f"{base}/{first['id']}", can_push=not first["can_push"])
     root.delete(f"{base}/{second['id']}")
-    assert _keys(systems, order) != wanted
-    repositories.ensure_keys(order)
-    assert _keys(systems, order) == wanted
+    assert _keys(systems, input) != wanted
+    repositories.ensure_keys(input)
+    assert _keys(systems, input) == wanted
 
 
 def test_a_key_whose_secret_is_lost_is_replaced(systems: Systems, repositories: RepositoryActivities) -> None:
-    order = _keys_order(systems)
-    repositories.ensure_keys(order)
-    wanted, path = _keys(systems, order), names.key_path(order.project_id, "readonly")
+    input = _keys_order(systems)
+    repositories.ensure_keys(input)
+    wanted, path = _keys(systems, input), names.key_path(input.project_id, "readonly")
     before = _secret(systems, path)
     systems.bao.look.delete("git", path)
-    repositories.ensure_keys(order)
-    assert _keys(systems, order) == wanted
+    repositories.ensure_keys(input)
+    assert _keys(systems, input) == wanted
     assert _secret(systems, path) != before
 
 
@@ -93,7 +93,7 @@ def test_keys_survive_a_failure_at_every_call(systems: Systems, repositories: Re
         systems,
         lambda: _keys_order(systems, "readwrite"),
         repositories.ensure_keys,
-        lambda order: _keys(systems, order),
+        lambda input: _keys(systems, input),
     )
     assert failed >= 12
 
@@ -101,14 +101,14 @@ def test_keys_survive_a_failure_at_every_call(systems: Systems, repositories: Re
 # Webhooks
 
 
-def _hook_order(systems: Systems, receiver: Receiver) -> HookOrder:
-    return HookOrder(project_id=systems.make.project(readme=True)["id"], url=receiver.url, events=EVENTS)
+def _hook_order(systems: Systems, receiver: Receiver) -> HookInput:
+    return HookInput(project_id=systems.make.project(readme=True)["id"], url=receiver.url, events=EVENTS)
 
 
-def _hooks(systems: Systems, order: HookOrder, receiver: Receiver) -> Any:
+def _hooks(systems: Systems, input: HookInput, receiver: Receiver) -> Any:
     """Hooks as GitLab has them, each with whether what it sends carries the secret in Vault."""
-    base, found = f"/projects/{order.project_id}/hooks", []
-    kept = _secret(systems, names.hook_path(order.project_id)) or {}
+    base, found = f"/projects/{input.project_id}/hooks", []
+    kept = _secret(systems, names.hook_path(input.project_id)) or {}
     for hook in systems.make.root.seen(base):
         seen = len(receiver.got)
         systems.make.root.made(f"{base}/{hook['id']}/test/push_events")
@@ -122,25 +122,25 @@ def _hooks(systems: Systems, order: HookOrder, receiver: Receiver) -> Any:
 def test_a_hook_sends_the_secret_that_vault_keeps(
     systems: Systems, repositories: RepositoryActivities, receiver: Receiver
 ) -> None:
-    order = _hook_order(systems, receiver)
-    assert repositories.ensure_hook(order).made == "created"
-    assert _hooks(systems, order, receiver) == [(receiver.url, EVENTS, True, True)]
-    assert systems.written_by(lambda: repositories.ensure_hook(order)) == NOTHING
-    assert repositories.ensure_hook(order).made == "unchanged"
+    input = _hook_order(systems, receiver)
+    assert repositories.ensure_hook(input).made == "created"
+    assert _hooks(systems, input, receiver) == [(receiver.url, EVENTS, True, True)]
+    assert systems.written_by(lambda: repositories.ensure_hook(input)) == NOTHING
+    assert repositories.ensure_hook(input).made == "unchanged"
 
 
 def test_a_hook_is_put_back_as_declared_and_others_are_left_alone(
     systems: Systems, repositories: RepositoryActivities, receiver: Receiver
 ) -> None:
-    order, root = _hook_order(systems, receiver), systems.make.root
-    base = f"/projects/{order.project_id}/hooks"
+    input, root = _hook_order(systems, receiver), systems.make.root
+    base = f"/projects/{input.project_id}/hooks"
     theirs = root.made(base, url="http://127.0.0.1:9/theirs", push_events=False, issues_events=True)
-    ours = repositories.ensure_hook(order)
+    ours = repositories.ensure_hook(input)
     root.put(f"{base}/{ours.id}", url=receiver.url, push_events=False)
-    assert repositories.ensure_hook(order).made == "changed"
+    assert repositories.ensure_hook(input).made == "changed"
     assert root.seen(f"{base}/{ours.id}")["push_events"] is True
     root.delete(f"{base}/{ours.id}")
-    assert repositories.ensure_hook(order).made == "created"
+    assert repositories.ensure_hook(input).made == "created"
     assert root.seen(f"{base}/{theirs['id']}") == theirs
 
 
@@ -151,7 +151,7 @@ def test_a_hook_survives_a_failure_at_every_call(
         systems,
         lambda: _hook_order(systems, receiver),
         repositories.ensure_hook,
-        lambda order: _hooks(systems, order, receiver),
+        lambda input: _hooks(systems, input, receiver),
     )
     assert failed >= 8
 
@@ -160,14 +160,14 @@ def test_a_hook_survives_a_failure_at_every_call(
 
 
 def _filled(systems: Systems, repositories: RepositoryActivities, *permissions: str) -> RepositorySecrets:
-    order = _keys_order(systems, *permissions)
-    repositories.ensure_keys(order)
-    repositories.ensure_hook(HookOrder(project_id=order.project_id, url="http://127.0.0.1:9/x", events=EVENTS))
-    return RepositorySecrets(project_id=order.project_id)
+    input = _keys_order(systems, *permissions)
+    repositories.ensure_keys(input)
+    repositories.ensure_hook(HookInput(project_id=input.project_id, url="http://127.0.0.1:9/x", events=EVENTS))
+    return RepositorySecrets(project_id=input.project_id)
 
 
-def _left(systems: Systems, order: RepositorySecrets) -> list[str]:
-    vault, number = systems.bao.look, order.project_id
+def _left(systems: Systems, input: RepositorySecrets) -> list[str]:
+    vault, number = systems.bao.look, input.project_id
     paths = [names.hook_path(number), *(names.key_path(number, each) for each in ("readonly", "readwrite"))]
     policies = [f"sys/policies/acl/{names.key_policy(number, each)}" for each in ("readonly", "readwrite")]
     return [each for each in paths if _secret(systems, each)] + [each for each in policies if vault.get(each)]
@@ -176,12 +176,12 @@ def _left(systems: Systems, order: RepositorySecrets) -> list[str]:
 def test_all_secrets_of_a_repository_go_and_nothing_there_is_success(
     systems: Systems, repositories: RepositoryActivities
 ) -> None:
-    order = _filled(systems, repositories)
-    assert len(_left(systems, order)) == 5
-    assert repositories.drop_secrets(order).removed is True
-    assert _left(systems, order) == []
-    assert systems.written_by(lambda: repositories.drop_secrets(order)) == NOTHING
-    assert repositories.drop_secrets(order).removed is False
+    input = _filled(systems, repositories)
+    assert len(_left(systems, input)) == 5
+    assert repositories.drop_secrets(input).removed is True
+    assert _left(systems, input) == []
+    assert systems.written_by(lambda: repositories.drop_secrets(input)) == NOTHING
+    assert repositories.drop_secrets(input).removed is False
 
 
 def test_the_removal_of_secrets_survives_a_failure_at_every_call(
@@ -191,7 +191,7 @@ def test_the_removal_of_secrets_survives_a_failure_at_every_call(
         systems,
         lambda: _filled(systems, repositories, "readwrite"),
         repositories.drop_secrets,
-        lambda order: _left(systems, order),
+        lambda input: _left(systems, input),
         within=("vault",),
     )
     assert failed >= 16

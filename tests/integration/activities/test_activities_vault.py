@@ -15,7 +15,7 @@ from activities.vault import VaultActivities
 from nautes.blueprints import vault as names
 from nautes.messages.errors import NotFound, Refused
 from nautes.messages.secrets import SecretRef
-from nautes.messages.vault import ClusterAuth, KubeconfigOrder, KubeconfigUndo, RoleName, RuntimeRole
+from nautes.messages.vault import ClusterAuth, KubeconfigInput, KubeconfigUndo, RoleName, RuntimeRole
 from tests.contract.gitlab.support import unique
 from tests.integration.activities.support import NOTHING, Systems, survives
 
@@ -36,19 +36,19 @@ def _kubeconfig(server: str, secret: str) -> str:
     )
 
 
-def _staged(systems: Systems, cluster: str = "", secret: str = "secret-1") -> KubeconfigOrder:
+def _staged(systems: Systems, cluster: str = "", secret: str = "secret-1") -> KubeconfigInput:
     text = _kubeconfig("https://given.example.com", secret)
     ref = systems.bao.look.write("cluster", f"staging/{unique('upload')}", {"kubeconfig": text})
-    return KubeconfigOrder(cluster=cluster or unique("cluster"), staged=ref, server=SERVER)
+    return KubeconfigInput(cluster=cluster or unique("cluster"), staged=ref, server=SERVER)
 
 
-def _stored(systems: Systems, order: KubeconfigOrder) -> Any:
+def _stored(systems: Systems, input: KubeconfigInput) -> Any:
     """(token, address) of the stored kubeconfig, its newest version, whether its policy and the staged one are there."""
     vault = systems.bao.look
-    path = names.kubeconfig_path(order.cluster)
+    path = names.kubeconfig_path(input.cluster)
     found = vault.read(SecretRef(engine="cluster", path=path))
-    policy = vault.get(f"sys/policies/acl/{names.kubeconfig_policy(order.cluster)}") is not None
-    staged = vault.read(order.staged) is not None
+    policy = vault.get(f"sys/policies/acl/{names.kubeconfig_policy(input.cluster)}") is not None
+    staged = vault.read(input.staged) is not None
     if found is None:
         return None, None, policy, staged
     data = yaml.safe_load(found["kubeconfig"])
@@ -64,31 +64,31 @@ def test_the_engines_are_mounted_once(systems: Systems, vault_activities: VaultA
 def test_a_staged_kubeconfig_moves_to_its_place_with_the_declared_address(
     systems: Systems, vault_activities: VaultActivities
 ) -> None:
-    order = _staged(systems)
-    state = vault_activities.store_kubeconfig(order)
+    input = _staged(systems)
+    state = vault_activities.store_kubeconfig(input)
     assert (state.previous, state.changed) == (None, True)
-    assert _stored(systems, order) == (("secret-1", SERVER), 1, True, False)
-    assert vault_activities.kubeconfig_ref(order.cluster) == state.secret
+    assert _stored(systems, input) == (("secret-1", SERVER), 1, True, False)
+    assert vault_activities.kubeconfig_ref(input.cluster) == state.secret
     assert "secret-1" not in state.model_dump_json()
-    assert systems.written_by(lambda: vault_activities.store_kubeconfig(order)) == NOTHING
+    assert systems.written_by(lambda: vault_activities.store_kubeconfig(input)) == NOTHING
 
 
 def test_what_stays_staged_is_forgotten_after_a_while(systems: Systems, vault_activities: VaultActivities) -> None:
-    order = _staged(systems)
+    input = _staged(systems)
     vault_activities.discard_forgotten(1)
-    assert _stored(systems, order)[3], "it was staged just now"
+    assert _stored(systems, input)[3], "it was staged just now"
     assert vault_activities.discard_forgotten(0).changed
-    assert not _stored(systems, order)[3]
+    assert not _stored(systems, input)[3]
     assert systems.written_by(lambda: vault_activities.discard_forgotten(0)) == NOTHING
 
 
 def test_the_same_kubeconfig_is_no_new_version_and_another_is(
     systems: Systems, vault_activities: VaultActivities
 ) -> None:
-    order = _staged(systems)
-    vault_activities.store_kubeconfig(order)
-    assert vault_activities.store_kubeconfig(_staged(systems, order.cluster)).changed is False
-    changed = vault_activities.store_kubeconfig(_staged(systems, order.cluster, "secret-2"))
+    input = _staged(systems)
+    vault_activities.store_kubeconfig(input)
+    assert vault_activities.store_kubeconfig(_staged(systems, input.cluster)).changed is False
+    changed = vault_activities.store_kubeconfig(_staged(systems, input.cluster, "secret-2"))
     assert (changed.previous, changed.secret.version) == (1, 2)
 
 
@@ -99,7 +99,7 @@ def test_storing_a_kubeconfig_survives_a_failure_at_every_call(
         systems,
         lambda: _staged(systems),
         vault_activities.store_kubeconfig,
-        lambda order: _stored(systems, order),
+        lambda input: _stored(systems, input),
         within=("vault",),
     )
     assert failed >= 14
@@ -108,36 +108,36 @@ def test_storing_a_kubeconfig_survives_a_failure_at_every_call(
 def test_a_kubeconfig_that_is_neither_staged_nor_stored_is_not_found(
     systems: Systems, vault_activities: VaultActivities
 ) -> None:
-    order = _staged(systems)
-    assert vault_activities.discard(order.staged) is True
-    assert vault_activities.discard(order.staged) is False
+    input = _staged(systems)
+    assert vault_activities.discard(input.staged) is True
+    assert vault_activities.discard(input.staged) is False
     with pytest.raises(NotFound, match="kubeconfig-missing"):
-        vault_activities.store_kubeconfig(order)
+        vault_activities.store_kubeconfig(input)
     with pytest.raises(NotFound, match="kubeconfig-missing"):
-        vault_activities.kubeconfig_ref(order.cluster)
+        vault_activities.kubeconfig_ref(input.cluster)
 
 
 def test_only_what_is_staged_is_discarded(systems: Systems, vault_activities: VaultActivities) -> None:
-    order = _staged(systems)
-    secret = vault_activities.store_kubeconfig(order).secret
+    input = _staged(systems)
+    secret = vault_activities.store_kubeconfig(input).secret
     with pytest.raises(Refused, match="not-staged"):
         vault_activities.discard(secret)
-    assert vault_activities.kubeconfig_ref(order.cluster) == secret
+    assert vault_activities.kubeconfig_ref(input.cluster) == secret
 
 
 def test_the_undo_of_a_first_kubeconfig_removes_it_and_of_a_later_one_puts_the_old_one_back(
     systems: Systems, vault_activities: VaultActivities
 ) -> None:
-    order = _staged(systems)
-    vault_activities.store_kubeconfig(order)
-    vault_activities.store_kubeconfig(_staged(systems, order.cluster, "secret-2"))
-    back = KubeconfigUndo(cluster=order.cluster, previous=1)
+    input = _staged(systems)
+    vault_activities.store_kubeconfig(input)
+    vault_activities.store_kubeconfig(_staged(systems, input.cluster, "secret-2"))
+    back = KubeconfigUndo(cluster=input.cluster, previous=1)
     assert vault_activities.undo_kubeconfig(back) is True
-    assert _stored(systems, order)[0] == ("secret-1", SERVER)
+    assert _stored(systems, input)[0] == ("secret-1", SERVER)
     assert systems.written_by(lambda: vault_activities.undo_kubeconfig(back)) == NOTHING
-    gone = KubeconfigUndo(cluster=order.cluster, previous=None)
+    gone = KubeconfigUndo(cluster=input.cluster, previous=None)
     assert vault_activities.undo_kubeconfig(gone) is True
-    assert _stored(systems, order) == (None, None, False, False)
+    assert _stored(systems, input) == (None, None, False, False)
     assert systems.written_by(lambda: vault_activities.undo_kubeconfig(gone)) == NOTHING
 
 
@@ -145,18 +145,18 @@ def test_the_undo_of_a_first_kubeconfig_removes_it_and_of_a_later_one_puts_the_o
 def test_the_undo_survives_a_failure_at_every_call(
     systems: Systems, vault_activities: VaultActivities, previous: int | None
 ) -> None:
-    def arrange() -> KubeconfigOrder:
-        order = KubeconfigOrder(cluster=unique("cluster"), staged=NOWHERE, server=SERVER)
+    def arrange() -> KubeconfigInput:
+        input = KubeconfigInput(cluster=unique("cluster"), staged=NOWHERE, server=SERVER)
         for secret in ("secret-1", "secret-2"):
             values = {"kubeconfig": _kubeconfig(SERVER, secret)}
-            systems.bao.look.write("cluster", names.kubeconfig_path(order.cluster), values)
-        systems.bao.look.ensure_policy(names.kubeconfig_policy(order.cluster), names.kubeconfig_reader(order.cluster))
-        return order
+            systems.bao.look.write("cluster", names.kubeconfig_path(input.cluster), values)
+        systems.bao.look.ensure_policy(names.kubeconfig_policy(input.cluster), names.kubeconfig_reader(input.cluster))
+        return input
 
-    def undo(order: KubeconfigOrder) -> None:
-        vault_activities.undo_kubeconfig(KubeconfigUndo(cluster=order.cluster, previous=previous))
+    def undo(input: KubeconfigInput) -> None:
+        vault_activities.undo_kubeconfig(KubeconfigUndo(cluster=input.cluster, previous=previous))
 
-    failed = survives(systems, arrange, undo, lambda order: _stored(systems, order), within=("vault",))
+    failed = survives(systems, arrange, undo, lambda input: _stored(systems, input), within=("vault",))
     assert failed >= 6
 
 
@@ -193,39 +193,39 @@ def _registered(systems: Systems, server: str) -> ClusterAuth:
     return ClusterAuth(cluster=cluster, kubeconfig=ref)
 
 
-def _auth(systems: Systems, order: ClusterAuth) -> Any:
+def _auth(systems: Systems, input: ClusterAuth) -> Any:
     vault = systems.bao.look
-    found = vault.get(f"auth/{order.cluster}/config") or {}
-    mounted = f"{order.cluster}/" in vault.mounts("auth")
+    found = vault.get(f"auth/{input.cluster}/config") or {}
+    mounted = f"{input.cluster}/" in vault.mounts("auth")
     return mounted, found.get("kubernetes_host"), found.get("kubernetes_ca_cert"), found.get("token_reviewer_jwt_set")
 
 
 def test_a_cluster_gets_its_mount_and_loses_it(
     systems: Systems, vault_activities: VaultActivities, reviewer: str
 ) -> None:
-    order = _registered(systems, reviewer)
-    assert vault_activities.ensure_cluster_auth(order).changed is True
-    assert _auth(systems, order) == (True, reviewer, "CA", True)
-    assert systems.written_by(lambda: vault_activities.ensure_cluster_auth(order)) == NOTHING
-    assert vault_activities.drop_cluster(order.cluster).removed is True
-    assert _auth(systems, order)[0] is False
-    assert systems.bao.look.read(order.kubeconfig) is None
-    assert systems.written_by(lambda: vault_activities.drop_cluster(order.cluster)) == NOTHING
-    assert vault_activities.drop_cluster(order.cluster).removed is False
+    input = _registered(systems, reviewer)
+    assert vault_activities.ensure_cluster_auth(input).changed is True
+    assert _auth(systems, input) == (True, reviewer, "CA", True)
+    assert systems.written_by(lambda: vault_activities.ensure_cluster_auth(input)) == NOTHING
+    assert vault_activities.drop_cluster(input.cluster).removed is True
+    assert _auth(systems, input)[0] is False
+    assert systems.bao.look.read(input.kubeconfig) is None
+    assert systems.written_by(lambda: vault_activities.drop_cluster(input.cluster)) == NOTHING
+    assert vault_activities.drop_cluster(input.cluster).removed is False
 
 
 def test_the_mount_and_its_removal_survive_a_failure_at_every_call(
     systems: Systems, vault_activities: VaultActivities, reviewer: str
 ) -> None:
     def arrange() -> ClusterAuth:
-        order = _registered(systems, reviewer)
-        vault_activities.ensure_cluster_auth(order)
-        return order
+        input = _registered(systems, reviewer)
+        vault_activities.ensure_cluster_auth(input)
+        return input
 
-    def drop(order: ClusterAuth) -> None:
-        vault_activities.drop_cluster(order.cluster)
+    def drop(input: ClusterAuth) -> None:
+        vault_activities.drop_cluster(input.cluster)
 
-    look = lambda order: _auth(systems, order)  # noqa: E731 - the same for both
+    look = lambda input: _auth(systems, input)  # noqa: E731 - the same for both
     ensure = vault_activities.ensure_cluster_auth
     assert survives(systems, lambda: _registered(systems, reviewer), ensure, look, within=("vault",)) >= 8
     assert survives(systems, arrange, drop, look, within=("vault",)) >= 8

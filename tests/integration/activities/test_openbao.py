@@ -52,7 +52,7 @@ def worker(systems: Systems, vault_activities: VaultActivities) -> hvac.Client:
 
 @pytest.fixture(scope="module")
 def door(systems: Systems, vault_activities: VaultActivities) -> hvac.Client:
-    return systems.bao.client(systems.bao.logins.door)
+    return systems.bao.client(systems.bao.logins.api)
 
 
 def _may(client: hvac.Client, path: str) -> set[str]:
@@ -87,7 +87,7 @@ def test_the_door_stages_what_it_cannot_read_and_reads_what_it_cannot_change(doo
 
 
 def test_the_door_can_do_its_work_and_is_refused_the_rest(systems: Systems, vault_activities: VaultActivities) -> None:
-    door, worker = systems.bao.vault(systems.bao.logins.door), systems.bao.vault()
+    door, worker = systems.bao.vault(systems.bao.logins.api), systems.bao.vault()
     staged = door.write("cluster", f"staging/{unique('upload')}", {"kubeconfig": "k"})
     assert worker.value(staged, "kubeconfig") == "k"
     with pytest.raises(Forbidden):

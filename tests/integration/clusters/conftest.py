@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from nautes_sandbox.journey import Journey
+from nautes_sandbox.scenario import Scenario
 from nautes_sandbox.world import HOST, World
 from tests.worlds import flavours, running
 
@@ -20,9 +20,9 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="session")
-def hands(world: World) -> Iterator[Journey]:
+def actions(world: World) -> Iterator[Scenario]:
     """The platform team."""
-    found = Journey(world, say=lambda _: None)
+    found = Scenario(world, say=lambda _: None)
     found.install()
     yield found
     found.close()

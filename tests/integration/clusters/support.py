@@ -6,15 +6,15 @@ from typing import Any
 
 import yaml
 
-from nautes_sandbox.hands import Hands
+from nautes_sandbox.actions import Actions
 from nautes_sandbox.process import NODE_PORTS, free_ports
 from nautes_sandbox.world import HOST
-from tests.integration.door.support import document
+from tests.integration.api.support import document
 
 
-def host(hands: Hands, **spec: Any) -> str:
+def host(actions: Actions, **spec: Any) -> str:
     """The manifest of the host."""
-    kubeconfig = hands.world.kubeconfig_to_register(HOST)
+    kubeconfig = actions.world.kubeconfig_to_register(HOST)
     server = yaml.safe_load(kubeconfig)["clusters"][0]["cluster"]["server"]
     body = {
         "name": HOST,
@@ -47,12 +47,12 @@ def worker(name: str, worker_type: str, port: int, **spec: Any) -> str:
     return document("Cluster", **{**body, **spec})
 
 
-def status(hands: Hands, cluster: str) -> dict[str, Any]:
+def status(actions: Actions, cluster: str) -> dict[str, Any]:
     """What the platform says of a cluster."""
-    answer = hands.api("GET", f"/api/v1/clusters/{cluster}/status", "platform")
+    answer = actions.api("GET", f"/api/v1/clusters/{cluster}/status", "platform")
     return dict(answer.json()) if answer.status_code == 200 else {"phase": str(answer.status_code)}
 
 
-def on_host(hands: Hands, kind: str) -> set[str]:
+def on_host(actions: Actions, kind: str) -> set[str]:
     """Names of what the host holds of a kind, everywhere."""
-    return {each["metadata"]["name"] for each in hands.kubectl(HOST, "get", kind, "--all-namespaces")["items"]}
+    return {each["metadata"]["name"] for each in actions.kubectl(HOST, "get", kind, "--all-namespaces")["items"]}

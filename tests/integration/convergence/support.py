@@ -10,7 +10,7 @@ from typing import Any
 from activities.kubernetes import Converger, Doctor, Remover
 from nautes.clients.git import GitCache
 from nautes.clients.kubernetes import Cluster, Clusters
-from nautes.messages.convergence import ConvergeOrder, ConvergeReport, HealthOrder, ObjectOutcome, OwnedOrder
+from nautes.messages.convergence import ConvergeInput, ConvergeReport, HealthInput, ObjectOutcome, OwnedInput
 from nautes.messages.errors import Conflict
 from nautes.messages.secrets import SecretRef
 
@@ -35,9 +35,9 @@ class Runtime:
         return f"system:serviceaccount:{self.namespace}:product-7-web"
 
     def converge(self, objects: list[dict[str, Any]] | None = None, **changes: Any) -> ConvergeReport:
-        return Converger(self.clusters, self.git).converge(self.order(objects, **changes))
+        return Converger(self.clusters, self.git).converge(self.input(objects, **changes))
 
-    def order(self, objects: list[dict[str, Any]] | None = None, **changes: Any) -> ConvergeOrder:
+    def input(self, objects: list[dict[str, Any]] | None = None, **changes: Any) -> ConvergeInput:
         values: dict[str, Any] = {
             "cluster": REF,
             "owner": self.owner,
@@ -45,7 +45,7 @@ class Runtime:
             "namespaces": [self.namespace],
             "account": self.account,
         }
-        return ConvergeOrder(**(values | changes))
+        return ConvergeInput(**(values | changes))
 
     def writes(self, objects: list[dict[str, Any]], **changes: Any) -> tuple[ConvergeReport, int]:
         """A convergence, and how many requests other than reads it made."""
@@ -75,11 +75,11 @@ class Runtime:
     def remover(self) -> Remover:
         return Remover(self.clusters)
 
-    def health(self, within: float = 0.0) -> HealthOrder:
-        return HealthOrder(cluster=REF, owner=self.owner, namespaces=[self.namespace], within=within)
+    def health(self, within: float = 0.0) -> HealthInput:
+        return HealthInput(cluster=REF, owner=self.owner, namespaces=[self.namespace], within=within)
 
-    def owned(self, within: float = 20.0) -> OwnedOrder:
-        return OwnedOrder(cluster=REF, owner=self.owner, namespaces=[self.namespace], within=within)
+    def owned(self, within: float = 20.0) -> OwnedInput:
+        return OwnedInput(cluster=REF, owner=self.owner, namespaces=[self.namespace], within=within)
 
 
 def place(clusters: Clusters, cluster: Cluster) -> Runtime:

@@ -10,7 +10,7 @@ import yaml
 
 from activities.kubernetes import Converger
 from nautes.clients.kubernetes import Cluster, Clusters
-from nautes.messages.convergence import ConvergeOrder
+from nautes.messages.convergence import ConvergeInput
 from nautes.messages.errors import NotFound, Unavailable
 from tests.integration.convergence.support import REF, Runtime, about, config, create, place, told
 
@@ -174,16 +174,16 @@ def test_the_platform_makes_namespaces_and_definitions_before_what_needs_them(
         "spec": {"a": 1},
     }
     spaces = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in ("nautes", space)]
-    order = ConvergeOrder(
+    input = ConvergeInput(
         cluster=REF, owner=f"component-{space}", namespaces=[], objects=[widget, definition, *spaces[1:]], prune=True
     )
-    first = order.model_copy(update={"owner": "ground-of-tests", "objects": spaces[:1]})
+    first = input.model_copy(update={"owner": "bootstrap-of-tests", "objects": spaces[:1]})
     Converger(clusters).converge(first)
-    report = Converger(clusters).converge(order)
+    report = Converger(clusters).converge(input)
     assert (report.applied, report.failed, report.refused) == (3, 0, 0)
-    again = Converger(clusters).converge(order)
+    again = Converger(clusters).converge(input)
     assert (again.unchanged, again.writes) == (3, 0)
-    gone = Converger(clusters).converge(order.model_copy(update={"objects": order.objects[1:]}))
+    gone = Converger(clusters).converge(input.model_copy(update={"objects": input.objects[1:]}))
     assert told(gone) == {"w": "pruned"}
 
 
@@ -198,7 +198,7 @@ def test_an_unreachable_cluster_is_an_outage(kubeconfig: str) -> None:
     nowhere = Clusters(lambda ref: json.dumps(config_of), allow_loopback=True)
     with pytest.raises(Unavailable, match="cannot be reached"):
         Converger(nowhere).converge(
-            ConvergeOrder(cluster=REF, owner="o", namespaces=["a"], account="x", objects=[config("a")])
+            ConvergeInput(cluster=REF, owner="o", namespaces=["a"], account="x", objects=[config("a")])
         )
 
 

@@ -123,12 +123,12 @@ def test_what_is_being_deleted_is_told_and_comes_back(runtime: Runtime, cluster:
 def test_the_platforms_objects_are_found_wherever_they_are(runtime: Runtime) -> None:
     space = f"{runtime.namespace}-far"
     spaces = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in ("nautes", space)]
-    runtime.converge(spaces[:1], owner="ground-of-tests", account=None, namespaces=["nautes"])
+    runtime.converge(spaces[:1], owner="bootstrap-of-tests", account=None, namespaces=["nautes"])
     owner = f"component-{space}"
     component = [spaces[1], {**deployment(), "metadata": {"name": "web", "namespace": space}}]
     runtime.converge(component, owner=owner, account=None, namespaces=["nautes"])
-    order = runtime.health().model_copy(update={"owner": owner, "namespaces": ["nautes"]})
-    found = runtime.doctor.look(order)
+    input = runtime.health().model_copy(update={"owner": owner, "namespaces": ["nautes"]})
+    found = runtime.doctor.look(input)
     assert (found.total, [each.name for each in found.unhealthy]) == (2, ["web"])
     runtime.converge(component[:1], owner=owner, account=None, namespaces=["nautes"])
-    assert runtime.doctor.look(order).total == 1
+    assert runtime.doctor.look(input).total == 1

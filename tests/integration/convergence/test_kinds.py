@@ -8,7 +8,7 @@ import pytest
 
 from activities.kubernetes import Converger
 from nautes.clients.kubernetes import Clusters
-from nautes.messages.convergence import ConvergeOrder
+from nautes.messages.convergence import ConvergeInput
 from tests.integration.convergence.support import REF, Runtime
 
 POD: dict[str, Any] = {
@@ -184,10 +184,10 @@ def looked_at_twice(runtime: Runtime, kubeconfig: str, item: dict[str, Any], **c
         "objects": [item],
         "namespaces": [runtime.namespace],
     }
-    order = ConvergeOrder(**(values | {"account": runtime.account} | changes))
-    first = Converger(runtime.clusters).converge(order)
+    input = ConvergeInput(**(values | {"account": runtime.account} | changes))
+    first = Converger(runtime.clusters).converge(input)
     assert (first.applied, first.outcomes[0].action) == (1, "applied"), first.outcomes
-    again = Converger(Clusters(lambda ref: kubeconfig, allow_loopback=True)).converge(order)
+    again = Converger(Clusters(lambda ref: kubeconfig, allow_loopback=True)).converge(input)
     assert (again.unchanged, again.writes, again.outcomes) == (1, 0, [])
 
 
@@ -205,9 +205,9 @@ def test_a_second_look_at_a_cron_job_writes_nothing(runtime: Runtime, kubeconfig
 def test_a_second_look_at_cluster_scoped_kinds_writes_nothing(runtime: Runtime, kubeconfig: str) -> None:
     name = f"{runtime.namespace}-more"
     platform: dict[str, Any] = {"account": None, "namespaces": []}
-    ground = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "nautes"}}
+    bootstrap = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "nautes"}}
     Converger(runtime.clusters).converge(
-        ConvergeOrder(cluster=REF, owner="ground-of-tests", objects=[ground], **platform)
+        ConvergeInput(cluster=REF, owner="bootstrap-of-tests", objects=[bootstrap], **platform)
     )
     rules = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}]
     items: list[dict[str, Any]] = [
@@ -227,7 +227,7 @@ def test_a_field_left_out_of_a_workload_is_seen_after_a_restart(runtime: Runtime
     container["env"] = container["env"][:1]
     template = {**TEMPLATE, "spec": {**POD, "containers": [container]}}
     report = Converger(Clusters(lambda ref: kubeconfig, allow_loopback=True)).converge(
-        runtime.order([{**item, "spec": {**spec, "template": template}}])
+        runtime.input([{**item, "spec": {**spec, "template": template}}])
     )
     assert report.applied == 1
     live = runtime.get("Deployment", "web", "apps/v1")["spec"]["template"]["spec"]["containers"][0]

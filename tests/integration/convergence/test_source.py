@@ -14,7 +14,7 @@ from nautes.clients.git import GitCache
 from nautes.clients.kubernetes import Clusters
 from nautes.messages.convergence import ConvergeReport
 from nautes.messages.errors import Refused
-from nautes.messages.git import FetchOrder, TreeRef
+from nautes.messages.git import FetchInput, TreeRef
 from tests.integration.convergence.git_server import GitServer, Source
 from tests.integration.convergence.support import Runtime, config, told
 
@@ -27,9 +27,9 @@ def source(git_server: GitServer) -> Source:
 def converge(runtime: Runtime, clusters: Clusters, git: GitCache, source: Source, path: str = "app") -> ConvergeReport:
     """Fetch the head of main and converge it, as the deployment's workflow does."""
     environment = ActivityEnvironment()
-    commit = environment.run(GitActivities(git).fetch, FetchOrder(repository=source.repository, ref="main"))
+    commit = environment.run(GitActivities(git).fetch, FetchInput(repository=source.repository, ref="main"))
     tree = TreeRef(repository=source.repository, commit=commit, path=path)
-    return environment.run(KubernetesActivities(clusters, git).converge, runtime.order(source=tree))
+    return environment.run(KubernetesActivities(clusters, git).converge, runtime.input(source=tree))
 
 
 def test_a_push_becomes_objects_and_the_next_one_one_write(

@@ -12,7 +12,7 @@ import yaml
 from activities.virtual import SECRET, VirtualActivities
 from nautes.blueprints import virtual
 from nautes.clients.kubernetes import Cluster, Clusters, Kind
-from nautes.messages.clusters import VirtualOrder
+from nautes.messages.clusters import VirtualInput
 from nautes.messages.errors import NautesError, Refused, Unavailable
 from nautes.messages.secrets import SecretRef
 from tests.integration.convergence.support import REF
@@ -46,24 +46,24 @@ def activities(clusters: Clusters, box: Box) -> VirtualActivities:
 
 
 @pytest.fixture
-def order(cluster: Cluster) -> VirtualOrder:
+def input(cluster: Cluster) -> VirtualInput:
     """A virtual cluster that is reached under the address of its host: there is only one API server here."""
     name = f"virt-{uuid.uuid4().hex[:8]}"
     if not any(item["metadata"]["name"] == "nautes" for item in cluster.list(NAMESPACE).items):
         _namespace(cluster, "nautes")
     staged = SecretRef(engine="cluster", path=f"staging/{name}")
-    return VirtualOrder(cluster=name, host=REF, server=cluster.server, staged=staged)
+    return VirtualInput(cluster=name, host=REF, server=cluster.server, staged=staged)
 
 
 def _namespace(cluster: Cluster, name: str) -> None:
     cluster.create(NAMESPACE.path(), {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 
 
-def _written(cluster: Cluster, order: VirtualOrder, text: str) -> None:
+def _written(cluster: Cluster, input: VirtualInput, text: str) -> None:
     """As its control plane does when it serves."""
     data = {virtual.CONFIG: base64.b64encode(text.encode()).decode()}
     body: dict[str, Any] = {"apiVersion": "v1", "kind": "Secret", "data": data}
-    cluster.create(SECRET.path(order.cluster), {**body, "metadata": {"name": virtual.secret(order.cluster)}})
+    cluster.create(SECRET.path(input.cluster), {**body, "metadata": {"name": virtual.secret(input.cluster)}})
 
 
 def _at_home(kubeconfig: str) -> str:
@@ -73,55 +73,55 @@ def _at_home(kubeconfig: str) -> str:
     return yaml.safe_dump(found)
 
 
-def test_it_is_made_once(activities: VirtualActivities, cluster: Cluster, order: VirtualOrder) -> None:
-    report = activities.create(order)
+def test_it_is_made_once(activities: VirtualActivities, cluster: Cluster, input: VirtualInput) -> None:
+    report = activities.create(input)
     assert (report.applied, report.failed, report.refused) == (len(virtual.objects("v", "", 0)), 0, 0)
-    assert cluster.get(STATEFUL_SET, order.cluster, order.cluster)["metadata"]["labels"]["app"] == "vcluster"
-    again = activities.create(order)
+    assert cluster.get(STATEFUL_SET, input.cluster, input.cluster)["metadata"]["labels"]["app"] == "vcluster"
+    again = activities.create(input)
     assert (again.writes, again.unchanged) == (0, report.applied)
 
 
 def test_a_namespace_of_somebody_else_is_not_taken(
-    activities: VirtualActivities, cluster: Cluster, order: VirtualOrder
+    activities: VirtualActivities, cluster: Cluster, input: VirtualInput
 ) -> None:
-    _namespace(cluster, order.cluster)
+    _namespace(cluster, input.cluster)
     with pytest.raises(Refused, match="belongs to somebody else"):
-        activities.create(order)
-    assert cluster.list(STATEFUL_SET, namespace=order.cluster).items == []
+        activities.create(input)
+    assert cluster.list(STATEFUL_SET, namespace=input.cluster).items == []
     with pytest.raises(Refused, match="belongs to somebody else"):
-        activities.create(order.model_copy(update={"cluster": "kube-system"}))
+        activities.create(input.model_copy(update={"cluster": "kube-system"}))
 
 
 def test_its_kubeconfig_is_staged_with_the_declared_address_and_once_it_is_stored_no_more(
-    activities: VirtualActivities, cluster: Cluster, order: VirtualOrder, kubeconfig: str, box: Box
+    activities: VirtualActivities, cluster: Cluster, input: VirtualInput, kubeconfig: str, box: Box
 ) -> None:
-    activities.create(order)
-    _written(cluster, order, _at_home(kubeconfig))
-    assert activities.access(order).staged == order.staged.model_copy(update={"version": 1})
-    text = box.held[order.staged.path]["kubeconfig"]
-    assert yaml.safe_load(text)["clusters"][0]["cluster"]["server"] == order.server
-    box.held = {f"kubernetes/{order.cluster}/default/admin": {"kubeconfig": text}}
-    assert activities.access(order).staged is None
-    assert order.staged.path not in box.held
+    activities.create(input)
+    _written(cluster, input, _at_home(kubeconfig))
+    assert activities.access(input).staged == input.staged.model_copy(update={"version": 1})
+    text = box.held[input.staged.path]["kubeconfig"]
+    assert yaml.safe_load(text)["clusters"][0]["cluster"]["server"] == input.server
+    box.held = {f"kubernetes/{input.cluster}/default/admin": {"kubeconfig": text}}
+    assert activities.access(input).staged is None
+    assert input.staged.path not in box.held
 
 
 def test_one_that_has_not_begun_is_waited_for(
-    activities: VirtualActivities, cluster: Cluster, order: VirtualOrder, monkeypatch: pytest.MonkeyPatch
+    activities: VirtualActivities, cluster: Cluster, input: VirtualInput, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("activities.virtual.WATCH_SECONDS", 1)
     monkeypatch.setattr("activities.virtual.WATCHES", 1)
-    activities.create(order)
-    with pytest.raises(Unavailable, match=f"there is no Secret vc-{order.cluster} yet"):
-        activities.access(order)
+    activities.create(input)
+    with pytest.raises(Unavailable, match=f"there is no Secret vc-{input.cluster} yet"):
+        activities.access(input)
 
 
 @pytest.mark.parametrize("text", ["{[", "clusters: []", "just words", "clusters: {}"])
 def test_what_is_no_kubeconfig_is_refused(
-    activities: VirtualActivities, cluster: Cluster, order: VirtualOrder, text: str, box: Box
+    activities: VirtualActivities, cluster: Cluster, input: VirtualInput, text: str, box: Box
 ) -> None:
-    activities.create(order)
-    _written(cluster, order, text)
+    activities.create(input)
+    _written(cluster, input, text)
     with pytest.raises(NautesError) as caught:
-        activities.access(order)
+        activities.access(input)
     assert (type(caught.value), caught.value.code) == (Refused, "virtual-kubeconfig")
     assert box.held == {}

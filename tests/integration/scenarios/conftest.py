@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from nautes_sandbox.journey import Journey
+from nautes_sandbox.scenario import Scenario
 from nautes_sandbox.world import World
-from tests.integration.door.support import Cli
+from tests.integration.api.support import Cli
 from tests.worlds import best_flavour, running
 
 HERE = Path(__file__).parent
@@ -30,9 +30,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 @pytest.fixture(scope="session")
-def story(world: World) -> Iterator[Journey]:
+def story(world: World) -> Iterator[Scenario]:
     """`platform` has registered two workers; `team`, `ada` and `ben` may make products; `stranger` knows of none."""
-    found = Journey(world, say=lambda _: None)
+    found = Scenario(world, say=lambda _: None)
     found.install()
     found.register_clusters()
     for name in ("ada", "ben", "stranger"):
@@ -42,7 +42,7 @@ def story(world: World) -> Iterator[Journey]:
 
 
 @pytest.fixture
-def cli(story: Journey, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cli:
+def cli(story: Scenario, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cli:
     """The command line, as a person, in an empty directory."""
     monkeypatch.chdir(tmp_path)
     return Cli(story, monkeypatch)

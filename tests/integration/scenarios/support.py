@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 
-from nautes_sandbox.hands import quoted
-from nautes_sandbox.journey import Journey
-from tests.integration.door.support import document, joined, product, together
+from nautes_sandbox.actions import quoted
+from nautes_sandbox.scenario import Scenario
+from tests.integration.api.support import document, joined, product, together
 from tests.waiting import until
 
 _numbers = itertools.count(1)
@@ -21,7 +21,7 @@ def unique(word: str) -> str:
     return f"{word}{next(_numbers)}"
 
 
-def change(story: Journey, who: str, *documents: str, action: str = "apply", **query: Any) -> httpx.Response:
+def change(story: Scenario, who: str, *documents: str, action: str = "apply", **query: Any) -> httpx.Response:
     """Apply or remove documents, waiting for the end."""
     return story.api("POST", f"/api/v1/{action}", who, content=together(*documents), params={"wait": 60, **query})
 
@@ -32,7 +32,7 @@ def done(answer: httpx.Response) -> dict[str, str]:
     return {each["resource"]: each["action"] for one in answer.json()["operations"] for each in one["outcomes"]}
 
 
-def made(story: Journey, word: str, *documents: str, who: str = "team", **spec: Any) -> str:
+def made(story: Scenario, word: str, *documents: str, who: str = "team", **spec: Any) -> str:
     """A new product of `who` with these documents ("$product" stands for its name)."""
     name = unique(word)
     texts = [each.replace("$product", name) for each in documents]
@@ -64,13 +64,13 @@ def deployment(name: str, coderepo: str, namespace: str, of: str = "$product", e
     return document("DeploymentRuntime", name=name, product=of, manifestSource=source, destination=place, **spec)
 
 
-def keys(story: Journey, full: str) -> dict[str, bool]:
+def keys(story: Scenario, full: str) -> dict[str, bool]:
     """Deploy keys of a repository: title -> may push."""
     listed = story.gitlab(f"/projects/{quoted(full)}/deploy_keys?per_page=100")
     return {each["title"]: each["can_push"] for each in listed}
 
 
-def number(story: Journey, full: str) -> int:
+def number(story: Scenario, full: str) -> int:
     """GitLab's id of a project."""
     return int(story.gitlab(f"/projects/{quoted(full)}")["id"])
 
@@ -81,21 +81,21 @@ def findings(answer: httpx.Response) -> set[str]:
     return {each["rule"] for each in answer.json()["findings"]}
 
 
-def listed(story: Journey, of: str, plural: str, who: str = "team") -> set[str]:
+def listed(story: Scenario, of: str, plural: str, who: str = "team") -> set[str]:
     """Names of one kind."""
     answer = story.api("GET", f"/api/v1/products/{quoted(of)}/{plural}", who)
     assert answer.status_code == 200, answer.text
     return {each["name"] for each in answer.json()["items"]}
 
 
-def status(story: Journey, of: str, who: str = "team") -> dict[str, Any]:
+def status(story: Scenario, of: str, who: str = "team") -> dict[str, Any]:
     """The product as it says of itself."""
     answer = story.api("GET", f"/api/v1/products/{quoted(of)}/status", who)
     assert answer.status_code == 200, answer.text
     return dict(answer.json()["product"])
 
 
-def pushed(story: Journey, of: str, files: dict[str, str | None], message: str = "by hand") -> str:
+def pushed(story: Scenario, of: str, files: dict[str, str | None], message: str = "by hand") -> str:
     """Commit files to a product's declaration by plain Git (None: remove it); returns the commit."""
     tree = story.clone(f"{of}/default.project")
     for path, text in files.items():
@@ -108,7 +108,7 @@ def pushed(story: Journey, of: str, files: dict[str, str | None], message: str =
     return story.push(tree, message)
 
 
-def taken(story: Journey, of: str, commit: str) -> dict[str, Any]:
+def taken(story: Scenario, of: str, commit: str) -> dict[str, Any]:
     """The product's status once it has looked at a commit."""
 
     def seen() -> dict[str, Any] | None:
@@ -118,7 +118,7 @@ def taken(story: Journey, of: str, commit: str) -> dict[str, Any]:
     return until(seen, f"{of} has looked at {commit[:12]}")
 
 
-def comments(story: Journey, full: str, commit: str) -> list[str]:
+def comments(story: Scenario, full: str, commit: str) -> list[str]:
     """What was said beside a commit."""
     found = story.gitlab(f"/projects/{quoted(full)}/repository/commits/{commit}/comments")
     return [str(each["note"]) for each in found]

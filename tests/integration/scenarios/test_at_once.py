@@ -5,19 +5,19 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from nautes_sandbox.hands import quoted
-from nautes_sandbox.journey import Journey
+from nautes_sandbox.actions import quoted
+from nautes_sandbox.scenario import Scenario
 from tests.integration.scenarios.support import change, done, joined, listed, made, project
 
 TIMES = 25  # per person: fifty changes
 
 
-def _commits(story: Journey, of: str) -> list[str]:
+def _commits(story: Scenario, of: str) -> list[str]:
     path = f"/projects/{quoted(f'{of}/default.project')}/repository/commits?per_page=100"
     return [each["title"] for each in story.gitlab(path)]
 
 
-def test_two_people_change_one_product_fifty_times(story: Journey) -> None:
+def test_two_people_change_one_product_fifty_times(story: Scenario) -> None:
     of = made(story, "busy")
     joined(story, "ada", of, 40)
     before = len(_commits(story, of))
@@ -35,7 +35,7 @@ def test_two_people_change_one_product_fifty_times(story: Journey) -> None:
     assert len(set(_commits(story, of))) == len(_commits(story, of))
 
 
-def test_a_product_does_not_wait_for_another_one(story: Journey) -> None:
+def test_a_product_does_not_wait_for_another_one(story: Scenario) -> None:
     slow, quick = made(story, "slow"), made(story, "quick", who="ben")
     crowd = [project(f"p{index}", slow) for index in range(20)]
     with ThreadPoolExecutor(len(crowd) + 1) as pool:
@@ -49,7 +49,7 @@ def test_a_product_does_not_wait_for_another_one(story: Journey) -> None:
     assert left > len(crowd) / 2, f"the other product's queue was empty before ({took:.2f} s)"
 
 
-def test_fifty_changes_to_ten_products_while_gitlab_stumbles(story: Journey) -> None:
+def test_fifty_changes_to_ten_products_while_gitlab_stumbles(story: Scenario) -> None:
     products = [made(story, "stumble") for _ in range(10)]
     before = {of: len(_commits(story, of)) for of in products}
     story.faults({"every": "10", "status": "429,502", "user": "*"})
@@ -64,8 +64,8 @@ def test_fifty_changes_to_ten_products_while_gitlab_stumbles(story: Journey) -> 
     assert all(len(_commits(story, of)) == before[of] + 5 for of in products)
 
 
-def _until_taken(story: Journey, of: str, name: str) -> object:
-    """The door itself asks GitLab who this is: when that stumbles it says 503, and whoever asked asks again."""
+def _until_taken(story: Scenario, of: str, name: str) -> object:
+    """The API itself asks GitLab who this is: when that stumbles it says 503, and whoever asked asks again."""
     headers = {"Idempotency-Key": f"{of}-{name}"}
     while True:
         answer = story.api(

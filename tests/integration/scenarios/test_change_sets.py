@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from nautes_sandbox.journey import Journey
-from tests.integration.door.support import nothing_written, operation, problem, product
+from nautes_sandbox.scenario import Scenario
+from tests.integration.api.support import nothing_written, operation, problem, product
 from tests.integration.scenarios.support import (
     change,
     deployment,
@@ -20,7 +20,7 @@ from tests.integration.scenarios.support import (
 )
 
 
-def test_a_plan_says_per_system_what_would_be_done_and_is_what_is_done(story: Journey) -> None:
+def test_a_plan_says_per_system_what_would_be_done_and_is_what_is_done(story: Scenario) -> None:
     of = unique("planned")
     documents = [product(of), project("web", of), repository("code", "web", of)]
     with nothing_written(story.world):
@@ -38,7 +38,7 @@ def test_a_plan_says_per_system_what_would_be_done_and_is_what_is_done(story: Jo
     assert set(done(change(story, "team", *documents, plan=planned["plan"])).values()) == {"created"}
 
 
-def test_a_plan_shows_fields(story: Journey) -> None:
+def test_a_plan_shows_fields(story: Scenario) -> None:
     of = made(story, "fields", project())
     changed = project("web", of).replace("python", "go")
     planned = operation(change(story, "team", changed, dry_run=True))
@@ -46,7 +46,7 @@ def test_a_plan_shows_fields(story: Journey) -> None:
     assert line["fields"] == [{"pointer": "/spec/language", "before": "python", "after": "go"}]
 
 
-def test_an_apply_of_a_plan_is_refused_when_the_world_has_moved(story: Journey) -> None:
+def test_an_apply_of_a_plan_is_refused_when_the_world_has_moved(story: Scenario) -> None:
     of = made(story, "moved")
     planned = operation(change(story, "team", project("web", of), dry_run=True))
     done(change(story, "team", project("other", of)))
@@ -55,7 +55,7 @@ def test_an_apply_of_a_plan_is_refused_when_the_world_has_moved(story: Journey) 
     problem(answer, 409, "plan-stale")
 
 
-def test_many_deletions_need_their_count(story: Journey) -> None:
+def test_many_deletions_need_their_count(story: Scenario) -> None:
     names = [f"p{index}" for index in range(5)]
     of = made(story, "counted", *(project(name) for name in names))
     documents = [project(name, of) for name in names]
@@ -68,7 +68,7 @@ def test_many_deletions_need_their_count(story: Journey) -> None:
     assert set(done(change(story, "team", *documents, action="remove", confirm_deletions=5)).values()) == {"removed"}
 
 
-def test_anything_in_a_protected_environment_needs_its_count(story: Journey) -> None:
+def test_anything_in_a_protected_environment_needs_its_count(story: Scenario) -> None:
     of = made(
         story,
         "guarded",
@@ -83,7 +83,7 @@ def test_anything_in_a_protected_environment_needs_its_count(story: Journey) -> 
     }
 
 
-def test_two_products_want_one_namespace_at_once_and_one_has_it(story: Journey) -> None:
+def test_two_products_want_one_namespace_at_once_and_one_has_it(story: Scenario) -> None:
     space = unique("space")
     owners = [made(story, "rival", repository("deploy"), environment("test", story.deploy_cluster)) for _ in range(2)]
     with ThreadPoolExecutor(2) as pool:
@@ -97,7 +97,7 @@ def test_two_products_want_one_namespace_at_once_and_one_has_it(story: Journey) 
     assert holders[0] in refused.text
 
 
-def test_a_version_that_is_not_the_one_seen_is_refused(story: Journey) -> None:
+def test_a_version_that_is_not_the_one_seen_is_refused(story: Scenario) -> None:
     of = made(story, "versions", project())
     path = f"/api/v1/products/{of}/projects/web"
     seen = story.api("GET", path, "team").headers["etag"]

@@ -6,8 +6,8 @@ import json
 import re
 from typing import Any
 
-from nautes_sandbox.journey import Journey
-from tests.integration.door.support import Cli, document, product, together
+from nautes_sandbox.scenario import Scenario
+from tests.integration.api.support import Cli, document, product, together
 from tests.integration.scenarios.support import change, done, environment, made, project, pushed, taken, unique
 from tests.waiting import until
 
@@ -18,7 +18,7 @@ def _history(cli: Cli, of: str) -> list[dict[str, Any]]:
     return list(json.loads(ended.out)["items"])
 
 
-def test_a_plan_is_shown_named_and_applied(story: Journey, cli: Cli) -> None:
+def test_a_plan_is_shown_named_and_applied(story: Scenario, cli: Cli) -> None:
     of = unique("cliplan")
     text = together(product(of), document("Project", name="web", product=of, language="go"))
     planned = cli("team", "plan", "-f", "-", stdin=text)
@@ -36,7 +36,7 @@ def test_a_plan_is_shown_named_and_applied(story: Journey, cli: Cli) -> None:
     assert "go" in shown.out and "rust" in shown.out
 
 
-def test_a_cluster_can_be_planned_and_nothing_comes_of_it(story: Journey, cli: Cli) -> None:
+def test_a_cluster_can_be_planned_and_nothing_comes_of_it(story: Scenario, cli: Cli) -> None:
     name = unique("planned")
     text = document(
         "Cluster",
@@ -53,7 +53,7 @@ def test_a_cluster_can_be_planned_and_nothing_comes_of_it(story: Journey, cli: C
     assert name not in {each["name"] for each in found["items"]}
 
 
-def test_history_tells_who_did_what_from_git_and_through_the_api(story: Journey, cli: Cli) -> None:
+def test_history_tells_who_did_what_from_git_and_through_the_api(story: Scenario, cli: Cli) -> None:
     of = made(story, "told", project())
     change(story, "team", environment("lost", "nowhere", of))
     change(story, "team", environment("lost", "nowhere", of), insecure_skip_check=True)
@@ -80,7 +80,7 @@ def test_history_tells_who_did_what_from_git_and_through_the_api(story: Journey,
     assert table.code == 0 and "refused" in table.out
 
 
-def test_an_operation_is_followed_to_its_end(story: Journey, cli: Cli) -> None:
+def test_an_operation_is_followed_to_its_end(story: Scenario, cli: Cli) -> None:
     of = made(story, "followed")
     ended = cli("team", "apply", "-f", "-", "--wait", "0", stdin=project("web", of))
     assert ended.code == 0, ended.err
@@ -90,7 +90,7 @@ def test_an_operation_is_followed_to_its_end(story: Journey, cli: Cli) -> None:
     assert "Project/web created" in followed.out or "done" in followed.out
 
 
-def test_everything_about_one_thing(story: Journey, cli: Cli) -> None:
+def test_everything_about_one_thing(story: Scenario, cli: Cli) -> None:
     of = made(story, "described", project())
     ended = cli("team", "describe", "project/web", "-p", of, "-o", "json")
     assert ended.code == 0, ended.err
@@ -99,7 +99,7 @@ def test_everything_about_one_thing(story: Journey, cli: Cli) -> None:
     assert found["operations"][0]["state"] == "done"
 
 
-def test_what_get_prints_can_be_applied(story: Journey, cli: Cli) -> None:
+def test_what_get_prints_can_be_applied(story: Scenario, cli: Cli) -> None:
     of = made(story, "again", project(), environment("test", story.deploy_cluster))
     texts = [cli("team", "get", kind, "-p", of, "-o", "manifest").out for kind in ("projects", "environments")]
     applied = cli("team", "apply", "-f", "-", stdin="".join(texts))
@@ -110,7 +110,7 @@ def test_what_get_prints_can_be_applied(story: Journey, cli: Cli) -> None:
     assert set(done(change(story, "team", project("web", of))).values()) == {"unchanged"}
 
 
-def _stored(story: Journey, of: str, name: str) -> str:
+def _stored(story: Scenario, of: str, name: str) -> str:
     group = story.gitlab(f"/groups/{of}")["id"]
     spec = {"product": f"product-{group}", "language": "c"}
     version = "nautes.resource.nautes.io/v1alpha1"

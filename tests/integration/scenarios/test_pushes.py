@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from nautes_sandbox.journey import Journey
+from nautes_sandbox.scenario import Scenario
 from tests.integration.scenarios.support import (
     change,
     comments,
@@ -34,15 +34,15 @@ def _stored(kind: str, name: str, **spec: Any) -> str:
     return yaml.safe_dump({"apiVersion": GROUP, "kind": kind, "metadata": metadata, "spec": spec})
 
 
-def _product_id(story: Journey, of: str) -> str:
+def _product_id(story: Scenario, of: str) -> str:
     return f"product-{story.gitlab(f'/groups/{of}')['id']}"
 
 
-def _environment(story: Journey, of: str, cluster: str) -> str:
+def _environment(story: Scenario, of: str, cluster: str) -> str:
     return _stored("Environment", "test", product=_product_id(story, of), cluster=cluster, envType="test")
 
 
-def _runtime(story: Journey, of: str, name: str, **more: Any) -> str:
+def _runtime(story: Scenario, of: str, name: str, **more: Any) -> str:
     repository_id = f"repo-{number(story, f'{of}/deploy')}"
     spec = {
         "product": _product_id(story, of),
@@ -52,12 +52,12 @@ def _runtime(story: Journey, of: str, name: str, **more: Any) -> str:
     return _stored("DeploymentRuntime", name, **{**spec, **more})
 
 
-def _runs(story: Journey, of: str) -> dict[str, str]:
+def _runs(story: Scenario, of: str) -> dict[str, str]:
     tree = story.api("GET", f"/api/v1/products/{of}/status", "team").json()
     return {each["runtime"]: each["phase"] for each in tree["deployments"]}
 
 
-def test_what_is_right_takes_effect(story: Journey) -> None:
+def test_what_is_right_takes_effect(story: Scenario) -> None:
     of = made(story, "pushed", repository("deploy"))
     files = {
         "envs/test.yaml": _environment(story, of, story.deploy_cluster),
@@ -73,7 +73,7 @@ def test_what_is_right_takes_effect(story: Journey) -> None:
     assert comments(story, f"{of}/default.project", commit) == []
 
 
-def test_what_is_wrong_is_refused_alone_and_said_beside_the_commit(story: Journey) -> None:
+def test_what_is_wrong_is_refused_alone_and_said_beside_the_commit(story: Scenario) -> None:
     of = made(story, "mixed", repository("deploy"))
     files = {
         "envs/test.yaml": _environment(story, of, story.deploy_cluster),
@@ -93,7 +93,7 @@ def test_what_is_wrong_is_refused_alone_and_said_beside_the_commit(story: Journe
     assert taken(story, of, mended)["findings"] == []
 
 
-def test_nothing_is_destroyed_because_a_file_does_not_parse(story: Journey) -> None:
+def test_nothing_is_destroyed_because_a_file_does_not_parse(story: Scenario) -> None:
     of = made(
         story,
         "typo",
@@ -113,7 +113,7 @@ def test_nothing_is_destroyed_because_a_file_does_not_parse(story: Journey) -> N
     assert (found["findings"], found["runtimes"]) == ([], [])
 
 
-def test_a_repository_of_somebody_else_is_not_taken_by_its_number(story: Journey) -> None:
+def test_a_repository_of_somebody_else_is_not_taken_by_its_number(story: Scenario) -> None:
     theirs = made(story, "theirs", repository("code"), who="ada")
     of = made(story, "greedy", repository("deploy"))
     victim = number(story, f"{theirs}/code")
@@ -126,7 +126,7 @@ def test_a_repository_of_somebody_else_is_not_taken_by_its_number(story: Journey
     assert keys(story, f"{theirs}/code") == before
 
 
-def test_many_deletions_by_a_push_wait_for_a_second_word(story: Journey) -> None:
+def test_many_deletions_by_a_push_wait_for_a_second_word(story: Scenario) -> None:
     names = [f"p{index}" for index in range(6)]
     of = made(story, "many", *(project(name) for name in names))
     gone: dict[str, str | None] = {f"projects/{name}/{name}.yaml": None for name in names}
@@ -137,7 +137,7 @@ def test_many_deletions_by_a_push_wait_for_a_second_word(story: Journey) -> None
     assert taken(story, of, confirmed)["findings"] == []
 
 
-def test_a_change_of_the_api_goes_on_beside_what_a_push_broke(story: Journey) -> None:
+def test_a_change_of_the_api_goes_on_beside_what_a_push_broke(story: Scenario) -> None:
     of = made(story, "beside")
     broken = _stored("Environment", "lost", product=_product_id(story, of), cluster="nowhere", envType="x")
     taken(story, of, pushed(story, of, {"envs/lost.yaml": broken}))

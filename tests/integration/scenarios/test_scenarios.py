@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
-from nautes_sandbox.hands import quoted
-from nautes_sandbox.journey import Journey
-from tests.integration.door.support import Cli, document, joined, nothing_written, problem, product, together
+from nautes_sandbox.actions import quoted
+from nautes_sandbox.scenario import Scenario
+from tests.integration.api.support import Cli, document, joined, nothing_written, problem, product, together
 from tests.integration.scenarios.support import (
     binding,
     change,
@@ -47,7 +47,7 @@ def _pipeline(name: str, of: str, namespace: str, **spec: Any) -> str:
     return document("ProjectPipelineRuntime", name=name, product=of, **{**fields, **spec})
 
 
-def test_a_two_people_save_different_environments_of_one_product_at_once(story: Journey) -> None:
+def test_a_two_people_save_different_environments_of_one_product_at_once(story: Scenario) -> None:
     of = made(story, "two")
     joined(story, "ada", of, 40)
     one = environment("test", story.deploy_cluster, of)
@@ -59,7 +59,7 @@ def test_a_two_people_save_different_environments_of_one_product_at_once(story: 
     assert listed(story, of, "environments") == {"test", "build"}
 
 
-def test_b_two_people_save_different_products_at_once(story: Journey) -> None:
+def test_b_two_people_save_different_products_at_once(story: Scenario) -> None:
     mine, theirs = made(story, "mine", who="ada"), made(story, "theirs", who="ben")
     with ThreadPoolExecutor(2) as pool:
         pairs = (("ada", project("web", mine)), ("ben", project("app", theirs)))
@@ -71,7 +71,7 @@ def test_b_two_people_save_different_products_at_once(story: Journey) -> None:
         assert newest["author_email"] == f"{who}@example.invalid"
 
 
-def test_c_a_developer_saves_a_code_repository(story: Journey) -> None:
+def test_c_a_developer_saves_a_code_repository(story: Scenario) -> None:
     of = made(story, "guarded")
     joined(story, "ben", of, 30)
     with nothing_written(story.world):
@@ -81,7 +81,7 @@ def test_c_a_developer_saves_a_code_repository(story: Journey) -> None:
     assert story.gitlab_get(f"/projects/{quoted(f'{of}/code')}").status_code == 404
 
 
-def test_d_vault_is_down_while_a_code_repository_is_saved(story: Journey) -> None:
+def test_d_vault_is_down_while_a_code_repository_is_saved(story: Scenario) -> None:
     of = made(story, "patient")
     story.world.kill("openbao")
     try:
@@ -103,7 +103,7 @@ def test_d_vault_is_down_while_a_code_repository_is_saved(story: Journey) -> Non
     assert set(keys(story, f"{of}/code")) == {f"repo-{own}-readonly", f"repo-{own}-readwrite"}
 
 
-def test_e_a_binding_is_deleted_on_a_repository_without_project(story: Journey) -> None:
+def test_e_a_binding_is_deleted_on_a_repository_without_project(story: Scenario) -> None:
     of = made(story, "closed", repository("deploy"), repository("source"), binding("open", "deploy"))
     guest = f"repo-{number(story, f'{of}/source')}-readonly"
     assert keys(story, f"{of}/deploy")[guest] is False
@@ -112,7 +112,7 @@ def test_e_a_binding_is_deleted_on_a_repository_without_project(story: Journey) 
     assert set(keys(story, f"{of}/deploy")) == {f"repo-{own}-readonly", f"repo-{own}-readwrite"}
 
 
-def test_f_a_pipeline_runtime_with_inputs_reads_back_as_it_was_written(story: Journey, cli: Cli) -> None:
+def test_f_a_pipeline_runtime_with_inputs_reads_back_as_it_was_written(story: Scenario, cli: Cli) -> None:
     of = made(story, "inputs", project(), repository("source", "web"), environment("build", story.pipeline_cluster))
     trigger = {"eventSource": "push", "pipeline": "main", "revision": "main", "inputs": INPUTS}
     done(change(story, "team", _pipeline("build", of, f"{of}-ci", pipelineTriggers=[trigger])))
@@ -131,14 +131,14 @@ def test_f_a_pipeline_runtime_with_inputs_reads_back_as_it_was_written(story: Jo
     assert (ended.code, [each["name"] for each in json.loads(ended.out)["items"]]) == (0, ["build"])
 
 
-def test_g_a_project_named_production_is_refused_by_a_clear_rule(story: Journey) -> None:
+def test_g_a_project_named_production_is_refused_by_a_clear_rule(story: Scenario) -> None:
     of = made(story, "layout")
     answer = change(story, "team", project("production", of))
     assert findings(answer) == {"project-name"}
     assert "production" in answer.json()["detail"]
 
 
-def test_h_an_environment_right_after_its_cluster_is_registered(story: Journey) -> None:
+def test_h_an_environment_right_after_its_cluster_is_registered(story: Scenario) -> None:
     of, name = made(story, "eager"), unique("fresh")
     text = yaml.safe_load(story.world.kubeconfig_to_register("deploy"))
     cluster = document(
@@ -163,11 +163,11 @@ def test_h_an_environment_right_after_its_cluster_is_registered(story: Journey) 
     done(change(story, "platform", cluster, action="remove"))
 
 
-def _in_use(story: Journey) -> str:
+def _in_use(story: Scenario) -> str:
     return made(story, "user", environment("test", story.deploy_cluster))
 
 
-def test_i_the_type_of_a_cluster_in_use_is_not_changed(story: Journey) -> None:
+def test_i_the_type_of_a_cluster_in_use_is_not_changed(story: Scenario) -> None:
     of = _in_use(story)
     found = story.api("GET", f"/api/v1/clusters/{story.deploy_cluster}", "platform").json()
     spec = {
@@ -184,7 +184,7 @@ def test_i_the_type_of_a_cluster_in_use_is_not_changed(story: Journey) -> None:
     assert kept["worker_type"] == "deployment"
 
 
-def test_j_a_cluster_in_use_is_not_deleted(story: Journey) -> None:
+def test_j_a_cluster_in_use_is_not_deleted(story: Scenario) -> None:
     of = _in_use(story)
     answer = story.api("DELETE", f"/api/v1/clusters/{story.deploy_cluster}", "platform", params={"wait": 60})
     assert "cluster-in-use" in findings(answer)
@@ -193,14 +193,14 @@ def test_j_a_cluster_in_use_is_not_deleted(story: Journey) -> None:
     assert ready["phase"] == "Ready"
 
 
-def test_k_a_product_that_holds_something_is_not_deleted(story: Journey) -> None:
+def test_k_a_product_that_holds_something_is_not_deleted(story: Scenario) -> None:
     of = made(story, "full", project(), environment("test", story.deploy_cluster))
     answer = story.api("DELETE", f"/api/v1/products/{of}", "team", params={"wait": 60})
     assert findings(answer) == {"product-in-use"}
     assert all(each in answer.text for each in ("Project/web", "Environment/test"))
 
 
-def test_k_a_product_whose_group_holds_what_nobody_declared_is_not_deleted(story: Journey) -> None:
+def test_k_a_product_whose_group_holds_what_nobody_declared_is_not_deleted(story: Scenario) -> None:
     of = made(story, "crowded")
     parent = story.gitlab(f"/groups/{of}")["id"]
     story.gitlab_post("/groups", {"name": "sub", "path": "sub", "parent_id": parent})
@@ -210,7 +210,7 @@ def test_k_a_product_whose_group_holds_what_nobody_declared_is_not_deleted(story
     assert all(each in answer.text for each in (f"subgroup {of}/sub", f"project {of}/own"))
 
 
-def test_l_a_repository_the_caller_cannot_see_is_not_deleted(story: Journey) -> None:
+def test_l_a_repository_the_caller_cannot_see_is_not_deleted(story: Scenario) -> None:
     of = made(story, "secret", repository("code"))
     with nothing_written(story.world):
         answer = story.api("DELETE", f"/api/v1/products/{of}/coderepos/code", "stranger")
@@ -218,7 +218,7 @@ def test_l_a_repository_the_caller_cannot_see_is_not_deleted(story: Journey) -> 
     assert number(story, f"{of}/code")
 
 
-def test_m_an_orphan_in_one_product_does_not_stop_another(story: Journey) -> None:
+def test_m_an_orphan_in_one_product_does_not_stop_another(story: Scenario) -> None:
     orphan = document(
         "DeploymentRuntime",
         name="lost",
@@ -234,7 +234,7 @@ def test_m_an_orphan_in_one_product_does_not_stop_another(story: Journey) -> Non
     }
 
 
-def test_n_a_typo_in_a_manifest_is_refused_with_its_line(story: Journey, cli: Cli) -> None:
+def test_n_a_typo_in_a_manifest_is_refused_with_its_line(story: Scenario, cli: Cli) -> None:
     text = "kind: Project\nspec:\n  name: web\n  product: shop\n  langauge: python\n---\nkind: Projekt\nspec: {}\n"
     ended = cli("team", "apply", "-f", "-", stdin=text)
     assert ended.code == 1
@@ -242,7 +242,7 @@ def test_n_a_typo_in_a_manifest_is_refused_with_its_line(story: Journey, cli: Cl
     assert "standard input:7:1" in ended.err and "Project" in ended.err
 
 
-def test_o_an_apply_that_is_run_again_says_what_is_unchanged(story: Journey) -> None:
+def test_o_an_apply_that_is_run_again_says_what_is_unchanged(story: Scenario) -> None:
     of = unique("again")
     first = [product(of), project("web", of), repository("one", of=of)]
     assert set(done(change(story, "team", *first)).values()) == {"created"}
@@ -257,7 +257,7 @@ def test_o_an_apply_that_is_run_again_says_what_is_unchanged(story: Journey) -> 
         assert set(done(change(story, "team", *first, repository("two", of=of))).values()) == {"unchanged"}
 
 
-def test_p_a_kubeconfig_with_three_dashes_inside_is_one_value(story: Journey, cli: Cli) -> None:
+def test_p_a_kubeconfig_with_three_dashes_inside_is_one_value(story: Scenario, cli: Cli) -> None:
     of, name = unique("dashes"), unique("pem")
     text = story.world.kubeconfig_to_register("deploy")
     pem = "-----BEGIN CERTIFICATE-----\n---\n-----END CERTIFICATE-----"
@@ -280,7 +280,7 @@ spec:
     assert ended.code == 0, ended.err
 
 
-def test_q_a_runtime_without_projects_on_the_repository_of_a_project_is_an_explicit_rule(story: Journey) -> None:
+def test_q_a_runtime_without_projects_on_the_repository_of_a_project_is_an_explicit_rule(story: Scenario) -> None:
     of = made(
         story,
         "explicit",
@@ -293,7 +293,7 @@ def test_q_a_runtime_without_projects_on_the_repository_of_a_project_is_an_expli
     assert done(change(story, "team", named)) == {"DeploymentRuntime/live": "created"}
 
 
-def test_r_paths_are_exact_numbers_nested_groups_and_display_names(story: Journey) -> None:
+def test_r_paths_are_exact_numbers_nested_groups_and_display_names(story: Scenario) -> None:
     assert change(story, "team", product("4711")).status_code == 422
     parent = unique("parent")
     story.gitlab_post("/groups", {"name": parent, "path": parent})

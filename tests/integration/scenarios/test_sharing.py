@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from nautes_sandbox.hands import quoted
-from nautes_sandbox.journey import Journey
-from tests.integration.door.support import Cli, joined, problem
+from nautes_sandbox.actions import quoted
+from nautes_sandbox.scenario import Scenario
+from tests.integration.api.support import Cli, joined, problem
 from tests.integration.scenarios.support import (
     binding,
     change,
@@ -21,17 +21,19 @@ from tests.integration.scenarios.support import (
 from tests.waiting import until
 
 
-def _titles(story: Journey, of: str, *names: str, permissions: tuple[str, ...] = ("readonly", "readwrite")) -> set[str]:
+def _titles(
+    story: Scenario, of: str, *names: str, permissions: tuple[str, ...] = ("readonly", "readwrite")
+) -> set[str]:
     return {f"repo-{number(story, f'{of}/{name}')}-{permission}" for name in names for permission in permissions}
 
 
-def test_repositories_of_one_project_have_each_others_keys_and_others_do_not(story: Journey) -> None:
+def test_repositories_of_one_project_have_each_others_keys_and_others_do_not(story: Scenario) -> None:
     of = made(story, "siblings", project(), repository("a", "web"), repository("b", "web"), repository("c"))
     assert set(keys(story, f"{of}/a")) == _titles(story, of, "a", "b")
     assert set(keys(story, f"{of}/c")) == _titles(story, of, "c")
 
 
-def test_a_binding_is_downgraded_and_its_projects_change(story: Journey) -> None:
+def test_a_binding_is_downgraded_and_its_projects_change(story: Scenario) -> None:
     of = made(
         story,
         "narrow",
@@ -50,7 +52,7 @@ def test_a_binding_is_downgraded_and_its_projects_change(story: Journey) -> None
     assert found[next(iter(_titles(story, of, "a", permissions=("readonly",))))] is False
 
 
-def test_a_binding_that_a_runtime_rests_on_does_not_go(story: Journey) -> None:
+def test_a_binding_that_a_runtime_rests_on_does_not_go(story: Scenario) -> None:
     of = made(
         story,
         "resting",
@@ -66,14 +68,14 @@ def test_a_binding_that_a_runtime_rests_on_does_not_go(story: Journey) -> None:
     assert "DeploymentRuntime/live" in answer.text
 
 
-def _pair(story: Journey) -> tuple[str, str]:
+def _pair(story: Scenario) -> tuple[str, str]:
     owner = made(story, "owner", repository("lib"), who="ada")
     guest = made(story, "guest", repository("app"), environment("test", story.deploy_cluster))
     joined(story, "ada", guest, 10)  # a product is opened to whom its owner can see
     return owner, guest
 
 
-def test_two_products_share_a_repository_when_both_say_so(story: Journey) -> None:
+def test_two_products_share_a_repository_when_both_say_so(story: Scenario) -> None:
     owner, guest = _pair(story)
     own = set(keys(story, f"{owner}/lib"))
     asked = binding("use", f"{owner}/lib", of=guest)
@@ -97,7 +99,7 @@ def test_two_products_share_a_repository_when_both_say_so(story: Journey) -> Non
     done(change(story, "ada", binding("lend", "lib", of=owner, product=guest), action="remove"))
 
 
-def test_a_shared_repository_reads_back_as_it_was_written(story: Journey, cli: Cli) -> None:
+def test_a_shared_repository_reads_back_as_it_was_written(story: Scenario, cli: Cli) -> None:
     owner, guest = _pair(story)
     done(change(story, "ada", binding("lend", "lib", of=owner, product=guest)))
     member = {"user_id": story.people["team"].id, "access_level": 20}
@@ -109,7 +111,7 @@ def test_a_shared_repository_reads_back_as_it_was_written(story: Journey, cli: C
     assert found["manifest_source"]["code_repo"] == f"{owner}/lib"
 
 
-def test_a_loss_of_memory_takes_no_key_from_anybody(story: Journey) -> None:
+def test_a_loss_of_memory_takes_no_key_from_anybody(story: Scenario) -> None:
     owner, guest = _pair(story)
     done(change(story, "ada", binding("lend", "lib", of=owner, product=guest)))
     member = {"user_id": story.people["team"].id, "access_level": 20}
@@ -126,7 +128,7 @@ def test_a_loss_of_memory_takes_no_key_from_anybody(story: Journey) -> None:
     until(known_again, "both products are known again", within=60)
 
 
-def _idle(story: Journey, of: str, who: str) -> bool:
+def _idle(story: Scenario, of: str, who: str) -> bool:
     answer = story.api("GET", f"/api/v1/products/{of}/status", who)
     return (
         answer.status_code == 200

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nautes_sandbox.journey import Journey
+from nautes_sandbox.scenario import Scenario
 from tests.worlds import running
 
 HERE = Path(__file__).parent
@@ -21,10 +21,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
     """The product `shop` of `team`; the stand-in is enough: nothing here is about clusters."""
     with running(tmp_path_factory.mktemp("schema"), "stand-in") as world:
-        found = Journey(world, say=lambda _: None)
+        found = Scenario(world, say=lambda _: None)
         found.install()
         found.register_clusters()
         found.initialize_product()

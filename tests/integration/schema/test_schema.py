@@ -14,7 +14,7 @@ import schemathesis
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
 
-from nautes_sandbox.journey import Journey
+from nautes_sandbox.scenario import Scenario
 
 EXAMPLES = int(os.environ.get("NAUTES_SCHEMA_EXAMPLES", "3"))
 # What is well-formed may still be refused: by a rule (422), a precondition (412), a cursor that was given out by nobody
@@ -35,7 +35,7 @@ PROJECT: dict[str, Any] = {
 
 @pytest.mark.timeout(3600)
 def test_no_answer_is_undescribed_and_none_is_an_error_of_ours(
-    shop: Journey, capsys: pytest.CaptureFixture[str]
+    shop: Scenario, capsys: pytest.CaptureFixture[str]
 ) -> None:
     token = shop.people["team"].token
     config = SchemathesisConfig.from_dict(

@@ -17,10 +17,10 @@ import yaml
 from nautes.resources.cluster import Cluster
 from nautes.resources.manifest import resource_of
 from nautes.rules.clusters import with_defaults
-from nautes_sandbox.journey import Journey
 from nautes_sandbox.process import free_ports
+from nautes_sandbox.scenario import Scenario
 from nautes_sandbox.world import World
-from tests.integration.door.support import nothing_written
+from tests.integration.api.support import nothing_written
 
 SHAPES = Path(__file__).resolve().parents[3] / "examples" / "shapes"
 SUFFIX = "x1"
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.xdist_group("world-shapes")
 class Shapes:
     """The files, filled in for one world, and the person who applies which."""
 
-    story: Journey
+    story: Scenario
     values: dict[str, str] = field(default_factory=dict)
 
     def text(self, name: str) -> str:
@@ -100,7 +100,7 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shapes]:
     )
     try:
         world.up()
-        story = Journey(world, say=lambda _: None)
+        story = Scenario(world, say=lambda _: None)
         story.install()
         yield Shapes(story, _values(story))
         shutil.rmtree(story.work, ignore_errors=True)
@@ -108,7 +108,7 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shapes]:
         world.reset()
 
 
-def _values(story: Journey) -> dict[str, str]:
+def _values(story: Scenario) -> dict[str, str]:
     found = {"suffix": SUFFIX}
     for name, cluster in (("host", "host"), ("deployment", "deploy"), ("pipeline", "pipeline")):
         kubeconfig = story.world.kubeconfig_to_register(cluster)

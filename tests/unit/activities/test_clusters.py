@@ -62,8 +62,8 @@ def activities(repository: Repository) -> ClusterActivities:
 
 def check(repository: Repository, wanted: Manifest, **more: Any) -> list[tuple[str, str]]:
     request = ClusterRequest(operation="one", cluster="c", action="apply", manifest=wanted, requester=ADA)
-    order = {"request": request, "kubeconfig": SecretRef(engine="cluster", path="c"), "server": "", **more}
-    found = activities(repository).check(ClusterCheck.model_validate(order))
+    input = {"request": request, "kubeconfig": SecretRef(engine="cluster", path="c"), "server": "", **more}
+    found = activities(repository).check(ClusterCheck.model_validate(input))
     return [(each.rule, each.message) for each in found]
 
 

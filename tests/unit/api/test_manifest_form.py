@@ -1,4 +1,4 @@
-"""What the door shows of a resource is enough for the command line to make the manifest of it again."""
+"""What the API shows of a resource is enough for the command line to make the manifest of it again."""
 
 from __future__ import annotations
 

@@ -194,7 +194,7 @@ def test_a_cluster_that_is_registered_twice_shares_its_ground_and_what_both_have
     one, other = _cluster("one", "https://edge:6443", "hnc", "traefik"), _cluster("other", "https://EDGE:6443/", "hnc")
     far = _cluster("far", "https://far", "traefik")
     known = {each.name: each for each in (one, other, far)}
-    assert components.shared("one", one.api_server, known) == ["ground", "hnc"]
-    assert components.shared("other", other.api_server, {"far": far, "one": one}) == ["ground", "hnc", "traefik"]
+    assert components.shared("one", one.api_server, known) == ["bootstrap", "hnc"]
+    assert components.shared("other", other.api_server, {"far": far, "one": one}) == ["bootstrap", "hnc", "traefik"]
     assert components.shared("far", far.api_server, known) == []
-    assert components.shared("new", "https://far:443", known) == ["ground", "traefik"]
+    assert components.shared("new", "https://far:443", known) == ["bootstrap", "traefik"]

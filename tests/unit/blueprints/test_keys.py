@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nautes.blueprints.keys import PERMISSIONS, Access, Agreed, Consumer, wanted
+from nautes.blueprints.keys import PERMISSIONS, Access, Consumer, ForeignUse, wanted
 from nautes.resources.base import Resource
 from nautes.resources.product import CodeRepo, CodeRepoBinding
 from nautes.resources.tree import ProductTree
@@ -29,10 +29,10 @@ def binding(
     return CodeRepoBinding(**fields, projects=list(projects), consumer=consumer)
 
 
-def agreed(tree: ProductTree, foreign: Mapping[str, Sequence[Consumer]]) -> list[Agreed]:
+def agreed(tree: ProductTree, foreign: Mapping[str, Sequence[Consumer]]) -> list[ForeignUse]:
     """Products that agree to whatever is bound to anybody."""
     return [
-        Agreed(product, f"{SHOP}/{each.coderepo}", each.permissions, tuple(consumers))
+        ForeignUse(product, f"{SHOP}/{each.coderepo}", each.permissions, tuple(consumers))
         for each in tree.all(CodeRepoBinding)
         for product, consumers in foreign.items()
     ]
@@ -148,11 +148,11 @@ def test_the_projects_of_such_a_binding_are_the_other_products() -> None:
 
 def test_the_weaker_of_both_permissions_counts() -> None:
     tree = ProductTree.of(SHOP, "c", [repository("api"), binding("api", consumer="bank", permission=WRITE)])
-    asked = Agreed("bank", f"{SHOP}/api", "readonly", (Consumer("bank/site"),))
+    asked = ForeignUse("bank", f"{SHOP}/api", "readonly", (Consumer("bank/site"),))
     assert Access("bank/site", "readonly") in wanted(tree, [asked])["api"]
     assert Access("bank/site", "readwrite") not in wanted(tree, [asked])["api"]
     tree = ProductTree.of(SHOP, "c", [repository("api"), binding("api", consumer="bank")])
-    more = Agreed("bank", f"{SHOP}/api", "readwrite", (Consumer("bank/site"),))
+    more = ForeignUse("bank", f"{SHOP}/api", "readwrite", (Consumer("bank/site"),))
     assert wanted(tree, [more]) == wanted(tree)
 
 

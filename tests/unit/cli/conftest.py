@@ -16,13 +16,13 @@ from tests.unit.cli.fake import TOKEN, Ended, FakeApi, Nautes
 
 @pytest.fixture(autouse=True)
 def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
-    """No server, no token, no login, an empty directory, and no patience."""
+    """No server, no token, no login, an empty directory, and no timeout."""
     for name in ("API_SERVER", "GIT_TOKEN", "NAUTES_TOKEN_FILE", "PRODUCT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(str(tmp_path))
     monkeypatch.setenv("XDG_CONFIG_HOME", f"{tmp_path}/config")
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
-    monkeypatch.setattr(client, "PATIENCE", 0.0)
+    monkeypatch.setattr(client, "TIMEOUT", 0.0)
     monkeypatch.setattr(show, "_secrets", set())
 
 

@@ -99,7 +99,7 @@ def problem(status: int, code: str, detail: str, findings: list[dict[str, Any]] 
 
 
 def finding(rule: str, message: str, **more: Any) -> dict[str, Any]:
-    """A finding with every field the door gives it."""
+    """A finding with every field the API gives it."""
     empty = {"pointer": "", "hint": "", "resource": "", "line": None, "column": None}
     return {"rule": rule, "message": message, **empty, **more}
 
@@ -107,7 +107,7 @@ def finding(rule: str, message: str, **more: Any) -> dict[str, Any]:
 def operation(state: str = "done", *outcomes: str, **more: Any) -> dict[str, Any]:
     """An operation; outcomes as "Project/web created"."""
     pairs = [each.split(" ") for each in outcomes]
-    empty: dict[str, Any] = {"commit": "", "findings": [], "already": [], "advice": [], "effects": [], "undone": []}
+    empty: dict[str, Any] = {"commit": "", "findings": [], "already": [], "warnings": [], "effects": [], "undone": []}
     empty |= {"plan": "", "deletions": 0, "message": ""}
     told = [{"resource": key, "action": action, "detail": ""} for key, action in pairs]
     return {"operation": OPERATION, "state": state, "outcomes": told, **empty, **more}

@@ -44,7 +44,7 @@ PLANNED = operation(
         {"system": "git", "action": "create", "target": "Project/new", "detail": "", "fields": []},
         {"system": "vault", "action": "delete", "target": "key of old", "detail": "read-only", "fields": []},
     ],
-    advice=[finding("advice", "language is not used by anything")],
+    warnings=[finding("warnings", "language is not used by anything")],
 )
 SHOWN = """\
 ~ Project/web
@@ -96,7 +96,7 @@ def test_standard_input_is_a_manifest(nautes: Nautes, api: FakeApi) -> None:
 
 
 def test_advice_and_older_defects_go_to_standard_error(nautes: Nautes, api: FakeApi) -> None:
-    told = operation("done", "Project/web created", advice=[finding("x", "name it", hint="so")])
+    told = operation("done", "Project/web created", warnings=[finding("x", "name it", hint="so")])
     told["already"] = [finding("y", "Project/old has no language")]
     api.on("POST", "/api/v1/apply", operations(told))
     ended = nautes("apply", "-f", "web.yaml")
@@ -283,7 +283,7 @@ def test_o_an_apply_that_stopped_in_the_middle_is_run_again(nautes: Nautes, api:
 def test_an_outage_is_waited_for_under_the_same_key(
     nautes: Nautes, api: FakeApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nautes.cli.client.PATIENCE", 60.0)
+    monkeypatch.setattr("nautes.cli.client.TIMEOUT", 60.0)
     busy = problem(503, "x", "later")
     api.on("POST", "/api/v1/apply", Reply(503, busy.json, headers={"Retry-After": "0"}), operations(operation()))
     assert nautes("apply", "-f", "web.yaml").code == 0

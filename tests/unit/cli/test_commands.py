@@ -65,7 +65,7 @@ def test_a_server_that_is_not_there_is_named(nautes: Nautes) -> None:
 
 
 def test_a_host_nobody_knows_is_not_asked_again(nautes: Nautes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nautes.cli.client.PATIENCE", 3600.0)
+    monkeypatch.setattr("nautes.cli.client.TIMEOUT", 3600.0)
     ended = nautes("-s", "http://nobody.invalid", "-t", TOKEN, "get", "products")
     assert (ended.code, "http://nobody.invalid cannot be reached" in ended.err) == (1, True)
 

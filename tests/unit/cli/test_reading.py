@@ -43,7 +43,7 @@ def test_every_kind_has_the_names_of_the_original(plural: str, word: str, nautes
 
 
 class Pages:
-    """A list of so many projects, in pages, as the door gives them."""
+    """A list of so many projects, in pages, as the API gives them."""
 
     def __init__(self, total: int) -> None:
         self.names = [f"p{number}" for number in range(total)]

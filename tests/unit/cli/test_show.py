@@ -191,7 +191,7 @@ def test_outcomes_are_lines_and_what_was_wrong_before_goes_to_standard_error(
 ) -> None:
     outcomes = [{"resource": "Project/web", "action": "created"}]
     done = {"operation": "change/shop/1", "state": "done", "outcomes": outcomes, "already": [{"message": "old"}]}
-    done["advice"] = [{"message": "cert-manager is old", "hint": "update it"}]
+    done["warnings"] = [{"message": "cert-manager is old", "hint": "update it"}]
     waiting = {"operation": "change/shop/2", "state": "running", "outcomes": [], "already": []}
     show.outcomes([done, waiting])
     printed = capsys.readouterr()

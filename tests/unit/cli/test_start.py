@@ -86,7 +86,7 @@ def test_the_version_of_the_command_and_of_the_api(
 
 
 def test_the_version_is_told_although_the_api_is_away(nautes: Nautes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nautes.cli.client.PATIENCE", 3600.0)
+    monkeypatch.setattr("nautes.cli.client.TIMEOUT", 3600.0)
     server = f"http://127.0.0.1:{free_port()}"
     ended = nautes("version", "-s", server)
     assert (ended.code, ended.out) == (0, f"{version('nautes')}\n")

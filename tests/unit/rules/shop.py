@@ -1,4 +1,4 @@
-"""A product that breaks no rule, and how a case changes it: the ground of every test of rules."""
+"""A product that breaks no rule, and how a case changes it: the bootstrap of every test of rules."""
 
 from __future__ import annotations
 

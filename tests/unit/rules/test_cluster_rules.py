@@ -18,7 +18,7 @@ from nautes.rules.catalogue import (
     default_for,
     default_of_original,
 )
-from nautes.rules.clusters import ADVISORY, FROZEN, RULES, advice, check, with_defaults
+from nautes.rules.clusters import ADVISORY, FROZEN, RULES, check, warnings, with_defaults
 from tests.unit.rules.shop import cluster, resource
 
 HOSTS = {"host": cluster("host", "", usage="host"), "run": cluster("run")}
@@ -135,17 +135,17 @@ def test_every_rule_has_cases_and_ids_do_not_change() -> None:
 def test_the_failing_case_fails_and_the_passing_one_passes(
     rule: str, failing: Cluster, passing: Cluster, says: str
 ) -> None:
-    found = advice(failing) if rule in ADVISORY else findings(failing)
+    found = warnings(failing) if rule in ADVISORY else findings(failing)
     assert [says in each.message for each in found if each.rule == rule].count(True) >= 1
     assert all(each.message and each.hint and each.pointer and each.resource == failing.key for each in found)
     assert findings(passing) == []
-    assert not [each for each in advice(passing) if rule in ADVISORY]
+    assert not [each for each in warnings(passing) if rule in ADVISORY]
 
 
 def test_a_component_without_a_bundle_is_accepted_with_advice() -> None:
     found = slots(deployment="argocd")
     assert findings(found) == []
-    [told] = advice(found)
+    [told] = warnings(found)
     assert told.message == "this build does not install argocd; it must be there already"
     assert told.pointer == "/spec/componentsList/deployment"
 

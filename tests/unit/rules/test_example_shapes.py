@@ -64,7 +64,7 @@ def test_there_is_one_file_for_each_shape_and_it_holds_what_it_says() -> None:
 
 def test_clusters_are_registered_with_their_kubeconfig_and_advice() -> None:
     for name, cluster in registered().items():
-        told = [each.message for each in clusters.advice(cluster)]
+        told = [each.message for each in clusters.warnings(cluster)]
         assert any("does not install traefik;" in each or "does not install hnc;" in each for each in told), name
         assert clusters.with_defaults(cluster) == cluster
     [host], [worker] = read("cluster-host"), read("cluster-virtual-worker-pipeline")
@@ -79,7 +79,7 @@ def test_the_product_is_set_up_file_by_file_and_breaks_no_rule() -> None:
         change = [each for each in in_order(read(name)) if not isinstance(each, Product)]
         after = World(world.tree.apply(change), world.clusters, products=world.products)
         report = check([each.key for each in change], world, after)
-        assert (report.new, report.already, report.advice) == ([], [], [])
+        assert (report.new, report.already, report.warnings) == ([], [], [])
         world = after
     everything = check(world.tree.resources, World(ProductTree("demo-a1")), world)
     assert everything.new == []

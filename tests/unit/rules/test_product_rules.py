@@ -72,11 +72,11 @@ def test_a_change_that_breaks_a_rule_is_refused_and_the_same_defect_from_before_
     bad, good = after(case, case.breaks, case.without), before(case)
     changed = {*(each.key for each in case.breaks), *case.without}
     report = check(changed, good, bad)
-    assert rule in ids(report.advice if RULES[rule].advisory else report.new)
+    assert rule in ids(report.warnings if RULES[rule].advisory else report.new)
     assert report.already == []
     again = check(changed, bad, bad)
     assert again.new == [], "what was wrong before refuses nothing"
-    assert rule in ids(again.advice if RULES[rule].advisory else again.already) or RULES[rule].removal, "but is told"
+    assert rule in ids(again.warnings if RULES[rule].advisory else again.already) or RULES[rule].removal, "but is told"
 
 
 @pytest.mark.parametrize(("rule", "case"), [each for each in FLAT if RULES[str(each.values[0])].advisory])
@@ -84,8 +84,8 @@ def test_advice_refuses_nothing_and_is_given_to_whom_it_concerns(rule: str, case
     bad = after(case, case.breaks)
     report = check([case.blamed], before(case), bad)
     assert report.new == report.already == []
-    assert {each.resource for each in report.advice} == {case.blamed}
-    assert check(["CodeRepo/deploy"], bad, bad).advice == [], "a neighbour's change is no occasion"
+    assert {each.resource for each in report.warnings} == {case.blamed}
+    assert check(["CodeRepo/deploy"], bad, bad).warnings == [], "a neighbour's change is no occasion"
 
 
 def test_another_defect_beside_an_old_one_is_new() -> None:

@@ -13,7 +13,7 @@ import uvicorn
 
 from nautes_sandbox.kubernetes.standin.server import Server
 
-PATIENCE = 0.1  # seconds that clients have to close their connections when we end
+TIMEOUT = 0.1  # seconds that clients have to close their connections when we end
 
 
 class _Listener(uvicorn.Server):
@@ -28,7 +28,7 @@ class _Listener(uvicorn.Server):
         super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        asyncio.get_running_loop().call_later(PATIENCE, self._abort)
+        asyncio.get_running_loop().call_later(TIMEOUT, self._abort)
         await super().shutdown(sockets)
 
     def _abort(self) -> None:

@@ -1,0 +1,26 @@
+"""Inputs of the activities that prepare and clear a runtime's place in a cluster (activities/runtimes.py)."""
+
+from __future__ import annotations
+
+from nautes.messages.clusters import Grant
+from nautes.messages.common import Payload
+
+
+class PrepareInput(Payload):
+    """Namespaces of a product with an account in each; an existing namespace of somebody else is refused."""
+
+    grant: Grant
+    product_id: str
+    namespaces: list[str]
+    account: str  # name of the ServiceAccount: product-<id>-<account>
+    binding: str  # name of the RoleBinding: product-<id>-<runtime>
+
+
+class ClearInput(Payload):
+    """Delete namespaces that are the product's (by label) and wait until they are gone; in `kept` ones others go on."""
+
+    grant: Grant
+    product_id: str
+    namespaces: list[str]
+    kept: list[str] = []
+    binding: str = ""  # name of the runtime's RoleBinding, which goes in the namespaces that are kept
