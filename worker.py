@@ -24,7 +24,6 @@ from activities import collect
 from activities.clusters import ClusterActivities
 from activities.components import ComponentActivities
 from activities.control import ControlActivities
-from activities.declarations.planning import Policy
 from activities.drift import DriftActivities
 from activities.errors import ErrorInterceptor
 from activities.git import GitActivities
@@ -45,9 +44,9 @@ from nautes.clients.settings import Settings
 from nautes.clients.temporal import connect
 from nautes.clients.vault import Vault
 from nautes.messages import ids
-from nautes.messages.declarations import Lifetime
 from nautes.messages.tenant import TenantInput
 from nautes.messages.timing import TIMING
+from nautes.planning.known import Lifetime
 from nautes.rules import deletions
 from workflows.change import ChangeWorkflow
 from workflows.cluster import ClusterWorkflow
@@ -94,11 +93,11 @@ def activities(settings: Settings, client: Client) -> list[Callable[..., Any]]:
     return collect(
         control,
         GitLabActivities(gitlab, settings.tenant),
-        RepositoryActivities(gitlab, vault),
+        RepositoryActivities(gitlab, vault, hooks_url(settings), lifetime(settings)),
         VaultActivities(vault, clusters),
         GitActivities(git),
         KubernetesActivities(clusters, git),
-        ProductActivities(declarations, gitlab, policy(settings)),
+        ProductActivities(declarations, gitlab, limits(settings), clusters),
         ClusterActivities(declarations, gitlab, clusters),
         ComponentActivities(clusters),
         RuntimeActivities(clusters),
@@ -108,11 +107,14 @@ def activities(settings: Settings, client: Client) -> list[Callable[..., Any]]:
     )
 
 
-def policy(settings: Settings) -> Policy:
-    """What the settings say about changes."""
-    limits = deletions.Limits(settings.deletions_free, settings.deletions_share, settings.deletions_number)
-    lifetime = Lifetime(days=settings.credential_days, renew_before=settings.renew_before_days)
-    return Policy(hooks_url(settings), lifetime, limits)
+def limits(settings: Settings) -> deletions.Limits:
+    """How much a change may delete without a confirmation."""
+    return deletions.Limits(settings.deletions_free, settings.deletions_share, settings.deletions_number)
+
+
+def lifetime(settings: Settings) -> Lifetime:
+    """How long deploy keys and access tokens live."""
+    return Lifetime(days=settings.credential_days, renew_before=settings.renew_before_days)
 
 
 def tenant(settings: Settings) -> TenantInput:

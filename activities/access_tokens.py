@@ -28,14 +28,18 @@ class AccessTokens:
     def ensure(self, input: TokenInput) -> TokenState:
         """See `repositories.ensure_token`."""
         ref = SecretRef(engine="git", path=names.token_path(input.project_id))
+        if input.new:  # if this is interrupted the next attempt looks, and revokes a token that nobody holds
+            made_now = self._create(input)
+            ref = self._keep(ref, made_now)
+            self._vault.put_policy(names.token_policy(input.project_id), names.reader("git", ref.path))
+            return TokenState(made="created", expires_at=str(made_now["expires_at"]), secret=ref)
         values = self._vault.read(ref) or {}
         present = self._present(input.project_id)
         kept = next((each for each in present if str(each["id"]) == str(values.get("id")) and _fits(input, each)), None)
         made: Made = "unchanged"
         if kept is None:
             kept, made = self._create(input), "changed" if values else "created"
-            secret = {"accesstoken": str(kept["token"]), "id": str(kept["id"]), "expires_at": str(kept["expires_at"])}
-            ref = self._vault.write("git", ref.path, secret)
+            ref = self._keep(ref, kept)
         for other in (each for each in present if each["id"] != kept["id"]):
             self._gitlab.delete(f"{_base(input.project_id)}/{other['id']}")
             made = "changed" if made == "unchanged" else made
@@ -52,6 +56,10 @@ class AccessTokens:
         """The tokens of our name that still open something."""
         found = self._gitlab.pages(_base(project_id), state="active")
         return [each for each in found if each["name"] == names.TOKEN_NAME and each["active"]]
+
+    def _keep(self, ref: SecretRef, token: Any) -> SecretRef:
+        secret = {"accesstoken": str(token["token"]), "id": str(token["id"]), "expires_at": str(token["expires_at"])}
+        return self._vault.write("git", ref.path, secret)
 
     def _create(self, input: TokenInput) -> Any:
         end = lifetimes.ahead(input.days)

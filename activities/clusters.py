@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from temporalio import activity
 
-from activities.declarations.cluster_plans import cluster_of, plan
 from activities.gitlab import TRAILER, commit
 from activities.kubernetes import Probe
 from nautes.blueprints import components
-from nautes.clients.declarations import BRANCH, Declarations, DeclaredClusters
+from nautes.clients.declarations import BRANCH, Declarations
 from nautes.clients.gitlab import GitLab
 from nautes.clients.kubernetes import Clusters
 from nautes.messages.clusters import (
@@ -26,9 +25,12 @@ from nautes.messages.common import Requester
 from nautes.messages.convergence import ProbeInput
 from nautes.messages.errors import Conflict, NautesError, Refused, Unavailable
 from nautes.messages.gitlab import CommitInput, FileAction
+from nautes.planning.clusters import effects, outcome
+from nautes.planning.steps import Manifest, digest
 from nautes.resources.cluster import Cluster
+from nautes.resources.declaration import DeclaredClusters
 from nautes.resources.findings import Finding
-from nautes.resources.manifest import manifest_of
+from nautes.resources.manifest import manifest_of, resource_of, version
 from nautes.resources.stored import CLUSTERS, cluster_files
 from nautes.resources.tree import difference
 from nautes.rules import clusters as rules
@@ -74,7 +76,7 @@ class ClusterActivities:
     def plan(self, input: ClusterCheck) -> ClusterPlan:
         """What a request would do, by the rules alone: the cluster itself is not looked at. Idempotent: it only looks."""
         applies = input.request.action == "apply"
-        return plan(input, self.check(input.model_copy(update={"probe": False})) if applies else [])
+        return _plan(input, self.check(input.model_copy(update={"probe": False})) if applies else [])
 
     @activity.defn(name="clusters.check")
     def check(self, input: ClusterCheck) -> list[Finding]:
@@ -150,3 +152,40 @@ def _is_broken(cluster: str, declared: DeclaredClusters) -> bool:
 
 def _guests(host: str, clusters: Mapping[str, Cluster]) -> list[str]:
     return sorted(name for name, each in clusters.items() if each.host_cluster == host)
+
+
+def _plan(input: ClusterCheck, findings: list[Finding]) -> ClusterPlan:
+    """The plan of a request; `findings` are what the rules found already."""
+    request, before = input.request, input.manifest
+    cluster = cluster_of(request.manifest) if request.action == "apply" else None
+    after = manifest_of(cluster) if cluster else {}
+    lines = list(effects(request.cluster, before, after))
+    result = outcome(f"Cluster/{request.cluster}", before, after, removes=request.action == "remove")
+    found = ClusterPlan(
+        id=digest([request.action, *(each.model_dump_json() for each in (result, *lines))]),
+        findings=[*findings, *_expected(input)],
+        warnings=rules.warnings(cluster) if cluster else [],
+        effects=lines,
+        outcome=result,
+        deletions=1 if before and not after else 0,
+    )
+    if request.plans and found.id not in request.plans and not found.findings:
+        stale = Finding(rule="plan-stale", message="the world has moved since this was planned: plan again")
+        return found.model_copy(update={"findings": [stale]})
+    return found
+
+
+def cluster_of(manifest: Manifest) -> Cluster:
+    """A cluster as it is registered: with everything that is only default. Raises ValueError."""
+    found = resource_of(manifest)
+    if not isinstance(found, Cluster):
+        raise ValueError(f"{found.key} is no Cluster")
+    return rules.with_defaults(found)
+
+
+def _expected(input: ClusterCheck) -> Iterable[Finding]:
+    """The version the caller has seen and built upon (If-Match, If-None-Match)."""
+    found = version(resource_of(input.manifest)) if input.manifest else ""
+    for key, wanted in input.request.expected.items():
+        if wanted != found:
+            yield Finding(rule="precondition-failed", message=f"{key} is not what was seen", resource=key)

@@ -35,12 +35,12 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.elapsed import elapsed
 from nautes.messages import errors, ids, search
 from nautes.messages.clusters import ClaimInput, ClusterInput, Grant, KnownCluster, Reserved, ReserveInput, UsesInput
-from nautes.messages.common import Payload
 from nautes.messages.control import Notified, NotifyInput, PushesInput, Released, ScheduleInput, WakeInput
 from nautes.messages.declarations import AccessRequest
 from nautes.messages.products import ProductInput
 from nautes.messages.runtimes import DeploymentInput, PipelineInput
 from nautes.messages.tenant import TenantInput
+from nautes.resources.payload import Payload
 
 Answer = TypeVar("Answer", Grant, Released, Reserved)
 

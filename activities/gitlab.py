@@ -20,7 +20,6 @@ from nautes.messages.gitlab import (
     GroupInput,
     GroupState,
     Made,
-    Project,
     Push,
     PushPage,
     RepositoryInput,
@@ -51,35 +50,40 @@ class GitLabActivities:
 
         Raises Forbidden, before anything is written, for a group that is not theirs.
         """
-        found = self._gitlab.find(f"/groups/{quoted(input.path)}")
+        found = None if input.new and first_attempt() else self._gitlab.find(f"/groups/{quoted(input.path)}")
         if found is None:
-            found = self._create_group(input)
-            made: Made = "created"
-            self._make_owner(found["id"], input.owner)
-        else:
-            if not self._may_have(found, input):
-                self._make_owner(found["id"], input.owner)  # ours, from a first attempt that did not get this far
-            made = self._correct(f"/groups/{found['id']}", found, input)
+            created = self._create_group(input)
+            if created is not None:
+                # The account that creates a group is its Owner already; the person who asked for it becomes one.
+                self._own(created["id"], input.owner)
+                return GroupState(id=created["id"], path=created["full_path"], made="created")
+            found = self._gitlab.get(f"/groups/{quoted(input.path)}")
+        if not self._may_have(found, input):
+            self._make_owner(found["id"], input.owner)  # ours, from a first attempt that did not get this far
+        made = correct(self._gitlab, f"/groups/{found['id']}", found, input)
         self._ensure_member(found["id"])
         return GroupState(id=found["id"], path=found["full_path"], made=made)
 
-    def _create_group(self, input: GroupInput) -> Any:
+    def _create_group(self, input: GroupInput) -> Any | None:
+        """The new group; None where somebody has made one of that path meanwhile."""
         parent, _, path = input.path.rpartition("/")
         body: dict[str, Any] = {"name": input.name or path, "path": path, "description": input.description or ""}
         body["visibility"] = input.visibility or "private"
         if parent:
             body["parent_id"] = self._gitlab.get(f"/groups/{quoted(parent)}")["id"]
-        return self._gitlab.post("/groups", **body)
+        try:
+            return self._gitlab.post("/groups", **body)
+        except (Conflict, Refused):
+            if input.new and self._gitlab.find(f"/groups/{quoted(input.path)}"):
+                return None
+            raise
 
-    def _correct(self, path: str, found: Any, input: GroupInput | RepositoryInput) -> Made:
-        wanted = {"name": input.name, "visibility": input.visibility, "description": input.description}
-        changes = {
-            name: value for name, value in wanted.items() if value not in (None, "") and found.get(name) != value
-        }
-        if not changes:
-            return "unchanged"
-        self._gitlab.put(path, **changes)
-        return "changed"
+    def _own(self, group_id: int, owner: Requester) -> None:
+        """Make somebody an Owner of a group that was just made; its maker is one already."""
+        try:
+            self._gitlab.post(f"/groups/{group_id}/members", user_id=owner.id, access_level=OWNER)
+        except Conflict:
+            self._make_owner(group_id, owner)
 
     def _may_have(self, group: Any, input: GroupInput) -> bool:
         """Whether who asked has the rights already: Owner of a group, Maintainer of what is a product.
@@ -114,22 +118,9 @@ class GitLabActivities:
         members = self._gitlab.pages(f"/groups/{group_id}/members")
         return any(each["id"] != own and each["access_level"] >= OWNER for each in members)
 
-    @activity.defn(name="gitlab.ensure_repository")
     def ensure_repository(self, input: RepositoryInput) -> RepositoryState:
-        """A repository as declared. Idempotent: found by path, corrected when different."""
-        path = f"{input.group}/{input.path}"
-        found = self._gitlab.project(path)
-        made: Made = "created"
-        if found is None:
-            group = self._gitlab.get(f"/groups/{quoted(input.group)}")
-            body: dict[str, Any] = {"name": input.name or input.path, "path": input.path, "namespace_id": group["id"]}
-            body["visibility"] = input.visibility or "private"
-            body["description"] = input.description or ""
-            body["initialize_with_readme"] = input.initialize
-            found = self._gitlab.post("/projects", **body)
-        else:
-            made = self._correct(f"/projects/{found['id']}", found, input)
-        return RepositoryState(id=found["id"], path=path, made=made)
+        """See `ensure_project`."""
+        return ensure_project(self._gitlab, input)
 
     @activity.defn(name="gitlab.ensure_tenant_repository")
     def ensure_tenant_repository(self, tenant: str) -> RepositoryState:
@@ -141,43 +132,19 @@ class GitLabActivities:
         )
         return self.ensure_repository(input)
 
-    @activity.defn(name="gitlab.delete_repository")
-    def delete_repository(self, input: Project) -> Gone:
-        """Remove a repository for good. Idempotent: GitLab marks first and removes on the second call; both are looked for."""
-        found = self._gitlab.project(input.path) if input.path else None
-        project_id = found["id"] if found else input.project_id
-        if not project_id:
-            return Gone(removed=False)
-        return Gone(removed=self._remove("projects", "path_with_namespace", project_id))
-
     @activity.defn(name="gitlab.delete_group")
     def delete_group(self, path: str) -> Gone:
         """Remove a group and all in it, a top-level one as far as GitLab lets us. Idempotent: nothing there is success."""
         found = self._gitlab.find(f"/groups/{quoted(path)}") or self._marked_group(path)
         if not found:
             return Gone(removed=False)
-        return Gone(removed=self._remove("groups", "full_path", found["id"]))
+        return Gone(removed=remove(self._gitlab, "groups", "full_path", found["id"]))
 
     def _marked_group(self, path: str) -> Any | None:
         """The group as a first deletion renamed it: a retry after an unseen success finds it by its new path."""
         listed = self._gitlab.pages("/groups", search=f"{path}-deletion_scheduled-")
         prefix = f"{path}-deletion_scheduled-"
         return next((each for each in listed if str(each["full_path"]) == f"{prefix}{each['id']}"), None)
-
-    def _remove(self, kind: str, path_key: str, found_id: int) -> bool:
-        found = self._gitlab.find(f"/{kind}/{found_id}")
-        if found is None:
-            return False
-        marked = "-deletion_scheduled-" in str(found[path_key])
-        if not marked:
-            self._gitlab.delete(f"/{kind}/{found_id}")
-            found = self._gitlab.find(f"/{kind}/{found_id}")
-        # Only GitLab itself removes a top-level group, when its retention period ends; its path is free at once.
-        if kind == "groups" and found is not None and not found["parent_id"]:
-            return not marked
-        if found is not None:
-            self._gitlab.delete(f"/{kind}/{found_id}", permanently_remove="true", full_path=found[path_key])
-        return True
 
     @activity.defn(name="gitlab.product_paths")
     def product_paths(self, _: int) -> list[str]:
@@ -269,6 +236,59 @@ def _push(project_id: int, path: str, kind: str, name: str, before: str, after: 
         after=after,
         kind="tag_push_events" if tag else "push_events",
     )
+
+
+def first_attempt() -> bool:
+    """Whether nothing of this activity can have happened yet: what is new then needs no look."""
+    return not activity.in_activity() or activity.info().attempt == 1
+
+
+def ensure_project(gitlab: GitLab, input: RepositoryInput) -> RepositoryState:
+    """A repository as declared. Idempotent: found by path, corrected when different; a new one is created at once."""
+    path = f"{input.group}/{input.path}"
+    found = None if input.new and first_attempt() else gitlab.project(path)
+    if found is None:
+        group_id = input.group_id or gitlab.get(f"/groups/{quoted(input.group)}")["id"]
+        body: dict[str, Any] = {"name": input.name or input.path, "path": input.path, "namespace_id": group_id}
+        body["visibility"] = input.visibility or "private"
+        body["description"] = input.description or ""
+        body["initialize_with_readme"] = input.initialize
+        try:
+            made = gitlab.post("/projects", **body)
+        except (Conflict, Refused):
+            found = gitlab.project(path) if input.new else None
+            if found is None:
+                raise
+        else:
+            return RepositoryState(id=made["id"], path=path, made="created")
+    return RepositoryState(id=found["id"], path=path, made=correct(gitlab, f"/projects/{found['id']}", found, input))
+
+
+def correct(gitlab: GitLab, path: str, found: Any, input: GroupInput | RepositoryInput) -> Made:
+    """Settings that are declared and different are written."""
+    wanted = {"name": input.name, "visibility": input.visibility, "description": input.description}
+    changes = {name: value for name, value in wanted.items() if value not in (None, "") and found.get(name) != value}
+    if not changes:
+        return "unchanged"
+    gitlab.put(path, **changes)
+    return "changed"
+
+
+def remove(gitlab: GitLab, kind: str, path_key: str, found_id: int) -> bool:
+    """Delete a group or a project for good. Idempotent: GitLab marks it first and removes it on the second call."""
+    found = gitlab.find(f"/{kind}/{found_id}")
+    if found is None:
+        return False
+    marked = "-deletion_scheduled-" in str(found[path_key])
+    if not marked:
+        gitlab.delete(f"/{kind}/{found_id}")
+        found = gitlab.find(f"/{kind}/{found_id}")
+    # Only GitLab itself removes a top-level group, when its retention period ends; its path is free at once.
+    if kind == "groups" and found is not None and not found["parent_id"]:
+        return not marked
+    if found is not None:
+        gitlab.delete(f"/{kind}/{found_id}", permanently_remove="true", full_path=found[path_key])
+    return True
 
 
 def commit(gitlab: GitLab, input: CommitInput) -> Committed:

@@ -20,8 +20,9 @@ from nautes.blueprints.keys import Permission
 from nautes.clients.gitlab import GitLab
 from nautes.clients.vault import Vault
 from nautes.messages.errors import Unavailable
-from nautes.messages.gitlab import ForeignKeysInput, ForeignKeysState, KeyGrant, KeysInput, KeysState
+from nautes.messages.gitlab import ForeignKeysInput, ForeignKeysState, KeysInput, KeysState
 from nautes.messages.secrets import SecretRef
+from nautes.planning.known import KeyGrant
 
 TITLE = re.compile(r"repo-(\d+)-(readonly|readwrite)")
 
@@ -59,14 +60,29 @@ class Keys:
 
     def ensure(self, input: KeysInput) -> KeysState:
         """See `repositories.ensure_keys`."""
-        present = self._gitlab.pages(_base(input.project_id))
-        made = [self._own(input, permission, present) for permission in input.permissions]
+        if input.new:
+            made = [self._new(input, permission) for permission in input.permissions]
+        else:
+            present = self._gitlab.pages(_base(input.project_id))
+            made = [self._own(input, permission, present) for permission in input.permissions]
         ends = [end for _, _, end in made if end]
+        created = [each for each, (_, changed, _) in zip(input.permissions, made, strict=True) if changed]
         return KeysState(
-            made="created" if any(changed for _, changed, _ in made) else "unchanged",
+            made="created" if created else "unchanged",
+            created=created,
             secrets=[ref for ref, _, _ in made],
             expires_at=min(ends, default=""),
         )
+
+    def _new(self, input: KeysInput, permission: Permission) -> tuple[SecretRef, bool, str]:
+        """A key where there is none. If this is interrupted the next attempt looks, and replaces a key that nobody holds."""
+        path, title = names.key_path(input.project_id, permission), names.key_title(input.project_id, permission)
+        values = _fresh(title, input.days)
+        twin = self._add(_base(input.project_id), title, values, permission == "readwrite")
+        values |= {"id": str(twin["id"]), "expires_at": _end(values, twin)}
+        ref = self._vault.write("git", path, values)
+        self._vault.put_policy(names.key_policy(input.project_id, permission), names.reader("git", path))
+        return ref, True, values["expires_at"]
 
     def _own(self, input: KeysInput, permission: Permission, present: list[Any]) -> tuple[SecretRef, bool, str]:
         """(secret, whether something was made, end) of one key."""

@@ -1,4 +1,4 @@
-"""A product's declaration: planned, committed, looked at. Called by the change and product workflows.
+"""A product's declaration: planned, committed, read at its head. Called by the change and product workflows.
 
 The rules run here, on what a change touches, and not in workflow code: a rule may change between two versions of this build
 without breaking the replay of a change that is under way.
@@ -6,62 +6,147 @@ without breaking the replay of a change that is under way.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
 from temporalio import activity
 
-from activities.declarations.acceptance import Acceptance, is_open
-from activities.declarations.intents import Intent
-from activities.declarations.planning import Planner, Policy
 from activities.gitlab import TRAILER, commit
+from activities.observation import Observed, Observer
 from nautes.clients.declarations import BRANCH, Declarations
 from nautes.clients.gitlab import GitLab
+from nautes.clients.kubernetes import Clusters
+from nautes.messages import ids
+from nautes.messages.declarations import Author
 from nautes.messages.errors import Conflict, Refused
 from nautes.messages.gitlab import CommitInput, FileAction
 from nautes.messages.operations import ChangeRequest
-from nautes.messages.products import FilesCommitted, FilesInput, OpenedInput, Plan, PlanInput, SyncInput, SyncReport
+from nautes.messages.products import (
+    CommitFilesInput,
+    FilesCommitted,
+    HeadInput,
+    HeadReport,
+    OpenedInput,
+    PlanInput,
+    Watch,
+)
+from nautes.messages.status import RuntimeLine
 from nautes.messages.vault import Done
-from nautes.resources.base import Resource
-from nautes.resources.product import CodeRepo
-from nautes.resources.stored import file_changes
-from nautes.resources.tree import FileChange
+from nautes.planning import change, head
+from nautes.planning.declaration import runtimes, unresolved
+from nautes.planning.head import Head, follow_up, is_open
+from nautes.planning.moves import consequences, moves
+from nautes.planning.request import Intent, existence, expected, outcomes, unopened
+from nautes.planning.runtimes import DeploymentSpec, Spec, key_of
+from nautes.planning.steps import Effect, Plan, digest
+from nautes.resources.declaration import Declaration
+from nautes.resources.findings import Finding
+from nautes.resources.names import Names
+from nautes.resources.product import CodeRepo, Environment, Product
+from nautes.resources.stored import file_changes, product_files, store
+from nautes.resources.tree import FileChange, ProductTree
+from nautes.rules import deletions
+from nautes.rules.acceptance import Pushed, judge
+from nautes.rules.engine import check, finding
+from nautes.rules.frozen import frozen
 
 ATTEMPTS = 5  # at a commit whose head moved in between, before it is left to the next retry
+OF_OTHERS = ("foreign-unknown", "foreign-unagreed")  # rights that are another product's to give: nobody skips these
+CONFIRMED = "Nautes-Confirm-Deletions"  # trailer of a commit by which a person repeats the count of what goes
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What refuses a change, what was wrong before, and what the person should know."""
+
+    findings: list[Finding]
+    already: list[Finding]
+    warnings: list[Finding]
 
 
 class ProductActivities:
     """With the platform's own account."""
 
-    def __init__(self, declarations: Declarations, gitlab: GitLab, policy: Policy) -> None:
+    def __init__(
+        self,
+        declarations: Declarations,
+        gitlab: GitLab,
+        limits: deletions.Limits,
+        clusters: Clusters | None = None,
+    ) -> None:
         self._declarations = declarations
         self._gitlab = gitlab
-        self._planner = Planner(declarations, gitlab, policy)
-        self._acceptance = Acceptance(declarations, gitlab, policy)
+        self._limits = limits
+        self._observer = Observer(declarations, gitlab, clusters)
+
+    # Changes
 
     @activity.defn(name="products.plan")
     def plan(self, input: PlanInput) -> Plan:
-        """Read the head, apply the request in memory, run the rules, say what would be done. Idempotent: it only looks."""
-        return self._planner.plan(self._planner.intent(input.request, input.foreign_uses))
+        """Read the head, apply the request in memory, run the rules, answer with the steps. Idempotent: it only looks."""
+        request = input.request
+        intent = self._observer.intent(request, input.known)
+        observed = self._observer.observe(intent, request, input.known)
+        judgement = self._judge(observed, request)
+        steps = change.steps(intent, observed.outside)
+        effects = [each for step in steps for each in step.effects]
+        found = list(outcomes(intent, effects))
+        environments = {each.cluster for each in intent.after.all(Environment)}
+        plan = Plan(
+            head=intent.declaration.head,
+            group_id=intent.declaration.group_id,
+            project_id=intent.declaration.project_id,
+            already=judgement.already,
+            warnings=judgement.warnings,
+            outcomes=found,
+            steps=steps,
+            registered=sorted(observed.outside.registered & (environments | set(input.known.clusters))),
+        )
+        plan = plan.model_copy(update={"id": _plan_id(plan, effects, request)})
+        stale = [] if judgement.findings else list(_stale(plan, request))
+        return plan.model_copy(update={"findings": [*judgement.findings, *stale]})
 
-    @activity.defn(name="products.read")
-    def read(self, input: SyncInput) -> SyncReport:
-        """The declaration at its head, with everything that is news. Idempotent: it only looks."""
-        return self._acceptance.look(input)
+    def _judge(self, observed: Observed, request: ChangeRequest) -> Judgement:
+        intent = observed.intent
+        new = [
+            *self._observer.rights(intent, request),
+            *existence(intent),
+            *expected(intent),
+            *self._observer.left(intent),
+        ]
+        if not request.dry_run:
+            also = change.consequences_of(intent, observed.outside)
+            if intent.removes or also:
+                new += deletions.check(intent.gone, intent.before, request.confirmed, self._limits, also)
+        report = check([each.key for each in intent.request.resources], observed.before, observed.after)
+        if request.skip_check:
+            others = [each for each in report.new if each.rule in OF_OTHERS]
+            return Judgement([*new, *self._nameless(intent), *others], [], [])
+        new += report.new
+        for before, after in intent.pairs():
+            if before is not None and after is not None:
+                new += frozen(before, after, observed.before)
+        new += unopened(intent)
+        return Judgement(new, [*intent.before.findings, *report.already], list(report.warnings))
 
-    @activity.defn(name="products.opened")
-    def opened(self, input: OpenedInput) -> Done:
-        """Whether this product's declaration opens what another one wants to use. Idempotent: it only looks. Raises Refused."""
-        tree = self._declarations.product(input.product).tree
-        for each in input.foreign_uses:
-            if tree is None or not is_open(tree, each):
-                raise Refused(
-                    "foreign-unknown", f"there is no repository {each.repository} that is opened to {each.product}"
-                )
-        return Done(changed=False)
+    def _nameless(self, intent: Intent) -> Iterable[Finding]:
+        """A repository that is not declared has no id to be stored by: not even a change that skips the rules may name it."""
+        if intent.removes:
+            return
+        names = self._observer.names(intent, {})
+        for each in intent.request.resources:
+            try:
+                if not isinstance(each, Product):
+                    store(each, names)
+            except KeyError as error:
+                text = f"{each.key} names the repository {error}, which is not declared"
+                yield finding("repository-unknown", each, text)
 
     @activity.defn(name="products.commit_files")
-    def commit_files(self, input: FilesInput) -> FilesCommitted:
+    def commit_files(self, input: CommitFilesInput) -> FilesCommitted:
         """One commit that carries the change. Idempotent: a tree that agrees already is not committed to again.
 
-        The head is read anew, the intent applied to it, the rules run again; a head that moves in between is read once more.
+        A head that is not the one of the plan is judged anew; one that moves while it is committed to is read once more.
         """
         for _ in range(ATTEMPTS):
             try:
@@ -70,18 +155,21 @@ class ProductActivities:
                 continue
         raise Conflict("head-moves", f"default.project of {input.request.product} keeps moving")
 
-    def _commit_once(self, input: FilesInput) -> FilesCommitted:
+    def _commit_once(self, input: CommitFilesInput) -> FilesCommitted:
         request = input.request
-        intent = self._planner.intent(request, input.foreign_uses)
-        changes = self._file_changes(intent)
+        intent = self._observer.intent(request, input.known)
+        names = self._observer.names(intent, input.repositories)
+        changes = _file_changes(intent, names)
         if changes == []:  # looked at before the rules: what this very request committed would break its preconditions
             return FilesCommitted(commit=intent.declaration.head, changed=[], made=False)
-        findings, _, _ = self._planner.judge(intent)
-        if findings:
-            raise Refused("rules", findings[0].message, findings=findings)
+        moved = bool(input.head) and intent.declaration.head != input.head
+        if moved:
+            judgement = self._judge(self._observer.observe(intent, request, input.known), request)
+            if judgement.findings:
+                raise Refused("rules", judgement.findings[0].message, findings=judgement.findings)
         if changes is None:
             raise Refused("repository-unknown", f"a repository that {request.product} names is not there any more")
-        if request.plans and input.head and intent.declaration.head != input.head:
+        if request.plans and moved:
             raise Refused("plan-stale", "somebody else's change came between the plan and this commit")
         made = commit(
             self._gitlab,
@@ -89,29 +177,173 @@ class ProductActivities:
                 project_id=input.project_id,
                 branch=BRANCH,
                 actions=[FileAction(action=each.action, path=each.path, content=each.content) for each in changes],
-                message=_message(request, intent.resources),
+                message=_message(intent, request),
                 author=request.requester,
                 expected_head=intent.declaration.head,
             ),
         )
-        return FilesCommitted(commit=made.commit, changed=[each.path for each in changes], made=True)
+        report = None
+        if made.parent == intent.declaration.head and input.known.accepted in ("", intent.declaration.head):
+            report = self._own_head(input, intent, names, made.commit)
+        return FilesCommitted(commit=made.commit, changed=[each.path for each in changes], made=True, head=report)
 
-    def _file_changes(self, intent: Intent) -> list[FileChange] | None:
-        """What the commit touches; None when a repository that would be named has no id."""
-        names = self._planner.names(intent)
-        if not all(names.repositories.get(each.name) for each in intent.after.all(CodeRepo)):
+    def _own_head(self, input: CommitFilesInput, intent: Intent, names: Names, head: str) -> HeadReport | None:
+        """What follows from our own commit, whose content is known without reading it. None where more than that is new."""
+        if input.known.held or (intent.before.resources and not input.known.accepted) or intent.before.findings:
             return None
-        try:
-            return file_changes(intent.declaration.files, intent.before, intent.after, names)
-        except KeyError:
-            return None
+        before = intent.declaration
+        declaration = replace(
+            before, head=head, tree=intent.after, names=names, files=product_files(intent.after, names)
+        )
+        seen = Head(
+            declaration=declaration,
+            known=input.known,
+            before=intent.before,
+            pushed=intent.after,
+            registered=frozenset(input.registered),
+            ours=True,
+        )
+        author = Author(name=input.request.requester.name, email=input.request.requester.email)
+        return _report(seen, author)
+
+    # Heads
+
+    @activity.defn(name="products.read")
+    def read(self, input: HeadInput) -> HeadReport:
+        """The declaration at its head, and the steps that follow from it. Idempotent: it only looks."""
+        declaration = self._declarations.product(input.product)
+        if declaration.tree is None:  # no such product, or nothing to read in it: a branch that is gone deletes nothing
+            exists = bool(declaration.group_id and declaration.project_id)
+            kept = [ids.runtime(input.product, key) for key in input.known.digests] if exists else []
+            return HeadReport(exists=exists, project_id=declaration.project_id, known=input.known, kept=kept)
+        about = self._declarations.about(declaration)
+        confirmed = about.trailer(CONFIRMED)
+        number = int(confirmed) if confirmed.isdecimal() and len(confirmed) < 6 else None
+        return _report(self._judged(input, declaration, number), Author(name=about.author, email=about.email))
+
+    def _judged(self, input: HeadInput, declaration: Declaration, confirmed: int | None) -> Head:
+        effective = self._observer.in_effect(declaration, input.known)
+        before, pushed = (
+            effective.tree or ProductTree(declaration.path),
+            declaration.tree or ProductTree(declaration.path),
+        )
+        old, new = self._observer.worlds(before, pushed)
+        objects = self._observer.objects(declaration, before, pushed, old)
+        verdict = judge(
+            Pushed(
+                before=old,
+                after=new,
+                trusted=frozenset(input.trusted),
+                confirmed=confirmed,
+                limits=self._limits,
+                refused=tuple(self._observer.foreign_numbers(declaration, effective.names)),
+                consequences=tuple(consequences(before, moves(before, pushed, objects))),
+            )
+        )
+        return Head(
+            declaration=replace(
+                declaration,
+                tree=verdict.tree,
+                names=head.names(declaration.names, effective.names, verdict.held),
+            ),
+            known=input.known,
+            before=before,
+            pushed=pushed,
+            registered=frozenset(new.clusters),
+            held=verdict.held,
+            findings=verdict.findings,
+            ours=bool(input.trusted),
+            renew=input.renew,
+            objects=objects,
+        )
+
+    @activity.defn(name="products.opened")
+    def opened(self, input: OpenedInput) -> Done:
+        """Whether this product's declaration opens what another one wants to use. Idempotent: it only looks. Raises Refused."""
+        tree = self._declarations.product(input.product).tree
+        for each in input.uses:
+            if tree is None or not is_open(tree, each):
+                raise Refused(
+                    "foreign-unknown", f"there is no repository {each.repository} that is opened to {each.product}"
+                )
+        return Done(changed=False)
 
 
-def _message(request: ChangeRequest, resources: list[Resource]) -> str:
-    verb = "Save" if request.action == "apply" else "Delete"
-    named = [each for each in resources if each.kind != "Product"]
+def _report(seen: Head, author: Author) -> HeadReport:
+    """A head as it travels."""
+    found, tree = follow_up(seen), seen.tree
+    resolved = {key_of(each) for each in found.specs}
+    return HeadReport(
+        exists=True,
+        id=ids.product_name(seen.declaration.group_id),
+        project_id=seen.declaration.project_id,
+        commit=seen.declaration.head,
+        author=author,
+        known=found.known,
+        steps=found.steps,
+        outcomes=list(head.outcomes(seen)),
+        watches=list(_watches(seen.path, found.specs)),
+        environments={each.name: each.cluster for each in tree.all(Environment)},
+        runtimes=[
+            RuntimeLine(
+                kind=each.kind,
+                name=each.name,
+                environment=each.destination.environment,
+                workflow=ids.runtime(seen.path, each.key),
+            )
+            for each in runtimes(tree)
+        ],
+        kept=[ids.runtime(seen.path, key) for key in found.kept],
+        findings=[*seen.findings, *unresolved(tree, resolved)],
+        refused=list(seen.findings),
+    )
+
+
+def _watches(path: str, specs: Iterable[Spec]) -> Iterable[Watch]:
+    """Which workflows follow which repositories."""
+    for spec in specs:
+        workflow = ids.runtime(path, key_of(spec))
+        numbers = (
+            {spec.repository_id}
+            if isinstance(spec, DeploymentSpec)
+            else {each.repository_id for each in spec.event_sources if each.repository_id}
+        )
+        for number in sorted(numbers):
+            yield Watch(workflow=workflow, project_id=number)
+
+
+def _file_changes(intent: Intent, names: Names) -> list[FileChange] | None:
+    """What the commit touches; None when a repository that would be named has no id."""
+    if not all(names.repositories.get(each.name) for each in intent.after.all(CodeRepo)):
+        return None
+    try:
+        return file_changes(intent.declaration.files, intent.before, intent.after, names)
+    except KeyError:
+        return None
+
+
+def _message(intent: Intent, request: ChangeRequest) -> str:
+    verb = "Delete" if intent.removes else "Save"
+    named = [each for each in intent.request.resources if each.kind != "Product"]
     what = named[0].key if len(named) == 1 else f"{len(named)} resources"
     trailers = [f"{TRAILER}: {request.operation}", f"Nautes-Requester: {request.requester.username}"]
     if request.skip_check:
         trailers.append("Nautes-Skip-Check: true")
+    if request.confirmed is not None:
+        trailers.append(f"{CONFIRMED}: {request.confirmed}")
     return f"{verb} {what} of {request.product}\n\n" + "\n".join(trailers)
+
+
+def _stale(plan: Plan, request: ChangeRequest) -> Iterable[Finding]:
+    if request.plans and plan.id not in request.plans:
+        yield Finding(
+            rule="plan-stale",
+            message="the world has moved since this was planned: other effects would come of it now",
+            hint="plan again and look at what has changed",
+        )
+
+
+def _plan_id(plan: Plan, effects: list[Effect], request: ChangeRequest) -> str:
+    parts = [plan.head, request.action, str(request.skip_check)]
+    parts += [each.model_dump_json() for each in (*plan.outcomes, *effects)]
+    return digest([*parts, *(str(sorted(manifest.items())) for manifest in request.manifests)])

@@ -1,8 +1,8 @@
-"""A repository's doors: deploy keys, access token and webhook, whose secrets go to Vault in the same activity and nowhere else.
+"""A repository with its deploy keys, access token and webhook, whose secrets go to Vault in the same activity and nowhere else.
 
-Called by the tenant and change workflows. Where we make the secret (keys, webhook) it is written to Vault before GitLab learns of
-it, so that a crash in between leaves something the next try completes, never a key whose private half is lost. How keys and
-tokens come about is in activities/keys.py and activities/access_tokens.py.
+Called by the change workflow. Where something may be there already, a secret that we make is written to Vault before GitLab
+learns of it: a crash in between leaves something that the next attempt completes. How keys and tokens come about is in
+activities/keys.py and activities/access_tokens.py.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 from temporalio import activity
 
 from activities.access_tokens import AccessTokens
+from activities.gitlab import ensure_project, remove
 from activities.keys import Keys
 from nautes.blueprints import vault as names
 from nautes.blueprints.keys import PERMISSIONS
@@ -29,13 +30,20 @@ from nautes.messages.gitlab import (
     KeysInput,
     KeysState,
     Made,
+    RepositoryDeletion,
+    RepositoryReady,
+    RepositorySetup,
     TokenInput,
     TokenState,
     WithdrawInput,
 )
 from nautes.messages.secrets import SecretRef
 from nautes.messages.vault import RepositorySecrets
+from nautes.planning.known import Lifetime
+from nautes.planning.steps import Effect
 
+A_YEAR = 365  # days: as long as GitLab lets a token live, where keys live for ever
+ACTIONS = {"created": "create", "changed": "change"}
 HOOK_EVENTS = (
     "push_events",
     "tag_push_events",
@@ -54,13 +62,57 @@ HOOK_EVENTS = (
 class RepositoryActivities:
     """GitLab and Vault together."""
 
-    def __init__(self, gitlab: GitLab, vault: Vault) -> None:
+    def __init__(self, gitlab: GitLab, vault: Vault, hooks_url: str = "", lifetime: Lifetime | None = None) -> None:
+        """`hooks_url` is where GitLab reaches our receiver; "/<project id>" is appended. `lifetime`: of keys and tokens."""
         self._gitlab = gitlab
         self._vault = vault
+        self._hooks_url = hooks_url
+        self._lifetime = lifetime or Lifetime()
         self._keys = Keys(gitlab, vault)
         self._tokens = AccessTokens(gitlab, vault)
 
-    @activity.defn(name="repositories.ensure_keys")
+    @activity.defn(name="repositories.ensure")
+    def ensure(self, input: RepositorySetup) -> RepositoryReady:
+        """A repository as declared, with deploy keys, access token and webhook. Idempotent: each is looked for, unless it is new.
+
+        What is `new` is created without looking first, in the first attempt: three calls less for each of them.
+        """
+        path, effects = f"{input.group}/{input.path}", list[Effect]()
+        if input.settings or not input.project_id:
+            state = ensure_project(self._gitlab, input)
+            number, new = state.id, state.made == "created"
+            effects += _done("gitlab", state.made, f"repository {path}")
+        else:
+            number, new = input.project_id, False
+        life = self._lifetime
+        keys = KeysInput(
+            project_id=number, permissions=input.permissions, new=new, days=life.days, renew_before=life.renew_before
+        )
+        made = self.ensure_keys(keys)
+        ends = [made.expires_at]
+        for permission in made.created:
+            effects += _credential("created", f"deploy key {permission} of {path}", policy=True)
+        if input.token:
+            token = TokenInput(project_id=number, new=new, days=life.days or A_YEAR, renew_before=life.renew_before)
+            given = self.ensure_token(token)
+            effects += _credential(given.made, f"access token of {path}", policy=True)
+            ends.append(given.expires_at)
+        hook = HookInput(project_id=number, url=f"{self._hooks_url}/{number}", events=input.events, new=new)
+        effects += _credential(self.ensure_hook(hook).made, f"webhook of {path}", policy=False)
+        return RepositoryReady(id=number, path=path, effects=effects, expires_at=min(filter(None, ends), default=""))
+
+    @activity.defn(name="repositories.delete")
+    def delete(self, input: RepositoryDeletion) -> Gone:
+        """A repository and its secrets go for good. Idempotent: what is not there is success; found by path, else by id."""
+        found = self._gitlab.project(input.path)
+        if found is not None and input.ours and found.get("creator_id") != self._gitlab.get("/user")["id"]:
+            return Gone(removed=False)  # somebody else has made one of that path meanwhile
+        number = int(found["id"]) if found is not None else input.project_id
+        if not number:
+            return Gone(removed=False)
+        self.drop_secrets(RepositorySecrets(project_id=number))
+        return Gone(removed=remove(self._gitlab, "projects", "path_with_namespace", number))
+
     def ensure_keys(self, input: KeysInput) -> KeysState:
         """Deploy keys with their private halves in Vault. Idempotent: key by title and public half, secret by path.
 
@@ -76,7 +128,6 @@ class RepositoryActivities:
         """
         return self._keys.agree(input)
 
-    @activity.defn(name="repositories.ensure_token")
     def ensure_token(self, input: TokenInput) -> TokenState:
         """A project access token that is good for a while yet. Idempotent: Vault remembers which one; others of its name go.
 
@@ -88,9 +139,14 @@ class RepositoryActivities:
     def ensure_hook(self, input: HookInput) -> HookState:
         """Our webhook, its secret in Vault. Idempotent: found by address; Vault remembers which hook has the secret."""
         path = names.hook_path(input.project_id)
+        if input.new:  # if this is interrupted the next attempt looks, and gives the webhook another secret
+            token = _secret()
+            made_now = self._gitlab.post(f"/projects/{input.project_id}/hooks", **self._hook_body(input, token))
+            self._vault.write("git", path, {"token": token, "hook": str(made_now["id"])})
+            return HookState(id=int(made_now["id"]), made="created")
         values = self._vault.read(SecretRef(engine="git", path=path))
         if values is None:
-            values = {"token": base64.b64encode(os.urandom(32)).decode(), "hook": ""}
+            values = {"token": _secret(), "hook": ""}
             self._vault.write("git", path, values)
         base = f"/projects/{input.project_id}/hooks"
         found = next((each for each in self._gitlab.pages(base) if each["url"] == input.url), None)
@@ -115,23 +171,24 @@ class RepositoryActivities:
     def withdraw(self, input: WithdrawInput) -> Gone:
         """Every key, token and webhook of ours in a repository. Idempotent: what is not there is success.
 
-        Three calls to GitLab when nothing is there. The secrets are left to `repositories.drop_secrets`.
+        Three calls to GitLab when nothing is there. The secrets go last: an interrupted withdrawal finds what is left.
         """
         try:
             removed = self._keys.withdraw(input.project_id)
             removed |= self._tokens.withdraw(input.project_id)
-            return Gone(removed=self._withdraw_hooks(input) or removed)
+            removed |= self._withdraw_hooks(input)
         except NotFound:
-            return Gone(removed=False)  # no such repository
+            removed = False  # no such repository
+        secrets = self.drop_secrets(RepositorySecrets(project_id=input.project_id))
+        return Gone(removed=removed or secrets.removed)
 
     def _withdraw_hooks(self, input: WithdrawInput) -> bool:
         base = f"/projects/{input.project_id}/hooks"
-        found = self._gitlab.pages(base) if input.hooks_url else []
-        ours = [each["id"] for each in found if str(each["url"]).startswith(input.hooks_url)]
+        found = self._gitlab.pages(base) if self._hooks_url else []
+        ours = [each["id"] for each in found if str(each["url"]).startswith(self._hooks_url)]
         gone = [self._gitlab.delete(f"{base}/{each}") for each in ours]
         return any(gone)
 
-    @activity.defn(name="repositories.drop_secrets")
     def drop_secrets(self, input: RepositorySecrets) -> Gone:
         """Every secret and policy of a repository. Idempotent: what is not there is success.
 
@@ -144,3 +201,20 @@ class RepositoryActivities:
             removed |= self._vault.delete("git", path)
             removed |= self._vault.remove(f"sys/policies/acl/{policy}")
         return Gone(removed=removed)
+
+
+def _secret() -> str:
+    return base64.b64encode(os.urandom(32)).decode()
+
+
+def _done(system: str, made: Made, target: str) -> list[Effect]:
+    """One effect, none where nothing had to be done."""
+    if made == "unchanged":
+        return []
+    return [Effect.model_validate({"system": system, "action": ACTIONS[made], "target": target})]
+
+
+def _credential(made: Made, target: str, *, policy: bool) -> list[Effect]:
+    """A credential in GitLab, with its secret and the policy that opens it in Vault."""
+    found = _done("gitlab", made, target) + _done("vault", made, f"secret {target}")
+    return found + (_done("vault", made, f"policy {target}") if policy else [])

@@ -25,8 +25,9 @@ from nautes.clients.kubeconfig import check_kubeconfig
 from nautes.clients.vault import Vault
 from nautes.messages import ids
 from nautes.messages.errors import NotFound, Refused
-from nautes.messages.operations import Action, ChangeRequest, ClusterRequest, OperationResult, Outcome
+from nautes.messages.operations import Action, ChangeRequest, ClusterRequest, OperationResult
 from nautes.messages.secrets import SecretRef
+from nautes.planning.steps import Outcome
 from nautes.resources.base import Resource
 from nautes.resources.cluster import Cluster
 from nautes.resources.findings import Finding

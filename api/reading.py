@@ -17,11 +17,12 @@ from typing import Any
 from api import authorization
 from api.authorization import Rights
 from api.schemas import reply
-from nautes.clients.declarations import DECLARATION, Declaration, DeclaredClusters, Parsed
+from nautes.clients.declarations import DECLARATION, Parsed
 from nautes.clients.git import GitCache
 from nautes.clients.gitlab import Caller as GitLabCaller
 from nautes.clients.settings import Settings
 from nautes.resources.base import Resource
+from nautes.resources.declaration import Declaration, DeclaredClusters
 from nautes.resources.kinds import KINDS
 from nautes.resources.manifest import version
 from nautes.resources.product import product_of_group

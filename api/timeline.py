@@ -28,8 +28,9 @@ from api.state import May, Shared, State
 from api.status import ui_of
 from nautes.messages.clusters import RegistrationInput
 from nautes.messages.errors import Refused, Unavailable
-from nautes.messages.operations import ChangeRequest, ClusterRequest, Effect, OperationResult, Outcome
+from nautes.messages.operations import ChangeRequest, ClusterRequest, OperationResult
 from nautes.messages.products import ChangeInput
+from nautes.planning.steps import Effect, Outcome
 from nautes.resources.findings import Finding
 
 router = APIRouter(prefix="/api/v1", tags=["status"])

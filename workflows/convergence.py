@@ -13,8 +13,8 @@ with workflow.unsafe.imports_passed_through():
     from nautes.messages.clusters import Grant
     from nautes.messages.convergence import ConvergeReport
     from nautes.messages.git import FetchInput
-    from nautes.messages.runtimes import DeploymentSpec
     from nautes.messages.status import DeploymentStatus
+    from nautes.planning.runtimes import DeploymentSpec
     from workflows import effects, inputs
     from workflows.effects import perform
 

@@ -15,9 +15,10 @@ with workflow.unsafe.imports_passed_through():
     from nautes.messages.clusters import ClaimInput, Grant
     from nautes.messages.errors import NautesError, Refused
     from nautes.messages.gitlab import Push
-    from nautes.messages.runtimes import DeploymentInput, DeploymentSpec, DeploymentState
+    from nautes.messages.runtimes import DeploymentInput, DeploymentState
     from nautes.messages.status import DeploymentStatus
     from nautes.messages.timing import TIMING
+    from nautes.planning.runtimes import DeploymentSpec
     from workflows import effects, inputs, progress
     from workflows.convergence import Convergence
     from workflows.destination import give_back, prepare, unclaim

@@ -165,6 +165,10 @@ class Undo:
         """Register `how` before the step acts: the step may happen by half."""
         self._steps.append((what, how))
 
+    def forget(self, what: str) -> None:
+        """The step has not happened: nothing of it is to be taken back."""
+        self._steps = [each for each in self._steps if each[0] != what]
+
     def keep(self) -> None:
         """The point of no return is passed: nothing is taken back any more."""
         self._steps.clear()

@@ -6,7 +6,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from nautes.messages.gitlab import Push
-    from nautes.messages.runtimes import EventSource, PipelineSpec, Trigger
+    from nautes.planning.runtimes import EventSource, PipelineSpec, Trigger
     from nautes.resources.patterns import find
 
 DELETED = "0" * 40

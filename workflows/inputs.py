@@ -12,8 +12,8 @@ with workflow.unsafe.imports_passed_through():
     from nautes.messages.clusters import Claim, Grant
     from nautes.messages.convergence import ConvergeInput, HealthInput, OwnedInput
     from nautes.messages.git import TreeRef
-    from nautes.messages.runtimes import DeploymentSpec, PipelineSpec
     from nautes.messages.vault import RoleName, RuntimeRole
+    from nautes.planning.runtimes import DeploymentSpec, PipelineSpec
 
 Spec = DeploymentSpec | PipelineSpec
 

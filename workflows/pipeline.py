@@ -16,9 +16,10 @@ with workflow.unsafe.imports_passed_through():
     from nautes.messages.clusters import ClaimInput, Grant
     from nautes.messages.errors import NautesError
     from nautes.messages.gitlab import Push
-    from nautes.messages.runtimes import PipelineInput, PipelineSpec, PipelineState, RunInput, Trigger
+    from nautes.messages.runtimes import PipelineInput, PipelineState, RunInput
     from nautes.messages.status import PipelineStatus
     from nautes.messages.timing import TIMING
+    from nautes.planning.runtimes import PipelineSpec, Trigger
     from workflows import effects, inputs, progress
     from workflows.destination import give_back, prepare, unclaim
     from workflows.effects import perform

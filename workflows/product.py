@@ -16,21 +16,22 @@ with workflow.unsafe.imports_passed_through():
     from activities.products import ProductActivities
     from nautes.messages import ids
     from nautes.messages.common import Requester
-    from nautes.messages.declarations import AccessRequest, Known
+    from nautes.messages.declarations import AccessRequest
     from nautes.messages.errors import NautesError, Refused, Unavailable
     from nautes.messages.gitlab import Push
     from nautes.messages.operations import Accepted, ChangeRequest, require_bounded
     from nautes.messages.products import (
         ChangeInput,
+        HeadInput,
+        HeadReport,
         OpenedInput,
         ProductInput,
         ProductState,
-        SyncInput,
-        SyncReport,
         Watch,
     )
     from nautes.messages.status import ProductStatus
     from nautes.messages.timing import TIMING
+    from nautes.planning.known import Known
     from workflows import effects, progress
     from workflows.change import ChangeWorkflow
     from workflows.effects import perform
@@ -96,7 +97,7 @@ class ProductWorkflow:
             raise effects.as_failure(Unavailable("owner-busy", f"{self._path} is being changed"))
         self._granting += 1
         try:
-            input = OpenedInput(product=self._path, foreign_uses=request.wanted)
+            input = OpenedInput(product=self._path, uses=request.wanted)
             await perform(ProductActivities.opened, input, f"Is what {request.product} wants to use open to it?")
         except NautesError as error:
             raise effects.as_failure(error) from error
@@ -173,7 +174,7 @@ class ProductWorkflow:
         except TimeoutError:
             self._look = True
 
-    async def _change(self, request: ChangeRequest) -> None:
+    async def _change(self, request: ChangeRequest, head: HeadReport | None = None) -> None:
         await workflow.wait_condition(lambda: not self._granting)
         self._running = ids.change(self._path, request.operation)
         self._show()
@@ -182,7 +183,7 @@ class ProductWorkflow:
         try:
             report = await workflow.execute_child_workflow(
                 ChangeWorkflow.run,
-                ChangeInput(request=request, known=self._state.known, renew=renew),
+                ChangeInput(request=request, known=self._state.known, renew=renew, head=head),
                 id=self._running,
                 static_summary=f"{what}{' (plan only)' if request.dry_run else ''}",
                 priority=effects.fairness(self._path, waiting=True),
@@ -193,8 +194,8 @@ class ProductWorkflow:
             self._look = not self._failed
         else:
             self._renew = self._renew and not renew
-            if report.sync:
-                await self._absorb(report.sync)
+            if report.head:
+                await self._absorb(report.head)
             elif request.action == "push":  # somebody refuses what it needs: said, and tried again after a while
                 self._failed = True
                 self._state = self._state.model_copy(update={"message": report.message})
@@ -206,7 +207,7 @@ class ProductWorkflow:
     async def _read(self) -> None:
         """Look at the declaration's head; what is news there is carried out as a change like any other."""
         self._look, self._reading = False, True
-        input = SyncInput(product=self._path, known=self._state.known, renew=self._renew)
+        input = HeadInput(product=self._path, known=self._state.known, renew=self._renew)
         try:
             report = await perform(ProductActivities.read, input, "Declaration at its head")
         except NautesError as error:
@@ -216,18 +217,18 @@ class ProductWorkflow:
         finally:
             self._reading = False
         if report.exists and self._news(report):
-            await self._change(_pushed(self._path, report))
+            await self._change(_pushed(self._path, report), report)
         else:
             await self._absorb(report)
 
-    def _news(self, report: SyncReport) -> bool:
+    def _news(self, report: HeadReport) -> bool:
         """Whether there is anything to do, or anything to be said about the commit."""
         said = report.known.held != self._state.known.held or bool(
             report.refused and report.commit != self._state.commit
         )
-        return report.news or said or bool(report.outcomes and report.commit != self._state.commit)
+        return bool(report.steps) or said or bool(report.outcomes and report.commit != self._state.commit)
 
-    async def _absorb(self, report: SyncReport) -> None:
+    async def _absorb(self, report: HeadReport) -> None:
         self._exists, self._failed = report.exists, False
         # What cannot be resolved now still hears of pushes.
         watches = [*report.watches, *(each for each in self._state.watches if each.workflow in report.kept)]
@@ -273,7 +274,7 @@ class ProductWorkflow:
         progress.describe("Product", phase, product=self._path, revision=self._state.commit, details=details)
 
 
-def _pushed(path: str, report: SyncReport) -> ChangeRequest:
+def _pushed(path: str, report: HeadReport) -> ChangeRequest:
     """What somebody committed by plain Git, as a request in the name of the commit's author."""
     author = Requester(id=0, username=report.author.name, name=report.author.name, email=report.author.email)
     return ChangeRequest(

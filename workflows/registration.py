@@ -29,9 +29,10 @@ with workflow.unsafe.imports_passed_through():
     )
     from nautes.messages.control import ScheduleInput
     from nautes.messages.errors import NautesError, Refused
-    from nautes.messages.operations import ClusterRequest, Effect, OperationStatus, Outcome
+    from nautes.messages.operations import ClusterRequest, OperationStatus
     from nautes.messages.secrets import SecretRef
     from nautes.messages.vault import ClusterAuth, KubeconfigInput, KubeconfigUndo
+    from nautes.planning.steps import Effect, Outcome
     from nautes.resources.findings import Finding
     from workflows import effects, progress
     from workflows.commit_comments import comment_on

@@ -19,8 +19,8 @@ with workflow.unsafe.imports_passed_through():
     from nautes.messages import ids
     from nautes.messages.clusters import Claim, ClaimInput, VirtualInput
     from nautes.messages.errors import NotFound, Refused
-    from nautes.messages.operations import Manifest
     from nautes.messages.secrets import SecretRef
+    from nautes.planning.steps import Manifest
     from workflows.effects import Undo, perform
 
 Note = Callable[[str, str, str], None]

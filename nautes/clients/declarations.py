@@ -9,17 +9,15 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
 from nautes.clients.git import CommitInfo, GitCache, Limits
 from nautes.clients.gitlab import GitLab
 from nautes.messages.errors import NotFound
-from nautes.resources.cluster import Cluster
-from nautes.resources.findings import Finding
+from nautes.resources.declaration import Declaration, DeclaredClusters
 from nautes.resources.names import Names
 from nautes.resources.stored import foreign_ids, read_clusters, read_product
-from nautes.resources.tree import ProductTree
 
 BRANCH = "main"
 DECLARATION = "default.project"
@@ -27,32 +25,8 @@ LIMITS = Limits(files=20_000, total=64 << 20)  # of a declaration: one file per 
 KEPT = 128  # parsed commits
 FILES_KEPT = 100_000  # of all parsed commits together
 
-Found = TypeVar("Found", "Declaration", "DeclaredClusters")
+Found = TypeVar("Found", Declaration, DeclaredClusters)
 Key = tuple[str, int, int, str]  # path, group, project, commit: a group may be renamed, and another may take its path
-
-
-@dataclass(frozen=True)
-class Declaration:
-    """A product as it is declared. Ids are 0 and `head` is "" for what does not exist."""
-
-    path: str
-    group_id: int = 0
-    project_id: int = 0
-    head: str = ""
-    tree: ProductTree | None = None
-    names: Names = field(default_factory=Names)
-    files: dict[str, str] = field(default_factory=dict)  # path -> text as committed
-
-
-@dataclass(frozen=True)
-class DeclaredClusters:
-    """The tenant repository's clusters; `files` as committed."""
-
-    project_id: int = 0
-    head: str = ""
-    clusters: dict[str, Cluster] = field(default_factory=dict)
-    files: dict[str, str] = field(default_factory=dict)
-    findings: tuple[Finding, ...] = ()
 
 
 class Once(Generic[Found]):

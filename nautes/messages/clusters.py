@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from nautes.messages.common import Payload, Requester
+from nautes.messages.common import Requester
 from nautes.messages.convergence import ConvergeReport
-from nautes.messages.operations import ClusterRequest, Effect, Manifest, OperationResult, Outcome
+from nautes.messages.operations import ClusterRequest, OperationResult
 from nautes.messages.secrets import SecretRef
+from nautes.planning.steps import Effect, Manifest, Outcome
 from nautes.resources.findings import Finding
+from nautes.resources.payload import Payload
 
 
 class ClusterInput(Payload):

@@ -1,14 +1,8 @@
-"""What every payload shares: immutability, tolerance for newer fields, and no input values in error texts."""
+"""The person behind a request."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
-
-
-class Payload(BaseModel):
-    """Base of everything that travels through Temporal. Additive only: new fields need defaults, none is renamed."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+from nautes.resources.payload import Payload
 
 
 class Requester(Payload):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from nautes.messages.clusters import KnownCluster
-from nautes.messages.common import Payload
 from nautes.messages.gitlab import Push
-from nautes.messages.runtimes import DeploymentSpec, PipelineSpec
+from nautes.planning.runtimes import DeploymentSpec, PipelineSpec
+from nautes.resources.payload import Payload
 
 
 class NotifyInput(Payload):

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from nautes.messages.common import Payload
 from nautes.messages.git import TreeRef
 from nautes.messages.secrets import SecretRef
+from nautes.resources.payload import Payload
 
 OUTCOMES_LIMIT = 200  # outcomes in one report: a payload stays small however much is wrong
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nautes.messages.clusters import Grant
-from nautes.messages.common import Payload
+from nautes.resources.payload import Payload
 
 
 class PrepareInput(Payload):

@@ -6,8 +6,11 @@ import hashlib
 from typing import Literal
 
 from nautes.blueprints.keys import Permission
-from nautes.messages.common import Payload, Requester
+from nautes.messages.common import Requester
 from nautes.messages.secrets import SecretRef
+from nautes.planning.known import KeyGrant
+from nautes.planning.steps import Effect
+from nautes.resources.payload import Payload
 
 Made = Literal["created", "changed", "unchanged"]
 
@@ -20,6 +23,7 @@ class GroupInput(Payload):
     visibility: str = ""  # private | public; empty keeps what is there
     description: str | None = None
     owner: Requester
+    new: bool = False  # nobody saw it when the change was planned: created without looking first
 
 
 class GroupState(Payload):
@@ -39,6 +43,35 @@ class RepositoryInput(Payload):
     visibility: str = ""
     description: str | None = None
     initialize: bool = False
+    group_id: int = 0  # 0: to be asked for
+    new: bool = False  # as in GroupInput
+
+
+class RepositorySetup(RepositoryInput):
+    """A project with what the platform needs of it: deploy keys, access token, webhook. `project_id` 0: not known."""
+
+    project_id: int = 0
+    settings: bool = True  # False: name, visibility and description stay what they are
+    permissions: list[Permission]
+    token: bool = True
+    events: list[str] = []
+
+
+class RepositoryReady(Payload):
+    """A project that is set up: what had to be done for it, and the day its first key or token ends ("" when none does)."""
+
+    id: int
+    path: str
+    effects: list[Effect] = []
+    expires_at: str = ""
+
+
+class RepositoryDeletion(Payload):
+    """A project to be deleted with its secrets. `ours`: only if the platform's own account has made it (an undo)."""
+
+    path: str  # with namespace
+    project_id: int = 0
+    ours: bool = False
 
 
 class RepositoryState(Payload):
@@ -54,6 +87,7 @@ class KeysInput(Payload):
 
     project_id: int
     permissions: list[Permission]
+    new: bool = False  # there is no key yet: made without looking first
     days: int = 0  # a new key lives so long; 0: for ever
     renew_before: int = 0  # days before its end at which a key is replaced
 
@@ -62,15 +96,9 @@ class KeysState(Payload):
     """Which keys had to be made, and where their private halves are."""
 
     made: Made
+    created: list[Permission] = []
     secrets: list[SecretRef]
     expires_at: str = ""  # the day the first of them ends (YYYY-MM-DD), "" when none does
-
-
-class KeyGrant(Payload):
-    """A key of one repository (the consumer) that is to open another."""
-
-    project_id: int  # of the consumer
-    permission: Permission
 
 
 class ForeignKeysInput(Payload):
@@ -95,6 +123,7 @@ class TokenInput(Payload):
     """The project access token of a repository; it is written to Vault in the same activity and nowhere else."""
 
     project_id: int
+    new: bool = False  # there is no token yet: made without looking first
     days: int = 90  # a new token lives so long; GitLab allows a year
     renew_before: int = 30  # days before its end at which a token is replaced
 
@@ -112,7 +141,6 @@ class WithdrawInput(Payload):
 
     project_id: int
     path: str = ""  # for messages
-    hooks_url: str = ""  # our webhooks' addresses begin with it; "" leaves every webhook
 
 
 class HookInput(Payload):
@@ -121,6 +149,7 @@ class HookInput(Payload):
     project_id: int
     url: str
     events: list[str]
+    new: bool = False  # there is no webhook yet: made without looking first
 
 
 class HookState(Payload):

@@ -28,6 +28,12 @@ def pipeline(product_path: str, runtime: str) -> str:
     return f"pipeline/{product_path}/{runtime}"
 
 
+def runtime(product_path: str, key: str) -> str:
+    """The single writer of a runtime that is declared as `key`, "<Kind>/<name>"."""
+    kind, _, name = key.partition("/")
+    return deployment(product_path, name) if kind == "DeploymentRuntime" else pipeline(product_path, name)
+
+
 def change(product_path: str, operation: str) -> str:
     """One change of one product."""
     return f"change/{product_path}/{operation}"

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from nautes.messages.common import Payload, Requester
+from nautes.messages.common import Requester
 from nautes.messages.errors import Refused
 from nautes.messages.secrets import SecretRef
+from nautes.planning.steps import Effect, Manifest, Outcome
 from nautes.resources.findings import Finding
+from nautes.resources.payload import Payload
 
 REQUEST_LIMIT = 192 << 10  # bytes of a request as JSON: a payload stays under 256 KiB with what a workflow adds to it
 
 Action = Literal["apply", "remove", "push"]  # push: follow what somebody pushed to default.project by plain Git
 State = Literal["running", "done", "refused", "cancelled"]
-Manifest = dict[str, Any]  # a user manifest: {"kind": ..., "spec": {...}}, without secrets
 
 
 class ChangeRequest(Payload):
@@ -63,32 +64,6 @@ class Accepted(Payload):
     """The answer to a command: `operation` is the id of the finite workflow whose result is an `OperationResult`."""
 
     operation: str
-
-
-class Outcome(Payload):
-    """What became of one resource. `action` as the user sees it."""
-
-    resource: str  # "<Kind>/<name>"
-    action: Literal["created", "changed", "unchanged", "removed", "absent", "refused"]
-    detail: str = ""
-
-
-class FieldChange(Payload):
-    """One field of a plan, by JSON pointer into the manifest; None on the side where it is not there."""
-
-    pointer: str
-    before: Any = None
-    after: Any = None
-
-
-class Effect(Payload):
-    """One line of a plan or of the record of a change: a system, what is done there, to what."""
-
-    system: Literal["gitlab", "vault", "git", "kubernetes", "temporal"]
-    action: Literal["create", "change", "delete"]
-    target: str
-    detail: str = ""
-    fields: list[FieldChange] = []  # of a plan: what differs
 
 
 class OperationResult(Payload):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from nautes.messages.clusters import Reserve
-from nautes.messages.common import Payload
-from nautes.messages.declarations import AccessRequest, Author, Known, Lifetime, RepositoryAccess, RepositoryUse
-from nautes.messages.gitlab import GroupInput, Push
-from nautes.messages.operations import ChangeRequest, Effect, OperationResult, Outcome
-from nautes.messages.runtimes import DeploymentSpec, PipelineSpec
+from nautes.messages.declarations import Author
+from nautes.messages.gitlab import Push
+from nautes.messages.operations import ChangeRequest, OperationResult
 from nautes.messages.status import RuntimeLine
+from nautes.planning.known import Known, RepositoryUse
+from nautes.planning.steps import Outcome, Step
 from nautes.resources.findings import Finding
+from nautes.resources.payload import Payload
 
 
 class ProductInput(Payload):
@@ -48,75 +48,46 @@ class ProductState(Payload):
 
 
 class PlanInput(Payload):
-    """Read the declaration at its head, apply the request in memory, run the rules, say what would be done."""
+    """Read the declaration at its head, apply the request in memory, run the rules, answer with the steps."""
 
     request: ChangeRequest
-    foreign_uses: list[RepositoryUse] = []  # what other products want of this one's repositories
+    known: Known = Field(default_factory=Known)
 
 
 class OpenedInput(Payload):
     """Does a product's declaration open what another one declares to use?"""
 
     product: str  # the owner
-    foreign_uses: list[RepositoryUse]
+    uses: list[RepositoryUse]
 
 
-class RepositoryPlan(Payload):
-    """One code repository of a plan."""
+class CommitFilesInput(Payload):
+    """Commit the request to default.project, with a compare-and-swap on the head it was planned at.
 
-    name: str  # path in the group
-    display: str
-    visibility: str
-    description: str | None
-    events: list[str]
-    new: bool = False
-
-
-class Plan(Payload):
-    """What a change would do. `findings` not empty: refused. `outcomes` are per resource of the request."""
-
-    head: str = ""  # of default.project, "" when there is none
-    group_id: int = 0
-    project_id: int = 0  # of default.project
-    findings: list[Finding] = []
-    already: list[Finding] = []
-    outcomes: list[Outcome] = []
-    effects: list[Effect] = []
-    hooks_url: str = ""  # where GitLab reaches our receiver; "/<project id>" is appended
-    group: GroupInput | None = None  # the Product to be ensured
-    repositories: list[RepositoryPlan] = []  # to be ensured
-    gone_repositories: list[str] = []  # names to be deleted
-    repository_ids: dict[str, int] = Field(default_factory=dict)  # of what is to be deleted
-    gone_runtimes: list[str] = []  # workflow ids to be removed and waited for
-    product_gone: bool = False
-    files: bool = False  # whether the commit has anything to say
-    warnings: list[Finding] = []
-    id: str = ""  # of this plan: changes when what would be done, or the head it was made at, changes
-    deletions: int = 0  # resources that go
-    claims: dict[str, Reserve] = Field(default_factory=dict)  # cluster -> what the change will need of it
-    access_requests: list[AccessRequest] = []  # what the change will need of other products
-    lifetime: Lifetime = Field(default_factory=Lifetime)
-
-
-class FilesInput(Payload):
-    """Commit the request to default.project: re-read the head, re-apply, re-check, compare-and-swap."""
+    Where the head has moved, it is read again, the request is applied to it again, and the rules run again. `repositories` are
+    ids of those that this change has made or found.
+    """
 
     request: ChangeRequest
     project_id: int
-    foreign_uses: list[RepositoryUse] = []
+    known: Known = Field(default_factory=Known)
     head: str = ""  # at which it was planned; a request that names its plan is committed to no other
+    group_id: int = 0
+    repositories: dict[str, int] = Field(default_factory=dict)
+    registered: list[str] = []
 
 
 class FilesCommitted(Payload):
-    """The commit that carries the change, and the one before it (for messages)."""
+    """The commit that carries the change. `head` is what follows from it, None where somebody else committed meanwhile."""
 
     commit: str
     changed: list[str]  # paths
     made: bool  # False: the tree already agreed
+    head: HeadReport | None = None
 
 
-class SyncInput(Payload):
-    """Look at the head of default.project: what of it takes effect, and who must be told.
+class HeadInput(Payload):
+    """Look at the head of default.project: which part of it is in effect, and which steps follow.
 
     `trusted` are the resources of a change whose rules have run; everything else that is new is judged.
     """
@@ -127,40 +98,25 @@ class SyncInput(Payload):
     renew: bool = False  # look after every key and token, whether or not anything changed
 
 
-class SyncReport(Payload):
-    """What the declaration holds. `exists` False: there is no such product (any more)."""
+class HeadReport(Payload):
+    """What the declaration holds at its head. `exists` False: there is no such product (any more)."""
 
     exists: bool
     id: str = ""
     project_id: int = 0
     commit: str = ""
     author: Author = Field(default_factory=Author)  # of that commit
-    known: Known = Field(default_factory=Known)  # as it is when all that stands here is done
+    known: Known = Field(default_factory=Known)  # as it is when all steps are done
+    steps: list[Step] = []
     outcomes: list[Outcome] = []  # of what a push changed
     watches: list[Watch] = []
     environments: dict[str, str] = Field(default_factory=dict)
     runtimes: list[RuntimeLine] = []
-    deployments: list[DeploymentSpec] = []  # whose digest changed
-    pipelines: list[PipelineSpec] = []
-    removed: list[str] = []  # workflow ids of runtimes that are declared no more
-    kept: list[str] = []  # workflow ids of runtimes that cannot be resolved now: they stay what they were told last
+    kept: list[
+        str
+    ] = []  # workflow ids of runtimes that cannot be resolved now: they stay what they were specified last
     findings: list[Finding] = []
-    refused: list[Finding] = []  # of these: why a push, or a part of it, does not take effect
-    repositories: list[RepositoryPlan] = []  # declared, and without keys, token and hook of ours so far as is known
-    withdrawn: dict[str, int] = Field(default_factory=dict)  # name -> project id of those that are declared no more
-    access: list[RepositoryAccess] = []  # whose deploy keys of others are to be compared
-    uses: dict[str, list[str]] = Field(default_factory=dict)  # cluster -> environments, where it was told otherwise
-    foreign_uses: dict[str, list[RepositoryUse]] = Field(
-        default_factory=dict
-    )  # owner -> what we use of it, when told otherwise
-    hooks_url: str = ""
-    lifetime: Lifetime = Field(default_factory=Lifetime)
-
-    @property
-    def news(self) -> bool:
-        """Whether anything is to be done or remembered."""
-        told = self.deployments or self.pipelines or self.removed
-        return bool(told or self.repositories or self.withdrawn or self.access or self.uses or self.foreign_uses)
+    refused: list[Finding] = []  # of these: why a push, or a part of it, is not in effect
 
 
 class ChangeInput(Payload):
@@ -169,12 +125,15 @@ class ChangeInput(Payload):
     request: ChangeRequest
     known: Known = Field(default_factory=Known)
     renew: bool = False
+    head: HeadReport | None = None  # of a push: what was found at the head, and is carried out now
 
 
 class ChangeReport(OperationResult):
-    """How a change ended, and the declaration as it was read after it (None: nothing was told)."""
+    """How a change ended, and the declaration as it was read after it (None: it was not read)."""
 
-    sync: SyncReport | None = None
+    head: HeadReport | None = None
 
 
 ProductInput.model_rebuild()
+ChangeInput.model_rebuild()
+FilesCommitted.model_rebuild()

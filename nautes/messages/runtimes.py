@@ -5,71 +5,10 @@ from __future__ import annotations
 from pydantic import Field
 
 from nautes.messages.clusters import Grant
-from nautes.messages.common import Payload
 from nautes.messages.gitlab import Push
 from nautes.messages.status import DeploymentStatus, PipelineStatus
-
-
-class DeploymentSpec(Payload):
-    """One deployment runtime, resolved: what to follow and where to put it."""
-
-    product: str  # full path
-    product_id: str  # product-<group id>
-    runtime: str
-    environment: str
-    cluster: str
-    repository: str  # path with namespace of the manifest repository
-    repository_id: int
-    revision: str
-    path: str
-    namespaces: list[str]
-    account: str  # as declared; in the cluster product-<id>-<account>
-    commit: str = ""  # of default.project
-
-
-class PipelineFile(Payload):
-    """A pipeline of a runtime: where its PipelineRun lies in the pipeline repository."""
-
-    name: str
-    path: str
-    label: str = ""
-
-
-class EventSource(Payload):
-    """A source of events: a repository, an unanchored Lua-like pattern on the full ref, event names."""
-
-    name: str
-    repository_id: int = 0
-    repository: str = ""
-    revision: str = ""
-    events: list[str] = []
-
-
-class Trigger(Payload):
-    """Joins an event source to a pipeline; `revision` is where the pipeline file is read (empty: the event's ref)."""
-
-    event_source: str
-    pipeline: str
-    revision: str = ""
-
-
-class PipelineSpec(Payload):
-    """One pipeline runtime, resolved."""
-
-    product: str
-    product_id: str
-    runtime: str
-    project: str
-    environment: str
-    cluster: str
-    namespace: str
-    account: str
-    source: str  # path with namespace of the pipeline repository
-    source_id: int
-    pipelines: list[PipelineFile]
-    event_sources: list[EventSource]
-    triggers: list[Trigger]
-    commit: str = ""
+from nautes.planning.runtimes import DeploymentSpec, PipelineSpec, Trigger
+from nautes.resources.payload import Payload
 
 
 class DeploymentInput(Payload):

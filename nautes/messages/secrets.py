@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nautes.messages.common import Payload
+from nautes.resources.payload import Payload
 
 
 class SecretRef(Payload):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from nautes.messages.common import Payload
 from nautes.messages.convergence import ObjectHealth, ObjectOutcome
 from nautes.messages.operations import Retry
 from nautes.resources.findings import Finding
+from nautes.resources.payload import Payload
 
 
 class ClusterStatus(Payload):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nautes.messages.common import Payload
 from nautes.messages.secrets import SecretRef
+from nautes.resources.payload import Payload
 
 
 class KubeconfigInput(Payload):

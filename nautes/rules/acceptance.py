@@ -1,6 +1,6 @@
 """Which part of a pushed declaration takes effect: every resource is judged on its own, the rest stays what it was.
 
-Pure; called by activities/declarations/acceptance.py for whatever reaches `default.project` by plain Git. Nothing goes because
+Called by activities/products.py for whatever reaches `default.project` by plain Git. Nothing goes because
 a file cannot be read, and nothing is held back because something else is wrong, unless it rests on that.
 """
 
@@ -35,6 +35,7 @@ class Pushed:
     confirmed: int | None = None  # deletions the commit's message confirms
     limits: deletions.Limits = field(default_factory=deletions.Limits)
     refused: tuple[Finding, ...] = ()  # what somebody else found wrong with it, whoever is trusted
+    consequences: tuple[deletions.Consequence, ...] = ()  # objects that are deleted with what changes or goes
 
     @property
     def changed(self) -> set[str]:
@@ -60,13 +61,15 @@ def judge(pushed: Pushed) -> Verdict:
 
 
 def _gone(pushed: Pushed, changed: set[str]) -> tuple[set[str], list[Finding]]:
-    """Deletions that do not take effect: while a file cannot be read nobody knows what it held; many need a second word."""
+    """Deletions that are not in effect: while a file cannot be read nobody knows what it held; others have to be confirmed."""
     before = pushed.before.tree
     gone = {key for key in changed if key not in pushed.after.tree.resources}
     if pushed.after.tree.findings:
         return gone, []
-    found = deletions.check([before.resources[key] for key in sorted(gone)], before, pushed.confirmed, pushed.limits)
-    return (gone, list(found)) if found else (set(), [])
+    also = [each for each in pushed.consequences if each.key in changed]
+    lost = [before.resources[key] for key in sorted(gone)]
+    found = deletions.check(lost, before, pushed.confirmed, pushed.limits, also)
+    return (gone | {each.key for each in also}, list(found)) if found else (set(), [])
 
 
 def _restored(pushed: Pushed, held: Collection[str]) -> ProductTree:

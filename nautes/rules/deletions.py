@@ -1,4 +1,4 @@
-"""How much a change may delete at one word. Called by the activities that plan.
+"""How much a change may delete without a confirmation. Called by the activities that plan.
 
 A few deletions need nothing; many at once, or any in a protected environment, need their number repeated: a wrong file or
 an empty directory must not take a product away.
@@ -6,7 +6,7 @@ an empty directory must not take a product away.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from nautes.resources.base import Resource
@@ -25,26 +25,41 @@ class Limits:
     number: int = 20
 
 
+@dataclass(frozen=True)
+class Consequence:
+    """What a resource takes with it when it goes or moves: `count` objects beside the resource itself, and why that matters."""
+
+    key: str  # of the resource
+    count: int
+    why: str
+
+
 def check(
-    gone: Iterable[Resource], before: ProductTree, confirmed: int | None = None, limits: Limits | None = None
+    gone: Iterable[Resource],
+    before: ProductTree,
+    confirmed: int | None = None,
+    limits: Limits | None = None,
+    consequences: Sequence[Consequence] = (),
 ) -> list[Finding]:
-    """Empty when `gone` may go; `confirmed` is the number the user repeated. A wrong number is refused in any case."""
+    """Empty when `gone` may go, with its consequences. `confirmed` is the number the user repeated: a wrong one is refused."""
     deleted = list(gone)
-    why = "" if not deleted else _why(deleted, before, limits or Limits())
-    if not deleted or confirmed == len(deleted) or (confirmed is None and not why):
+    number = len(deleted) + sum(each.count for each in consequences)
+    reasons = [_why(deleted, before, limits or Limits()) if deleted else "", *(each.why for each in consequences)]
+    why = "; ".join(filter(None, reasons))
+    if not (deleted or consequences) or confirmed == number or (confirmed is None and not why):
         return []
-    reason = f"{confirmed} were confirmed" if confirmed is not None else f"a second word is needed because {why}"
+    reason = f"{confirmed} were confirmed" if confirmed is not None else f"this has to be confirmed because {why}"
     return [
         Finding(
             rule="deletions-unconfirmed",
-            message=f"{len(deleted)} resource{'s' * (len(deleted) > 1)} would be deleted; {reason}",
-            hint=f"repeat the number: --confirm-deletions {len(deleted)}",
+            message=f"{number} resource{'s' * (number != 1)} would be deleted; {reason}",
+            hint=f"repeat the number: --confirm-deletions {number}",
         )
     ]
 
 
 def _why(deleted: list[Resource], before: ProductTree, limits: Limits) -> str:
-    """Why these deletions need a second word, "" when they do not."""
+    """Why these deletions have to be confirmed, "" when they do not."""
     protected = sorted(each.key for each in deleted if _protected(each, before))
     if protected:
         return f"{', '.join(protected)} is protected or lies in a protected environment"

@@ -16,13 +16,14 @@ from typing import Any
 
 from nautes.messages.clusters import ClusterInput, ClusterStanding, KnownCluster, Reserve, Uses
 from nautes.messages.convergence import HealthReport, ObjectHealth
-from nautes.messages.declarations import AccessRequest, Known, RepositoryAccess
+from nautes.messages.declarations import AccessRequest, RepositoryAccess
 from nautes.messages.errors import NotFound, Refused, Unavailable
 from nautes.messages.gitlab import PushPage
 from nautes.messages.products import ProductInput, Watch
 from nautes.messages.runtimes import DeploymentInput, PipelineInput
 from nautes.messages.status import ClusterStatus, DeploymentStatus, PipelineStatus, ProductStatus, TenantStatus
 from nautes.messages.tenant import TenantInput
+from nautes.planning.known import Known
 from nautes.resources.findings import Finding
 from tests.replay.scrub import clean
 from tests.workflow import answers

@@ -22,7 +22,6 @@ from nautes.messages.clusters import (
 from nautes.messages.common import Requester
 from nautes.messages.control import DriftReport, Notified, PushesInput, Released
 from nautes.messages.convergence import ConvergeInput, ConvergeReport, HealthReport, OwnedReport
-from nautes.messages.declarations import Known
 from nautes.messages.git import FetchInput, Head
 from nautes.messages.gitlab import (
     ForeignKeysState,
@@ -38,11 +37,14 @@ from nautes.messages.gitlab import (
     TokenState,
     push_event,
 )
-from nautes.messages.operations import ChangeRequest, ClusterRequest, Effect, Outcome
+from nautes.messages.operations import ChangeRequest, ClusterRequest
 from nautes.messages.products import FilesCommitted, Plan, RepositoryPlan, SyncInput, SyncReport
-from nautes.messages.runtimes import DeploymentSpec, EventSource, PipelineFile, PipelineSpec, RunReport, Trigger
+from nautes.messages.runtimes import RunReport
 from nautes.messages.secrets import SecretRef
 from nautes.messages.vault import Done, KubeconfigState
+from nautes.planning.known import Known
+from nautes.planning.runtimes import DeploymentSpec, EventSource, PipelineFile, PipelineSpec, Trigger
+from nautes.planning.steps import Effect, Outcome
 from nautes.resources.findings import Finding
 
 ADA = Requester(id=7, username="ada", name="Ada", email="ada@example.com")

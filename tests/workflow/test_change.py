@@ -8,8 +8,9 @@ import pytest
 
 from nautes.messages.errors import Conflict, Refused, Unavailable
 from nautes.messages.gitlab import Gone
-from nautes.messages.operations import OperationStatus, Outcome
+from nautes.messages.operations import OperationStatus
 from nautes.messages.products import ChangeInput, ChangeReport, FilesCommitted
+from nautes.planning.steps import Outcome
 from nautes.resources.findings import Finding
 from tests.workflow import answers
 from tests.workflow.answers import DECLARATION, PROJECT, change, new_product, plan, planned, synced, unique

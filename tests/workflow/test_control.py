@@ -13,10 +13,10 @@ from activities.control import AT_ONCE, ControlActivities
 from nautes.messages import search
 from nautes.messages.clusters import ClaimInput, Grant, Reserve, ReserveInput, Uses, UsesInput
 from nautes.messages.control import WakeInput
-from nautes.messages.declarations import Known
 from nautes.messages.errors import Conflict, NotFound, Refused, Unavailable
 from nautes.messages.products import ProductInput
 from nautes.messages.tenant import TenantInput
+from nautes.planning.known import Known
 from tests.workflow.answers import HEAD, KUBECONFIG, claim, synced, unique
 from tests.workflow.clusters import host, ready, shown, started, wish, withdrawn
 from tests.workflow.platform import Platform, until

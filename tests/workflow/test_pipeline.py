@@ -7,8 +7,9 @@ from typing import Any
 
 from nautes.messages.errors import Conflict
 from nautes.messages.gitlab import Push
-from nautes.messages.runtimes import EventSource, PipelineFile, PipelineInput, Trigger
+from nautes.messages.runtimes import PipelineInput
 from nautes.messages.status import PipelineStatus, RunStatus
+from nautes.planning.runtimes import EventSource, PipelineFile, Trigger
 from tests.workflow.answers import PROJECT, pipeline, push, unique
 from tests.workflow.caches import both_caches
 from tests.workflow.platform import Handle, Platform, hurried, until

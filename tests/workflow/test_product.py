@@ -10,10 +10,11 @@ from temporalio.client import WorkflowUpdateFailedError
 from nautes.messages.control import NotifyInput
 from nautes.messages.errors import Forbidden
 from nautes.messages.gitlab import Push
-from nautes.messages.operations import REQUEST_LIMIT, Accepted, Outcome
+from nautes.messages.operations import REQUEST_LIMIT, Accepted
 from nautes.messages.products import ChangeReport, ProductInput, ProductState, SyncInput, SyncReport, Watch
 from nautes.messages.runtimes import DeploymentInput, DeploymentState
 from nautes.messages.status import ProductStatus
+from nautes.planning.steps import Outcome
 from tests.workflow import answers
 from tests.workflow.answers import DECLARATION, HEAD, PROJECT, change, plan, push, synced, unique
 from tests.workflow.caches import both_caches

@@ -11,16 +11,16 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.declarations.planning import Policy
 from activities.products import ProductActivities
-from nautes.clients.declarations import Declaration, Declarations, DeclaredClusters
+from nautes.clients.declarations import Declarations
 from nautes.clients.git import CommitInfo
 from nautes.clients.gitlab import GitLab
 from nautes.messages.convergence import REASON_LIMIT, ObjectHealth, ObjectOutcome
-from nautes.messages.declarations import Consumer, Known, Lifetime, RepositoryUse
 from nautes.messages.errors import Refused
-from nautes.messages.gitlab import KeyGrant
 from nautes.messages.operations import REQUEST_LIMIT, ChangeRequest, require_bounded
 from nautes.messages.products import FilesInput, Plan, PlanInput, SyncInput, SyncReport
+from nautes.planning.known import Consumer, KeyGrant, Known, Lifetime, RepositoryUse
 from nautes.resources.cluster import Cluster
+from nautes.resources.declaration import Declaration, DeclaredClusters
 from nautes.resources.manifest import resource_of
 from nautes.resources.names import Names
 from nautes.resources.stored import product_files, read_product, store

@@ -8,20 +8,14 @@ import pytest
 from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateStage
 
 from nautes.messages.clusters import Claim, Reserve
-from nautes.messages.declarations import (
-    AccessRequest,
-    Author,
-    Consumer,
-    Known,
-    Lifetime,
-    RepositoryAccess,
-    RepositoryUse,
-)
+from nautes.messages.declarations import AccessRequest, Author, RepositoryAccess
 from nautes.messages.errors import Conflict, Forbidden, Refused, Unavailable
-from nautes.messages.gitlab import KeyGrant, KeysState
-from nautes.messages.operations import Accepted, Outcome
+from nautes.messages.gitlab import KeysState
+from nautes.messages.operations import Accepted
 from nautes.messages.products import ChangeInput, ChangeReport, ProductInput, SyncReport
 from nautes.messages.status import ProductStatus
+from nautes.planning.known import Consumer, KeyGrant, Known, Lifetime, RepositoryUse
+from nautes.planning.steps import Outcome
 from nautes.resources.findings import Finding
 from tests.workflow import answers
 from tests.workflow.answers import DECLARATION, HEAD, PROJECT, change, plan, planned, push, synced, unique
@@ -259,7 +253,10 @@ async def test_a_change_waits_until_a_request_for_access_is_decided(platform: Pl
     handle = await _started(platform, product)
     hold = platform.fakes.hold("products.opened")
     loan = await handle.start_update(
-        "request_access", _access_request(product, "guest"), result_type=Accepted, wait_for_stage=WorkflowUpdateStage.ACCEPTED
+        "request_access",
+        _access_request(product, "guest"),
+        result_type=Accepted,
+        wait_for_stage=WorkflowUpdateStage.ACCEPTED,
     )
     await hold.begun.wait()
     accepted = await handle.execute_update("submit", change(product), result_type=Accepted)

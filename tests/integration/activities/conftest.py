@@ -16,7 +16,7 @@ from nautes.clients.declarations import Declarations
 from nautes.clients.git import GitCache
 from nautes.clients.gitlab import GitLab
 from nautes.clients.kubernetes import Clusters
-from nautes.messages.declarations import Lifetime
+from nautes.planning.known import Lifetime
 from nautes.rules.deletions import Limits
 from tests.contract.gitlab.stand_in import StandIn
 from tests.contract.gitlab.support import Maker, Receiver, serve, unique

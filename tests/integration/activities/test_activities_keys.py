@@ -12,8 +12,9 @@ from activities.repositories import RepositoryActivities
 from nautes.blueprints import vault as names
 from nautes.clients.gitlab import GitLab
 from nautes.messages.errors import Unavailable
-from nautes.messages.gitlab import ForeignKeysInput, ForeignKeysState, KeyGrant, KeysInput
+from nautes.messages.gitlab import ForeignKeysInput, ForeignKeysState, KeysInput
 from nautes.messages.secrets import SecretRef
+from nautes.planning.known import KeyGrant
 from tests.contract.gitlab.support import day, public_key
 from tests.integration.activities.support import NOTHING, Systems, survives
 

@@ -8,9 +8,10 @@ import pytest
 
 from activities.repositories import RepositoryActivities
 from nautes.blueprints import vault as names
-from nautes.messages.gitlab import ForeignKeysInput, HookInput, KeyGrant, KeysInput, TokenInput, WithdrawInput
+from nautes.messages.gitlab import ForeignKeysInput, HookInput, KeysInput, TokenInput, WithdrawInput
 from nautes.messages.secrets import SecretRef
 from nautes.messages.vault import RepositorySecrets
+from nautes.planning.known import KeyGrant
 from tests.contract.gitlab.support import MAINTAINER, Api, day
 from tests.integration.activities.support import NOTHING, Systems, survives
 

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from activities.clusters import ClusterActivities
-from nautes.clients.declarations import DeclaredClusters
 from nautes.clients.kubernetes import Clusters
 from nautes.messages.clusters import ClusterCheck
 from nautes.messages.common import Requester
 from nautes.messages.errors import NotFound
-from nautes.messages.operations import ClusterRequest, Manifest
+from nautes.messages.operations import ClusterRequest
 from nautes.messages.secrets import SecretRef
+from nautes.planning.steps import Manifest
+from nautes.resources.declaration import DeclaredClusters
 from nautes.resources.stored import read_clusters
 
 HOME = "nautes/overlays/production/clusters"

@@ -11,8 +11,9 @@ from activities.declarations import lines
 from activities.declarations.cluster_plans import plan
 from nautes.messages.clusters import ClusterCheck
 from nautes.messages.common import Requester
-from nautes.messages.operations import ClusterRequest, Effect
+from nautes.messages.operations import ClusterRequest
 from nautes.messages.secrets import SecretRef
+from nautes.planning.steps import Effect
 from nautes.resources.fields import differences
 from nautes.resources.findings import Finding
 from nautes.resources.manifest import manifest_of, resource_of, version

@@ -12,12 +12,12 @@ from pydantic import ValidationError
 
 import nautes.messages
 from nautes.convergence.health import REASON_LENGTH
-from nautes.messages.common import Payload
 from nautes.messages.convergence import OUTCOMES_LIMIT, HealthReport, ObjectHealth
 from nautes.messages.errors import MESSAGE_LIMIT, NautesError, Refused
 from nautes.messages.gitlab import Push
 from nautes.messages.runtimes import RunInput
 from nautes.messages.secrets import SecretRef
+from nautes.resources.payload import Payload
 
 for _module in pkgutil.iter_modules(nautes.messages.__path__):
     importlib.import_module(f"nautes.messages.{_module.name}")

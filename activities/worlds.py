@@ -1,6 +1,6 @@
 """What rules may look at beside a product's own declaration: the clusters there are, and what other products open to it.
 
-Used by planning.py and acceptance.py.
+Used by activities/observation.py.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import cache
 
-from nautes.clients.declarations import Declaration, Declarations
-from nautes.resources.base import Resource
+from nautes.clients.declarations import Declarations
+from nautes.planning.declaration import named_repositories
+from nautes.resources.declaration import Declaration
 from nautes.resources.product import CodeRepo, CodeRepoBinding
-from nautes.resources.runtime import DeploymentRuntime, ProjectPipelineRuntime
 from nautes.resources.tree import ProductTree
 from nautes.rules.engine import ForeignRepository, World
 
@@ -28,7 +28,7 @@ class Worlds:
         """One world per tree, of one moment; every other product is read once."""
         read = cache(self._declarations.product)
         clusters = self._declarations.clusters().clusters
-        named = {name for tree in trees for each in tree for name in repositories(each) if "/" in name}
+        named = {name for tree in trees for each in tree for name in named_repositories(each) if "/" in name}
         foreign = {name: found for name in sorted(named) if (found := _foreign(name, read)) is not None}
         products = frozenset(_products(trees, read))
         return [World(tree, clusters, foreign=foreign, products=products) for tree in trees]
@@ -50,17 +50,3 @@ def _foreign(full: str, read: Read) -> ForeignRepository | None:
         return None
     bindings = tuple(each for each in tree.all(CodeRepoBinding) if each.coderepo == name)
     return ForeignRepository(path=full, project=repository.project, bindings=bindings)
-
-
-def repositories(resource: Resource) -> Iterable[str]:
-    """Names of the repositories a resource refers to; those of another product are full paths."""
-    if isinstance(resource, CodeRepoBinding):
-        yield resource.coderepo
-    elif isinstance(resource, DeploymentRuntime):
-        yield resource.manifest_source.code_repo
-    elif isinstance(resource, ProjectPipelineRuntime):
-        yield resource.pipeline_source
-        yield from (each.gitlab.repo_name for each in resource.event_sources if each.gitlab)
-        extra = resource.additional_resources.git if resource.additional_resources else None
-        if extra and extra.code_repo:
-            yield extra.code_repo

@@ -1,7 +1,6 @@
-"""What the declaration says each runtime is to be: specifications resolved from the tree, their digests, who watches what.
+"""What the declaration says each runtime is to be, and what it says of other products' repositories.
 
-Pure; called by activities/products.py. A runtime whose environment or repository is not declared has no specification: it
-stays what it was told last.
+A runtime whose environment or repository is not declared has no specification: it stays what it was specified last.
 """
 
 from __future__ import annotations
@@ -9,69 +8,60 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Container, Iterable
 
-from activities.declarations.worlds import repositories
-from nautes.clients.declarations import Declaration
-from nautes.messages import ids
-from nautes.messages.declarations import Consumer, RepositoryUse
-from nautes.messages.products import Watch
-from nautes.messages.runtimes import DeploymentSpec, EventSource, PipelineFile, PipelineSpec, Trigger
-from nautes.messages.status import RuntimeLine
+from nautes.planning.known import Consumer, RepositoryUse
+from nautes.planning.runtimes import DeploymentSpec, EventSource, PipelineFile, PipelineSpec, Spec, Trigger
 from nautes.resources.base import Resource
+from nautes.resources.declaration import Declaration
 from nautes.resources.findings import Finding
 from nautes.resources.product import CodeRepo, CodeRepoBinding, Environment
 from nautes.resources.runtime import DeploymentRuntime, ProjectPipelineRuntime
 from nautes.resources.tree import ProductTree
-from nautes.rules.engine import finding
+from nautes.rules.engine import Runtime, finding
+from nautes.rules.engine import repositories as of_runtime
 
 
-def workflow(runtime: Resource) -> str:
-    """Id of the workflow of a declared runtime."""
-    if isinstance(runtime, DeploymentRuntime):
-        return ids.deployment(runtime.product, runtime.name)
-    return ids.pipeline(runtime.product, runtime.name)
+def named_repositories(resource: Resource) -> list[str]:
+    """Names of the repositories a resource refers to; those of another product are full paths."""
+    if isinstance(resource, CodeRepoBinding):
+        return [resource.coderepo]
+    return of_runtime(resource) if isinstance(resource, DeploymentRuntime | ProjectPipelineRuntime) else []
 
 
-def workflow_of(spec: DeploymentSpec | PipelineSpec) -> str:
-    """Id of the workflow of a specification."""
-    if isinstance(spec, DeploymentSpec):
-        return ids.deployment(spec.product, spec.runtime)
-    return ids.pipeline(spec.product, spec.runtime)
+def runtimes(tree: ProductTree) -> list[Runtime]:
+    """All runtimes of a tree, resolved or not."""
+    return [*tree.all(DeploymentRuntime), *tree.all(ProjectPipelineRuntime)]
 
 
-def digest(spec: DeploymentSpec | PipelineSpec) -> str:
+def cluster_of(runtime: Runtime, tree: ProductTree) -> str:
+    """The cluster of a runtime's environment, "" where it is not declared."""
+    found = tree.get(Environment, runtime.destination.environment)
+    return found.cluster if found else ""
+
+
+def product_id(group_id: int) -> str:
+    """Name of a product in Vault and in clusters; "" while there is no group."""
+    return f"product-{group_id}" if group_id else ""
+
+
+def digest(spec: Spec) -> str:
     """Changes when what the runtime is to be changes; the commit it was read at does not count."""
     return hashlib.sha256(spec.model_copy(update={"commit": ""}).model_dump_json().encode()).hexdigest()[:16]
 
 
-def watches(specs: Iterable[DeploymentSpec | PipelineSpec]) -> Iterable[Watch]:
-    """Which workflows want to hear of pushes to which repositories."""
-    for spec in specs:
-        if isinstance(spec, DeploymentSpec):
-            yield Watch(workflow=workflow_of(spec), project_id=spec.repository_id)
-        else:
-            for project_id in sorted({each.repository_id for each in spec.event_sources if each.repository_id}):
-                yield Watch(workflow=workflow_of(spec), project_id=project_id)
-
-
-def runtimes(tree: ProductTree) -> list[DeploymentRuntime | ProjectPipelineRuntime]:
-    """All runtimes of a tree, resolved or not."""
-    return [*tree.all(DeploymentRuntime), *tree.all(ProjectPipelineRuntime)]
+def specifications(declaration: Declaration, tree: ProductTree) -> Iterable[Spec]:
+    """Those that can be resolved."""
+    for each in runtimes(tree):
+        found = deployment(each, declaration) if isinstance(each, DeploymentRuntime) else pipeline(each, declaration)
+        if found:
+            yield found
 
 
 def unresolved(tree: ProductTree, resolved: Container[str]) -> Iterable[Finding]:
     """Findings for the runtimes without a specification."""
     for each in runtimes(tree):
-        if workflow(each) not in resolved:
+        if each.key not in resolved:
             text = f"{each.key} names an environment or repository that is not declared; it stays as it is"
             yield finding("runtime-unresolved", each, text)
-
-
-def lines(tree: ProductTree) -> Iterable[RuntimeLine]:
-    """The runtimes as the product's status lists them."""
-    for each in runtimes(tree):
-        yield RuntimeLine(
-            kind=each.kind, name=each.name, environment=each.destination.environment, workflow=workflow(each)
-        )
 
 
 def foreign_uses(tree: ProductTree, declaration: Declaration) -> list[RepositoryUse]:
@@ -86,7 +76,6 @@ def foreign_uses(tree: ProductTree, declaration: Declaration) -> list[Repository
             for other in own
             if (number := declaration.names.repositories.get(other.name, 0))
         ]
-        users = sorted(other.key for other in runtimes(tree) if each.coderepo in repositories(other))
         found.append(
             RepositoryUse(
                 product=tree.product,
@@ -94,40 +83,30 @@ def foreign_uses(tree: ProductTree, declaration: Declaration) -> list[Repository
                 permissions=each.permissions,
                 projects=each.projects,
                 consumers=consumers,
-                users=users,
+                users=sorted(other.key for other in runtimes(tree) if each.coderepo in of_runtime(other)),
             )
         )
     return found
 
 
 def by_owner(found: Iterable[RepositoryUse]) -> dict[str, list[RepositoryUse]]:
-    """Foreign uses by the product whose repositories they are about."""
+    """Uses by the product whose repositories they are about."""
     owners: dict[str, list[RepositoryUse]] = {}
     for each in found:
         owners.setdefault(each.repository.rpartition("/")[0], []).append(each)
     return owners
 
 
-def _place(environment: str, declaration: Declaration) -> str:
-    found = declaration.tree.get(Environment, environment) if declaration.tree else None
-    return found.cluster if found else ""
-
-
-def _full(declaration: Declaration, name: str) -> str:
-    """Full path of a repository; one of another product is named so already."""
-    return name if "/" in name else f"{declaration.path}/{name}"
-
-
 def deployment(runtime: DeploymentRuntime, declaration: Declaration) -> DeploymentSpec | None:
-    """The resolved specification, None when what it names is not there (a finding says so)."""
-    cluster = _place(runtime.destination.environment, declaration)
-    name = runtime.manifest_source.code_repo
+    """The resolved specification, None when what it names is not there (a finding names it)."""
+    tree = declaration.tree or ProductTree(declaration.path)
+    cluster, name = cluster_of(runtime, tree), runtime.manifest_source.code_repo
     repository_id = declaration.names.repositories.get(name, 0)
     if not (cluster and repository_id):
         return None
     return DeploymentSpec(
         product=declaration.path,
-        product_id=ids.product_name(declaration.group_id),
+        product_id=product_id(declaration.group_id),
         runtime=runtime.name,
         environment=runtime.destination.environment,
         cluster=cluster,
@@ -142,16 +121,16 @@ def deployment(runtime: DeploymentRuntime, declaration: Declaration) -> Deployme
 
 
 def pipeline(runtime: ProjectPipelineRuntime, declaration: Declaration) -> PipelineSpec | None:
-    """The resolved specification, None when what it names is not there (a finding says so)."""
-    cluster = _place(runtime.destination.environment, declaration)
-    source_id = declaration.names.repositories.get(runtime.pipeline_source, 0)
+    """The resolved specification, None when what it names is not there (a finding names it)."""
+    tree, numbers = declaration.tree or ProductTree(declaration.path), declaration.names.repositories
+    cluster, source_id = cluster_of(runtime, tree), numbers.get(runtime.pipeline_source, 0)
     if not (cluster and source_id):
         return None
     sources = [
         EventSource(
             name=each.name,
             repository=_full(declaration, each.gitlab.repo_name),
-            repository_id=declaration.names.repositories.get(each.gitlab.repo_name, 0),
+            repository_id=numbers.get(each.gitlab.repo_name, 0),
             revision=each.gitlab.revision,
             events=each.gitlab.events,
         )
@@ -160,7 +139,7 @@ def pipeline(runtime: ProjectPipelineRuntime, declaration: Declaration) -> Pipel
     ]
     return PipelineSpec(
         product=declaration.path,
-        product_id=ids.product_name(declaration.group_id),
+        product_id=product_id(declaration.group_id),
         runtime=runtime.name,
         project=runtime.project,
         environment=runtime.destination.environment,
@@ -177,3 +156,8 @@ def pipeline(runtime: ProjectPipelineRuntime, declaration: Declaration) -> Pipel
         ],
         commit=declaration.head,
     )
+
+
+def _full(declaration: Declaration, name: str) -> str:
+    """Full path of a repository; one of another product is named so already."""
+    return name if "/" in name else f"{declaration.path}/{name}"

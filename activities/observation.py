@@ -1,0 +1,222 @@
+"""What a plan is made of: the declaration at its head, GitLab's groups and projects, clusters, and what runtimes have in them.
+
+Used by activities/products.py with the platform's own account. Only looks; what is planned from it is in nautes/planning/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from activities.kubernetes.inventory import Look, parent_namespaces
+from activities.worlds import Worlds
+from nautes.blueprints import runtimes, vault
+from nautes.clients.declarations import Declarations
+from nautes.clients.gitlab import DEVELOPER, MAINTAINER, GitLab
+from nautes.clients.kubernetes import Clusters
+from nautes.messages.errors import NautesError, NotFound
+from nautes.messages.operations import ChangeRequest
+from nautes.messages.secrets import SecretRef
+from nautes.planning.change import Observation
+from nautes.planning.declaration import named_repositories, product_id
+from nautes.planning.effects import Objects, Placed
+from nautes.planning.head import names as names_in_effect
+from nautes.planning.known import Known
+from nautes.planning.moves import leaving
+from nautes.planning.repositories import DECLARATION
+from nautes.planning.request import Intent, Request
+from nautes.resources.declaration import Declaration
+from nautes.resources.findings import Finding
+from nautes.resources.manifest import resource_of
+from nautes.resources.names import Names
+from nautes.resources.product import CodeRepo, CodeRepoBinding
+from nautes.resources.tree import ProductTree
+from nautes.rules.engine import World, finding
+
+MARKED = "-deletion_scheduled-"  # how GitLab renames what it has still to delete
+CLAIM = ("", "PersistentVolumeClaim")
+
+
+@dataclass(frozen=True)
+class Observed:
+    """An intent, the world before and after it, and what was found outside."""
+
+    intent: Intent
+    before: World
+    after: World
+    outside: Observation
+
+
+class Observer:
+    """Looks; every method may be called as often as one likes."""
+
+    def __init__(self, declarations: Declarations, gitlab: GitLab, clusters: Clusters | None = None) -> None:
+        self._declarations = declarations
+        self._gitlab = gitlab
+        self._clusters = clusters
+        self._worlds = Worlds(declarations)
+
+    def intent(self, request: ChangeRequest, known: Known) -> Intent:
+        """The request against the declaration at its head."""
+        declaration = self._declarations.product(request.product)
+        group = self._gitlab.find(f"/groups/{declaration.group_id}") if declaration.group_id else None
+        asked = Request(
+            product=request.product,
+            action="remove" if request.action == "remove" else "apply",
+            resources=[resource_of(each) for each in request.manifests],
+            expected=request.expected,
+        )
+        return Intent(asked, declaration, group, known.foreign_uses)
+
+    def observe(self, intent: Intent, request: ChangeRequest, known: Known) -> Observed:
+        """Everything else that the plan and the rules need."""
+        product = [intent.product] if intent.product and not intent.removes else []
+        before, after = self._worlds.of(intent.before, intent.after.apply(product))
+        return Observed(
+            intent,
+            before,
+            after,
+            Observation(
+                known=known,
+                requester=request.requester.username,
+                projects=self._projects(intent),
+                registered=frozenset(after.clusters),
+                objects=self.objects(intent.declaration, intent.before, intent.after, before),
+            ),
+        )
+
+    def _projects(self, intent: Intent) -> Mapping[str, Any]:
+        """The projects of the product's group by path: one list, where the request is about repositories at all."""
+        number = intent.declaration.group_id
+        wanted = any(isinstance(each, CodeRepo) for each in intent.request.resources)
+        if not number or not (wanted or any(isinstance(each, CodeRepo) for each in intent.gone)):
+            return {}
+        listed = self._gitlab.pages(f"/groups/{number}/projects")
+        return {str(each["path"]): each for each in listed if MARKED not in str(each["path"])}
+
+    # Clusters
+
+    def worlds(self, before: ProductTree, after: ProductTree) -> tuple[World, World]:
+        """What rules may look at, before and after."""
+        old, new = self._worlds.of(before, after)
+        return old, new
+
+    def objects(
+        self, declaration: Declaration, before: ProductTree, after: ProductTree, world: World
+    ) -> Mapping[str, Objects]:
+        """What deployments that leave a namespace, or go, have in their clusters: counted through their inventories."""
+        number = product_id(declaration.group_id)
+        found = leaving(before, after)
+        return {
+            key: self._counted(number, each) for key, each in found.items() if number and each.cluster in world.clusters
+        }
+
+    def _counted(self, number: str, placed: Placed) -> Objects:
+        if self._clusters is None:
+            return Objects(known=False)
+        try:
+            reference = SecretRef(engine="cluster", path=vault.kubeconfig_path(placed.cluster))
+            cluster = self._clusters.get(reference)
+            look = Look(cluster, runtimes.owner(number, placed.name), placed.namespaces, lambda *_: None)
+            live = look.take(parent_namespaces(placed.namespaces)).live
+        except (
+            NautesError
+        ):  # a cluster that does not answer must not stop a plan: the plan says that nothing was counted
+            return Objects(known=False)
+        counts: dict[str, int] = {}
+        for key in live:
+            counts[key.namespace] = counts.get(key.namespace, 0) + 1
+        claims = sorted(f"{key.namespace}/{key.name}" for key in live if (key.group, key.kind) == CLAIM)
+        return Objects(by_namespace=counts, claims=tuple(claims))
+
+    # Rights and what GitLab holds beside the declaration
+
+    def rights(self, intent: Intent, request: ChangeRequest) -> Iterable[Finding]:
+        """The API has asked before, but in the letters of the request, and before this change's turn came."""
+        declaration = intent.declaration
+        if not declaration.project_id:
+            return
+        member = self._gitlab.find(f"/projects/{declaration.project_id}/members/all/{request.requester.id}")
+        needed = MAINTAINER if request.skip_check else self._to_push(declaration)
+        if not request.requester.admin and (not member or member["access_level"] < needed):
+            text = f"there is no product {request.product}, or {request.requester.username} may not push to it"
+            yield Finding(rule="product-unknown", message=text)
+        elif intent.group and intent.group["full_path"] != request.product:
+            yield Finding(rule="product-spelling", message=f"the product is written {intent.group['full_path']}")
+
+    def _to_push(self, declaration: Declaration) -> int:
+        """Access level that pushing to the declaration needs."""
+        branch = self._gitlab.find(f"/projects/{declaration.project_id}/protected_branches/main")
+        if branch is None:
+            return DEVELOPER
+        levels = [int(each["access_level"]) for each in branch["push_access_levels"] if each.get("access_level")]
+        return min(levels, default=MAINTAINER)
+
+    def left(self, intent: Intent) -> Iterable[Finding]:
+        """A group goes with all that is in it: nothing may be in it that nobody has declared."""
+        product, number = intent.product, intent.declaration.group_id
+        if not intent.removes or product is None or not number:
+            return
+        path = intent.path
+        ours = {f"{path}/{DECLARATION}", *(f"{path}/{each.name}" for each in intent.before.all(CodeRepo))}
+        ours |= {f"{path}/{each.name}" for each in intent.request.resources if isinstance(each, CodeRepo)}
+        projects = self._gitlab.pages(f"/groups/{number}/projects", simple="true")
+        found = [
+            f"project {each['path_with_namespace']}" for each in projects if each["path_with_namespace"] not in ours
+        ]
+        found += [f"subgroup {each['full_path']}" for each in self._gitlab.pages(f"/groups/{number}/subgroups")]
+        others = sorted(each for each in found if MARKED not in each)
+        if others:
+            yield finding("product-in-use", product, f"the group still holds {', '.join(others)}")
+
+    # Names
+
+    def names(self, intent: Intent, made: Mapping[str, int]) -> Names:
+        """Ids of everything the declaration will name; `made` are ids that the change knows already. 0 for what has none yet."""
+        declaration, after, path = intent.declaration, intent.after, intent.path
+        repositories, products = dict(declaration.names.repositories), dict(declaration.names.products)
+        products[path] = declaration.group_id
+        for each in after.all(CodeRepo):
+            if each.name not in repositories:
+                repositories[each.name] = made.get(each.name) or self._gitlab.project_id(f"{path}/{each.name}")
+        named = {name for each in after for name in named_repositories(each) if "/" in name}
+        for full in sorted(named - repositories.keys()):
+            if number := self._gitlab.project_id(full):
+                repositories[full] = number
+        for consumer in {each.consumer for each in after.all(CodeRepoBinding) if each.consumer} - set(products):
+            products[consumer] = self._gitlab.group_id(consumer)
+        return Names(products=products, repositories=repositories)
+
+    def foreign_numbers(self, declaration: Declaration, before: Names) -> Iterable[Finding]:
+        """A stored repository carries GitLab's id: who may push must not name a project of somebody else by it.
+
+        Asked for every id that is not in effect already, also of a trusted change: the id is no part of the resource.
+        """
+        for each in declaration.tree.all(CodeRepo) if declaration.tree else []:
+            number = declaration.names.repositories.get(each.name, 0)
+            if number == before.repositories.get(each.name):
+                continue
+            if self._gitlab.project_id(f"{declaration.path}/{each.name}") != number:
+                text = f"{each.key} is not stored under the id of {declaration.path}/{each.name}"
+                yield finding("repository-id", each, text)
+
+    # Heads
+
+    def in_effect(self, declaration: Declaration, known: Known) -> Declaration:
+        """As it was accepted last: that commit, with what was held back then as it had been before."""
+        found = self._at(declaration, known.accepted)
+        tree, names = found.tree or ProductTree(declaration.path), found.names
+        for key, commit in known.held.items():
+            kept = self._at(declaration, commit)
+            old = kept.tree.resources.get(key) if kept.tree else None
+            tree = tree.apply([old]) if old else tree.remove([key])
+            names = names_in_effect(names, kept.names, [key])
+        return replace(found, tree=tree, names=names)
+
+    def _at(self, declaration: Declaration, commit: str) -> Declaration:
+        nothing = Declaration(declaration.path)
+        try:
+            return self._declarations.at(declaration, commit) if commit else nothing
+        except NotFound:  # somebody rewrote the branch: nothing is known of before
+            return nothing

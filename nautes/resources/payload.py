@@ -1,0 +1,11 @@
+"""What every value shares that travels through Temporal: immutable, tolerant of newer fields, no input values in error texts."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Payload(BaseModel):
+    """Base of everything that travels through Temporal. Additive only: new fields need defaults, none is renamed."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
