@@ -13,7 +13,7 @@ from activities.kubernetes import Pulse
 from nautes.blueprints import runtimes
 from nautes.clients.kubernetes import Cluster, Clusters, Kind
 from nautes.convergence.difference import difference
-from nautes.messages.destinations import ClearInput, PrepareInput
+from nautes.messages.destinations import ClearAccountInput, ClearInput, PrepareInput
 from nautes.messages.errors import NotFound, Refused, Unavailable
 from nautes.messages.vault import Done
 
@@ -37,12 +37,39 @@ class RuntimeActivities:
         for name in input.namespaces:
             _check_ours(cluster, name, input.product_id)
         changed = False
-        for item in runtimes.place(input.product_id, input.namespaces, input.account, input.binding):
+        wanted = runtimes.destination(
+            input.product_id, input.namespaces, input.account, input.binding, self._there(cluster, input)
+        )
+        for item in wanted:
             kind, meta = KINDS[item["kind"]], item["metadata"]
             live = _get(cluster, kind, meta.get("namespace", ""), meta["name"])
             if live is None or difference(item, live):
                 cluster.apply(kind, item)
                 changed = True
+        return Done(changed=changed)
+
+    def _there(self, cluster: Cluster, input: PrepareInput) -> list[str]:
+        """Of the namespaces that the runtime leaves: those that are still there, and the product's."""
+        found = [(name, _get(cluster, NAMESPACE, "", name)) for name in input.former]
+        return [
+            name
+            for name, live in found
+            if live is not None and _belongs(live) == input.product_id and not live["metadata"].get("deletionTimestamp")
+        ]
+
+    @activity.defn(name="runtimes.clear_account")
+    def clear_account(self, input: ClearAccountInput) -> Done:
+        """Delete an account that no binding of the product names any more. Idempotent: not there is success."""
+        cluster, selector = self._clusters.get(input.grant.kubeconfig), f"{runtimes.BELONGS_TO}={input.product_id}"
+        changed = False
+        for name in input.namespaces:
+            bindings = cluster.list(BINDING, namespace=name, selector=selector).items
+            used = any(
+                subject.get("name") == input.account for each in bindings for subject in each.get("subjects") or []
+            )
+            live = None if used else _get(cluster, ACCOUNT, name, input.account)
+            if live is not None and _belongs(live) == input.product_id:
+                changed |= cluster.delete(ACCOUNT, name, input.account)
         return Done(changed=changed)
 
     @activity.defn(name="runtimes.clear")

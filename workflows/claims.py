@@ -43,8 +43,11 @@ class Claims:
             self._reservations[claim.runtime] = reserved.model_copy(update={"replaced": None})
 
     def release(self, claim: Claim) -> list[str]:
-        """Take a claim back; the namespaces of it that nobody uses or awaits any more."""
-        self.claims.pop(claim.runtime, None)
+        """Take namespaces of a runtime back; those of them that nobody uses or awaits any more."""
+        held = self.claims.pop(claim.runtime, None)
+        stay = [name for name in held.namespaces if name not in claim.namespaces] if held else []
+        if held and stay:
+            self.claims[claim.runtime] = held.model_copy(update={"namespaces": stay})
         kept = [*self.claims.values(), *self._reservations.values()]
         used = {name for other in kept for name in other.namespaces}
         return [name for name in claim.namespaces if name not in used]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from temporalio import workflow
@@ -33,10 +33,13 @@ class Convergence:
     def __init__(self, change: Change, status: Callable[[], DeploymentStatus]) -> None:
         self._change = change
         self._status = status
+        self._began = 0.0
 
-    async def run(self, spec: DeploymentSpec, grant: Grant, pinned: str) -> None:
-        """Raises the refusal of a repository that cannot be read or of a cluster that says no to everything."""
-        began = workflow.time()
+    async def apply(
+        self, spec: DeploymentSpec, grant: Grant, pinned: str, former: Sequence[str] = ()
+    ) -> ConvergeReport:
+        """Bring about what the head declares. Raises the refusal of a repository that cannot be read, or of the cluster."""
+        self._began = began = workflow.time()
         self._change(started=effects.now(), revision=pinned or spec.revision, cluster=spec.cluster)
         fetch = FetchInput(repository=spec.repository, ref=pinned or spec.revision)
         commit = await perform(GitActivities.fetch, fetch, f"Head of {spec.repository} at {fetch.ref}")
@@ -45,13 +48,12 @@ class Convergence:
             self._change(phase="Converging", commit=commit, message="")
         report = await perform(
             KubernetesActivities.converge,
-            inputs.convergence(spec, grant, commit),
+            inputs.convergence(spec, grant, commit, former),
             f"Converge {commit[:12]}",
             within=900,
         )
         self._publish(report, fetch=fetched - began)
-        await self._until_healthy(spec, grant, report)
-        self._change(seconds={**self._status().seconds, "total": round(workflow.time() - began, 4)})
+        return report
 
     def _publish(self, report: ConvergeReport, *, fetch: float) -> None:
         if report.commit == self._status().converged_commit and not report.writes and not _blame(report):
@@ -69,7 +71,8 @@ class Convergence:
             message=_blame(report),
         )
 
-    async def _until_healthy(self, spec: DeploymentSpec, grant: Grant, report: ConvergeReport) -> None:
+    async def until_healthy(self, spec: DeploymentSpec, grant: Grant, report: ConvergeReport) -> None:
+        """Wait for the health of what was applied, and publish how the convergence ended."""
         input = inputs.health(spec, grant, within=HEALTH_WITHIN)
         began = workflow.time()
         first = await perform(KubernetesActivities.health, input, "Health")
@@ -86,6 +89,7 @@ class Convergence:
             finished=effects.now(),
             seconds={**self._status().seconds, "health": round(workflow.time() - began, 4)},
         )
+        self._change(seconds={**self._status().seconds, "total": round(workflow.time() - self._began, 4)})
 
 
 def _blame(report: ConvergeReport) -> str:

@@ -13,6 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.kubernetes import KubernetesActivities
     from nautes.messages import ids
     from nautes.messages.clusters import ClaimInput, Grant
+    from nautes.messages.convergence import ConvergeReport
     from nautes.messages.errors import NautesError, Refused
     from nautes.messages.gitlab import Push
     from nautes.messages.runtimes import DeploymentInput, DeploymentState
@@ -21,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from nautes.planning.runtimes import DeploymentSpec
     from workflows import effects, inputs, progress
     from workflows.convergence import Convergence
-    from workflows.destination import give_back, prepare, unclaim
+    from workflows.destination import drop_accounts, give_back, prepare, release, unclaim
     from workflows.effects import perform
 
 
@@ -132,26 +133,51 @@ class DeploymentWorkflow:
         try:
             await self._prepare(spec)
             assert self._state.grant is not None  # noqa: S101 - prepared above
-            await Convergence(self._change, lambda: self._status).run(spec, self._state.grant, self._state.pinned)
+            convergence = Convergence(self._change, lambda: self._status)
+            report = await convergence.apply(spec, self._state.grant, self._state.pinned, self._former(spec))
+            await self._leave_former(spec, self._state.grant, report)
+            await convergence.until_healthy(spec, self._state.grant, report)
         except NautesError as refusal:
             self._change(phase="Refused", message=refusal.message, finished=effects.now())
             await workflow.sleep(TIMING.refused_retry)
             self._look = True
 
     async def _prepare(self, spec: DeploymentSpec) -> None:
-        """Claim the namespaces and prepare the place, unless that was done for this very specification."""
+        """Claim the namespaces and prepare the destination, unless that was done for this very specification.
+
+        What the runtime has in its cluster already stays: namespaces that are added are claimed beside those it has, and those
+        that are gone from the specification are given back only when its objects have left them.
+        """
         prepared, claimed = self._state.prepared, self._state.claimed
         if prepared and self._state.grant and spec.model_copy(update={"commit": prepared.commit}) == prepared:
             return
         self._change(phase="Claiming", cluster=spec.cluster, revision=spec.revision, started=effects.now(), message="")
         if claimed and inputs.moved(claimed, spec):
             await self._leave(claimed, self._state.grant)
+        elif claimed and claimed.account != spec.account:
+            accounts = [each for each in self._state.former_accounts if each not in (spec.account, claimed.account)]
+            self._set(former_accounts=[*accounts, claimed.account])
         self._set(claimed=spec)  # before it is asked for: the cluster may hear a claim whose answer never comes
-        input = ClaimInput(cluster=spec.cluster, claim=inputs.claim(spec, self._id))
-        grant = await perform(ControlActivities.claim, input, f"Claim {', '.join(spec.namespaces)} of {spec.cluster}")
-        self._set(grant=grant, prepared=None)
-        await prepare(spec, grant)
+        names = [*spec.namespaces, *self._former(spec)]
+        input = ClaimInput(cluster=spec.cluster, claim=inputs.claim(spec, self._id, names))
+        grant = await perform(ControlActivities.claim, input, f"Claim {', '.join(names)} of {spec.cluster}")
+        self._set(grant=grant, granted=names, prepared=None)
+        await prepare(spec, grant, self._former(spec))
         self._set(prepared=spec)
+
+    def _former(self, spec: DeploymentSpec) -> list[str]:
+        """Namespaces that the runtime has and its specification does not name any more."""
+        return [each for each in self._state.granted if each not in spec.namespaces]
+
+    async def _leave_former(self, spec: DeploymentSpec, grant: Grant, report: ConvergeReport) -> None:
+        """Give back the namespaces and accounts of before, when nothing of the runtime is left in them."""
+        former = self._former(spec)
+        if former and not report.left:
+            await release(spec, grant, self._id, former)
+            self._set(granted=list(spec.namespaces))
+        if self._state.former_accounts:
+            await drop_accounts(spec, grant, self._state.former_accounts)
+            self._set(former_accounts=[])
 
     async def _remove(self) -> None:
         """Prune the objects, give back Vault role and namespaces. An unreachable cluster leaves this pending."""
@@ -162,14 +188,15 @@ class DeploymentWorkflow:
         self._change(phase="Removed")
 
     async def _leave(self, spec: DeploymentSpec, grant: Grant | None) -> None:
-        """Prune the inventory, then give the place back: in this order, so that nothing is orphaned."""
+        """Prune the inventory, then give the destination back: in this order, so that nothing is orphaned."""
+        former = self._former(spec)
         if grant is None:
             await unclaim(spec, self._id)
         else:
-            owned = inputs.owned(spec, grant)
+            owned = inputs.owned(spec, grant, former)
             await perform(KubernetesActivities.delete_owned, owned, "Delete the runtime's objects", within=600)
-            await give_back(spec, grant, self._id)
-        self._set(claimed=None, prepared=None, grant=None)
+            await give_back(spec, grant, self._id, former)
+        self._set(claimed=None, prepared=None, grant=None, granted=[], former_accounts=[])
 
     # State
 

@@ -1,4 +1,4 @@
-"""A runtime's place in a cluster: namespaces, account, Vault role. Prepared before use, given back after.
+"""A runtime's destination in a cluster: namespaces, account, Vault role. Prepared before use, given back after.
 
 Used by the deployment and the pipeline workflows alike.
 """
@@ -6,6 +6,7 @@ Used by the deployment and the pipeline workflows alike.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 
 from temporalio import workflow
 
@@ -13,44 +14,60 @@ with workflow.unsafe.imports_passed_through():
     from activities.control import ControlActivities
     from activities.runtimes import RuntimeActivities
     from activities.vault import VaultActivities
+    from nautes.blueprints import runtimes
     from nautes.messages.clusters import ClaimInput, Grant
-    from nautes.messages.destinations import ClearInput, PrepareInput
+    from nautes.messages.destinations import ClearAccountInput, ClearInput, PrepareInput
     from nautes.messages.errors import Unavailable
     from nautes.messages.timing import TIMING
+    from nautes.planning.runtimes import Spec, namespaces
     from workflows import inputs
     from workflows.effects import perform
 
 
-async def prepare(spec: inputs.Spec, grant: Grant) -> None:
-    """Namespaces, accounts, role bindings; then the Vault role bound to them."""
-    place = PrepareInput(
+async def prepare(spec: Spec, grant: Grant, former: Sequence[str] = ()) -> None:
+    """Namespaces, accounts, role bindings (also in `former` namespaces that are still to be emptied); then the Vault role."""
+    destination = PrepareInput(
         grant=grant,
         product_id=spec.product_id,
-        namespaces=inputs.namespaces(spec),
+        namespaces=namespaces(spec),
         account=inputs.account(spec),
         binding=inputs.binding(spec),
+        former=list(former),
     )
-    await perform(RuntimeActivities.prepare, place, f"Place in {grant.cluster}", within=120)
+    await perform(RuntimeActivities.prepare, destination, f"Destination in {grant.cluster}", within=120)
     await perform(VaultActivities.ensure_runtime_role, inputs.vault_role(spec, grant), "Vault role of the account")
 
 
-async def unclaim(spec: inputs.Spec, workflow_id: str) -> None:
-    """Take back a claim whose answer nobody waited for: the cluster may have heard it. One that is not there has none."""
-    input = ClaimInput(cluster=spec.cluster, claim=inputs.claim(spec, workflow_id))
+async def unclaim(spec: Spec, workflow_id: str, names: Sequence[str] | None = None) -> None:
+    """Take back a claim whose answer never came: the cluster may have it. A cluster that is not there has none."""
+    input = ClaimInput(cluster=spec.cluster, claim=inputs.claim(spec, workflow_id, names))
     with contextlib.suppress(Unavailable):
         await perform(ControlActivities.release, input, "Take back the claim", timeout=TIMING.refused_retry)
 
 
-async def give_back(spec: inputs.Spec, grant: Grant, workflow_id: str) -> None:
-    """Drop the Vault role, give back the claim, delete the namespaces that nobody else uses, and the rights in the others."""
-    await perform(VaultActivities.drop_runtime_role, inputs.vault_role_name(spec, grant), "Drop the Vault role")
-    input = ClaimInput(cluster=grant.cluster, claim=inputs.claim(spec, workflow_id))
+async def release(spec: Spec, grant: Grant, workflow_id: str, names: Sequence[str]) -> None:
+    """Give namespaces back: those that nobody else uses are deleted, in the others the runtime's rights end."""
+    input = ClaimInput(cluster=grant.cluster, claim=inputs.claim(spec, workflow_id, names))
     released = await perform(ControlActivities.release, input, "Give back the namespaces")
     clear = ClearInput(
         grant=grant,
         product_id=spec.product_id,
         namespaces=released.namespaces,
-        kept=[each for each in inputs.namespaces(spec) if each not in released.namespaces],
+        kept=[each for each in names if each not in released.namespaces],
         binding=inputs.binding(spec),
     )
     await perform(RuntimeActivities.clear, clear, "Delete namespaces nobody else uses", within=900)
+
+
+async def give_back(spec: Spec, grant: Grant, workflow_id: str, former: Sequence[str] = ()) -> None:
+    """Drop the Vault role, then give back all namespaces, also those that the runtime was leaving."""
+    await perform(VaultActivities.drop_runtime_role, inputs.vault_role_name(spec, grant), "Drop the Vault role")
+    await release(spec, grant, workflow_id, [*namespaces(spec), *former])
+
+
+async def drop_accounts(spec: Spec, grant: Grant, accounts: Sequence[str]) -> None:
+    """Delete accounts that the runtime acts as no more, where no other runtime does."""
+    for each in accounts:
+        account = runtimes.account_name(spec.product_id, each)
+        input = ClearAccountInput(grant=grant, product_id=spec.product_id, namespaces=namespaces(spec), account=account)
+        await perform(RuntimeActivities.clear_account, input, f"Former account {each}")

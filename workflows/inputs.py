@@ -1,9 +1,11 @@
-"""From a runtime's specification to the orders its activities take: the one place where names in a cluster are put together.
+"""From a runtime's specification to the inputs of its activities: the one place where names in a cluster are put together.
 
 Pure; used by the deployment, pipeline and run workflows.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from temporalio import workflow
 
@@ -13,14 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from nautes.messages.convergence import ConvergeInput, HealthInput, OwnedInput
     from nautes.messages.git import TreeRef
     from nautes.messages.vault import RoleName, RuntimeRole
-    from nautes.planning.runtimes import DeploymentSpec, PipelineSpec
-
-Spec = DeploymentSpec | PipelineSpec
-
-
-def namespaces(spec: Spec) -> list[str]:
-    """The namespaces of a runtime; the first is where its account acts from."""
-    return spec.namespaces if isinstance(spec, DeploymentSpec) else [spec.namespace]
+    from nautes.planning.runtimes import DeploymentSpec, PipelineSpec, Spec, namespaces
 
 
 def account(spec: Spec) -> str:
@@ -47,23 +42,24 @@ def user(spec: Spec) -> str:
 
 
 def moved(old: Spec, new: Spec) -> bool:
-    """Whether the runtime leaves its place: what was there must go first."""
-    return (old.cluster, namespaces(old), old.account) != (new.cluster, namespaces(new), new.account)
+    """Whether nothing of the runtime can stay where it is: then what was there goes first."""
+    place = (old.cluster, old.product_id) != (new.cluster, new.product_id)
+    return place or (isinstance(new, PipelineSpec) and namespaces(old) != namespaces(new))
 
 
-def claim(spec: Spec, workflow_id: str) -> Claim:
-    """What the runtime asks of its cluster."""
+def claim(spec: Spec, workflow_id: str, names: Sequence[str] | None = None) -> Claim:
+    """What the runtime asks of its cluster: its namespaces, or others that it has had."""
     return Claim(
         runtime=workflow_id,
         product=spec.product,
         product_id=spec.product_id,
-        namespaces=namespaces(spec),
+        namespaces=namespaces(spec) if names is None else list(names),
         worker_type="deployment" if isinstance(spec, DeploymentSpec) else "pipeline",
     )
 
 
-def convergence(spec: DeploymentSpec, grant: Grant, commit: str) -> ConvergeInput:
-    """Make the runtime's objects equal to its path at `commit`."""
+def convergence(spec: DeploymentSpec, grant: Grant, commit: str, former: Sequence[str] = ()) -> ConvergeInput:
+    """Make the runtime's objects equal to its path at `commit`; what it has in `former` namespaces is pruned."""
     return ConvergeInput(
         cluster=grant.kubeconfig,
         owner=runtimes.owner(spec.product_id, spec.runtime),
@@ -73,6 +69,7 @@ def convergence(spec: DeploymentSpec, grant: Grant, commit: str) -> ConvergeInpu
         binding=binding(spec),
         allowed_cluster_kinds=grant.allowed_cluster_kinds,
         platform_namespaces=grant.platform_namespaces,
+        former=list(former),
         prune=True,
     )
 
@@ -87,12 +84,12 @@ def health(spec: DeploymentSpec, grant: Grant, *, within: float) -> HealthInput:
     )
 
 
-def owned(spec: DeploymentSpec, grant: Grant) -> OwnedInput:
+def owned(spec: DeploymentSpec, grant: Grant, former: Sequence[str] = ()) -> OwnedInput:
     """Everything the runtime has in its cluster, by its inventory."""
     return OwnedInput(
         cluster=grant.kubeconfig,
         owner=runtimes.owner(spec.product_id, spec.runtime),
-        namespaces=spec.namespaces,
+        namespaces=[*spec.namespaces, *former],
         account=user(spec),
     )
 

@@ -21,7 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from nautes.messages.timing import TIMING
     from nautes.planning.runtimes import PipelineSpec, Trigger
     from workflows import effects, inputs, progress
-    from workflows.destination import give_back, prepare, unclaim
+    from workflows.destination import drop_accounts, give_back, prepare, unclaim
     from workflows.effects import perform
     from workflows.events import matching
     from workflows.run import PipelineRunWorkflow
@@ -104,11 +104,13 @@ class PipelineWorkflow:
         try:
             if claimed and inputs.moved(claimed, spec):
                 await self._leave(claimed)
+            former = [claimed.account] if claimed and claimed.account != spec.account else []
             self._set(claimed=spec)  # before it is asked for: the cluster may hear a claim whose answer never comes
             input = ClaimInput(cluster=spec.cluster, claim=inputs.claim(spec, self._id))
             grant = await perform(ControlActivities.claim, input, f"Claim {spec.namespace} of {spec.cluster}")
             self._set(grant=grant)
             await prepare(spec, grant)
+            await drop_accounts(spec, grant, former)
         except NautesError as refusal:
             self._change(phase="Refused", message=refusal.message)
             await workflow.sleep(TIMING.refused_retry)

@@ -58,10 +58,11 @@ class Converger:
         seconds: dict[str, float] = {}
         clock = _Clock(seconds)
         cluster = self._clusters.get(input.cluster)
-        look = Look(cluster, input.owner, input.namespaces if input.account else (), beat)
+        spaces = [*input.namespaces, *input.former] if input.account else []
+        look = Look(cluster, input.owner, spaces, beat)
         parents = Parents(cluster, input)
         with ThreadPoolExecutor(1, thread_name_prefix="look") as beside:
-            begun = beside.submit(look.begin, [parents.namespace], everything=input.prune)
+            begun = beside.submit(look.begin, [parents.namespace, *spaces], everything=input.prune)
             declared = self._declared(cluster, input)
             clock("read")
             found = look.complete(begun.result(), declared.kinds.values(), everything=input.prune)
@@ -77,14 +78,17 @@ class Converger:
         if input.dry_run:
             return _report(input, declared, made, [*_planned(made)], 0, seconds)
         writer = Writer(cluster, input.account, beat)
+        former = set(input.former)
         results = self._apply(cluster, writer, parents, found, declared, made, beat)
         clock("apply")
         results += writer.prune([(key, found.kind(key), found.live[key]["metadata"]["uid"]) for key in made.prune])
-        parents.settle(_left(found, declared, results))
+        left = _left(found, declared, results)
+        parents.settle(left)
         clock("prune")
-        return _report(
+        report = _report(
             input, declared, made, [each.outcome for each in results], writer.writes + parents.writes, seconds
         )
+        return report.model_copy(update={"left": sum(key_of(item).namespace in former for item in left)})
 
     def _declared(self, cluster: Cluster, input: ConvergeInput) -> _Declared:
         manifests = self._manifests(input)

@@ -28,6 +28,7 @@ class Parents:
         self._namespaces = frozenset(input.namespaces)
         self._live: Object | None = None
         self._wanted = Parent(self._owner, self.namespace)
+        self._former: Parent | None = None  # where the parent was until the owner's first namespace changed
         self.writes = 0
 
     def prepare(
@@ -38,7 +39,8 @@ class Parents:
         Answers (what must be applied before the parent can be written, the rest): an installation makes the platform's
         own namespace by the very order whose parent lies in it.
         """
-        self._live = found.parent_live
+        moved = found.parent is not None and found.parent.namespace != self.namespace
+        self._live, self._former = (None, found.parent) if moved else (found.parent_live, None)
         known = found.parent or Parent(self._owner, self.namespace)
         named = self._naming([*wanted, *found.live.values()])
         self._wanted = replace(named, kinds=named.kinds | known.kinds, namespaces=named.namespaces | known.namespaces)
@@ -57,6 +59,10 @@ class Parents:
             raise NotFound("kubernetes-kind", "the cluster does not serve Secrets")
         self.writes += 1
         self._live = self._cluster.apply(kind, self._wanted.as_object())
+        if self._former:  # only now: an inventory without a parent would be searched for in every kind
+            self.writes += 1
+            self._cluster.delete(kind, self._former.namespace, self._former.name)
+            self._former = None
 
     def settle(self, left: Iterable[Object]) -> None:
         """After pruning: name only what may still be there."""

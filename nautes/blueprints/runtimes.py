@@ -6,6 +6,7 @@ can take another's.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 BELONGS_TO = "resource.nautes.io/belongsto"
@@ -30,21 +31,30 @@ def binding(product_id: str, runtime: str) -> str:
     return f"{product_id}-{runtime}"
 
 
-def place(product_id: str, namespaces: list[str], account: str, binding: str) -> list[Object]:
-    """Objects of a runtime's place: per namespace the namespace itself, its account, and the rights of the accounts."""
+def destination(
+    product_id: str, namespaces: list[str], account: str, binding: str, former: Sequence[str] = ()
+) -> list[Object]:
+    """Objects of a runtime's destination: per namespace the namespace itself, its account, and the rights of the accounts.
+
+    In `former` namespaces the accounts have rights as well, so that they can take away what is there.
+    """
     subjects = [{"kind": "ServiceAccount", "name": account, "namespace": name} for name in namespaces]
     objects: list[Object] = []
     for name in namespaces:
         objects += [
             _object("v1", "Namespace", name, None, product_id),
             _object("v1", "ServiceAccount", account, name, product_id),
-            {
-                **_object("rbac.authorization.k8s.io/v1", "RoleBinding", binding, name, product_id),
-                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": ROLE},
-                "subjects": subjects,
-            },
+            _rights(product_id, binding, name, subjects),
         ]
-    return objects
+    return [*objects, *(_rights(product_id, binding, name, subjects) for name in former)]
+
+
+def _rights(product_id: str, binding: str, namespace: str, subjects: list[dict[str, str]]) -> Object:
+    return {
+        **_object("rbac.authorization.k8s.io/v1", "RoleBinding", binding, namespace, product_id),
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": ROLE},
+        "subjects": subjects,
+    }
 
 
 def _object(version: str, kind: str, name: str, namespace: str | None, product_id: str) -> Object:

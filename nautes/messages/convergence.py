@@ -54,6 +54,7 @@ class ConvergeInput(Payload):
     binding: str = ""
     allowed_cluster_kinds: list[str] = []
     platform_namespaces: list[str] = []
+    former: list[str] = []  # namespaces that the owner leaves: nothing is applied there, and its objects are pruned
     prune: bool = True
     dry_run: bool = False  # say what would be done, write nothing
 
@@ -69,6 +70,7 @@ class ConvergeReport(Payload):
     failed: int = 0
     outcomes: list[ObjectOutcome] = []
     omitted: int = 0
+    left: int = 0  # objects that are still in `former` namespaces
     writes: int = 0  # requests that changed something in the cluster, the inventory's own included
     seconds: dict[str, float] = Field(default_factory=dict)  # by phase: read, list, apply, prune
 

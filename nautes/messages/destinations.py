@@ -14,6 +14,7 @@ class PrepareInput(Payload):
     namespaces: list[str]
     account: str  # name of the ServiceAccount: product-<id>-<account>
     binding: str  # name of the RoleBinding: product-<id>-<runtime>
+    former: list[str] = []  # namespaces that the runtime leaves: its account may still act in them
 
 
 class ClearInput(Payload):
@@ -24,3 +25,12 @@ class ClearInput(Payload):
     namespaces: list[str]
     kept: list[str] = []
     binding: str = ""  # name of the runtime's RoleBinding, which goes in the namespaces that are kept
+
+
+class ClearAccountInput(Payload):
+    """Delete a ServiceAccount that a runtime has had, in each namespace where no binding of the product names it any more."""
+
+    grant: Grant
+    product_id: str
+    namespaces: list[str]
+    account: str

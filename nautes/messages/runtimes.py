@@ -27,7 +27,9 @@ class DeploymentState(Payload):
     claimed: DeploymentSpec | None = (
         None  # the specification whose namespaces were claimed last: what removal gives back
     )
-    prepared: DeploymentSpec | None = None  # the specification whose place is complete
+    prepared: DeploymentSpec | None = None  # the specification whose destination is complete
+    granted: list[str] = []  # namespaces of the cluster that the runtime has, also those it is about to leave
+    former_accounts: list[str] = []  # accounts, as declared, that it acts as no more
     status: DeploymentStatus | None = None
     pinned: str = ""  # commit pinned by rollback
     paused: bool = False

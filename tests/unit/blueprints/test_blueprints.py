@@ -23,11 +23,13 @@ numbers = st.integers(1, 10**6)
 
 
 def objects(kind: str, *namespaces: str) -> list[dict[str, Any]]:
-    return [each for each in runtimes.place(PRODUCT_ID, list(namespaces), ACCOUNT, BINDING) if each["kind"] == kind]
+    return [
+        each for each in runtimes.destination(PRODUCT_ID, list(namespaces), ACCOUNT, BINDING) if each["kind"] == kind
+    ]
 
 
 def test_a_place_is_a_namespace_an_account_and_its_rights_for_each_namespace() -> None:
-    made = runtimes.place(PRODUCT_ID, ["shop", "data"], ACCOUNT, BINDING)
+    made = runtimes.destination(PRODUCT_ID, ["shop", "data"], ACCOUNT, BINDING)
     assert [(each["kind"], each["metadata"].get("namespace", ""), each["metadata"]["name"]) for each in made] == [
         ("Namespace", "", "shop"),
         ("ServiceAccount", "shop", "product-7-builder"),
@@ -39,14 +41,14 @@ def test_a_place_is_a_namespace_an_account_and_its_rights_for_each_namespace() -
 
 
 def test_every_object_says_whose_it_is() -> None:
-    for each in runtimes.place(PRODUCT_ID, ["shop", "data"], ACCOUNT, BINDING):
+    for each in runtimes.destination(PRODUCT_ID, ["shop", "data"], ACCOUNT, BINDING):
         labels_of = each["metadata"]["labels"]
         assert labels_of["resource.nautes.io/belongsto"] == PRODUCT_ID
         assert labels_of["app.kubernetes.io/managed-by"] == "nautes"
 
 
 def test_rights_are_bound_inside_the_namespaces_to_the_own_accounts_only() -> None:
-    made = runtimes.place(PRODUCT_ID, ["shop", "data"], ACCOUNT, BINDING)
+    made = runtimes.destination(PRODUCT_ID, ["shop", "data"], ACCOUNT, BINDING)
     assert {each["kind"] for each in made} == {"Namespace", "ServiceAccount", "RoleBinding"}, "nothing cluster-wide"
     for each in objects("RoleBinding", "shop", "data"):
         assert each["roleRef"] == {
