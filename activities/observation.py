@@ -23,7 +23,7 @@ from nautes.planning.declaration import named_repositories, product_id
 from nautes.planning.effects import Objects, Placed
 from nautes.planning.head import names as names_in_effect
 from nautes.planning.known import Known
-from nautes.planning.moves import leaving
+from nautes.planning.moves import deployments_to_count
 from nautes.planning.repositories import DECLARATION
 from nautes.planning.request import Intent, Request
 from nautes.resources.declaration import Declaration
@@ -105,9 +105,9 @@ class Observer:
     def objects(
         self, declaration: Declaration, before: ProductTree, after: ProductTree, world: World
     ) -> Mapping[str, Objects]:
-        """What deployments that leave a namespace, or go, have in their clusters: counted through their inventories."""
+        """What deployments that move or go have in their clusters: counted through their inventories."""
         number = product_id(declaration.group_id)
-        found = leaving(before, after)
+        found = deployments_to_count(before, after)
         return {
             key: self._counted(number, each) for key, each in found.items() if number and each.cluster in world.clusters
         }
