@@ -202,6 +202,7 @@ class ProductActivities:
             pushed=intent.after,
             registered=frozenset(input.registered),
             ours=True,
+            created=frozenset(input.created),
         )
         author = Author(name=input.request.requester.name, email=input.request.requester.email)
         return _report(seen, author)

@@ -99,7 +99,9 @@ class RepositoryActivities:
             ends.append(given.expires_at)
         hook = HookInput(project_id=number, url=f"{self._hooks_url}/{number}", events=input.events, new=new)
         effects += _credential(self.ensure_hook(hook).made, f"webhook of {path}", policy=False)
-        return RepositoryReady(id=number, path=path, effects=effects, expires_at=min(filter(None, ends), default=""))
+        return RepositoryReady(
+            id=number, path=path, created=new, effects=effects, expires_at=min(filter(None, ends), default="")
+        )
 
     @activity.defn(name="repositories.delete")
     def delete(self, input: RepositoryDeletion) -> Gone:

@@ -41,7 +41,7 @@ from nautes.resources.tree import ProductTree
 from nautes_sandbox.scenario import Scenario
 from nautes_sandbox.world import World
 
-BAR = 0.5
+BAR = 0.8  # design 15; 0.3 with GitLab 20 ms away
 CLUSTER = "deploy"
 EVENTS = {"push_events": True, "tag_push_events": True}
 OWNER, MAINTAINER = 50, 40

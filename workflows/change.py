@@ -144,6 +144,7 @@ class ChangeWorkflow:
             head=self._plan.head,
             group_id=self._steps.group_id,
             repositories=self._steps.repositories,
+            created=self._steps.created,
             registered=self._plan.registered,
         )
         try:

@@ -62,6 +62,7 @@ class Steps:
         self.group_id = 0
         self.project_id = 0  # of default.project
         self.repositories: dict[str, int] = {}  # name -> project id
+        self.created: list[str] = []  # names of repositories that were not there before
         self.renew = ""  # date on which the first key or token runs out
         self.unanswered: set[str] = set()  # clusters that did not answer
 
@@ -109,6 +110,8 @@ class Steps:
             self.project_id = ready.id
         else:
             self.repositories[name] = ready.id
+            if ready.created:
+                self.created.append(name)
         self._record.did(ready.effects)
         self.renew_from(ready.expires_at)
 

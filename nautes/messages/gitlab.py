@@ -62,6 +62,7 @@ class RepositoryReady(Payload):
 
     id: int
     path: str
+    created: bool = False  # the project was not there before
     effects: list[Effect] = []
     expires_at: str = ""
 

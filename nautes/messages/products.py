@@ -74,6 +74,7 @@ class CommitFilesInput(Payload):
     head: str = ""  # at which it was planned; a request that names its plan is committed to no other
     group_id: int = 0
     repositories: dict[str, int] = Field(default_factory=dict)
+    created: list[str] = []  # of these: names of those that this change has created
     registered: list[str] = []
 
 

@@ -129,9 +129,16 @@ def _follow_up(intent: Intent, observed: Observation) -> list[Step]:
         pushed=intent.after,
         registered=observed.registered,
         ours=True,
+        created=frozenset(_created(intent, observed)),
         objects=observed.objects,
     )
     return follow_up(head).steps
+
+
+def _created(intent: Intent, observed: Observation) -> Iterable[str]:
+    """Names of repositories that the change will create."""
+    known = {*intent.declaration.names.repositories, *observed.projects}
+    return (each.name for each in intent.after.all(CodeRepo) if each.name not in known)
 
 
 def _names(intent: Intent, observed: Observation) -> Names:

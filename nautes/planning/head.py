@@ -29,7 +29,8 @@ from nautes.resources.tree import ProductTree
 class Head:
     """A declaration at its head. Its tree is what is in effect there; `pushed` is what the commit holds, in effect or not.
 
-    `before` was in effect until now; `registered` are clusters; `ours`: the commit is a change's own; `renew`: every key and
+    `before` was in effect until now; `registered` are clusters; `ours`: the commit is a change's own, which has `created` these
+    repositories; `renew`: every key and
     token has to be looked after; `objects`: what runtimes that leave a namespace have there.
     """
 
@@ -41,6 +42,7 @@ class Head:
     held: frozenset[str] = frozenset()
     findings: tuple[Finding, ...] = ()
     ours: bool = False
+    created: frozenset[str] = frozenset()
     renew: bool = False
     objects: Mapping[str, Objects] = field(default_factory=dict)
 
@@ -168,7 +170,7 @@ def _foreign_keys(head: Head) -> _Part:
             },
         )
         for name in sorted(grants)
-        if head.renew or grants[name] != head.known.grants.get(name)
+        if head.renew or (grants[name] != head.known.grants.get(name) and (wanted[name] or name not in head.created))
     ]
     return _Part(steps, {"grants": grants}, pending=bool(silent))
 
