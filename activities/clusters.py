@@ -34,6 +34,7 @@ from nautes.resources.manifest import manifest_of, resource_of, version
 from nautes.resources.stored import CLUSTERS, cluster_files
 from nautes.resources.tree import difference
 from nautes.rules import clusters as rules
+from nautes.rules.decided import PLAN_STALE, PRECONDITION_FAILED
 
 ATTEMPTS = 5  # at a commit whose files moved in between
 
@@ -170,7 +171,7 @@ def _plan(input: ClusterCheck, findings: list[Finding]) -> ClusterPlan:
         deletions=1 if before and not after else 0,
     )
     if request.plans and found.id not in request.plans and not found.findings:
-        stale = Finding(rule="plan-stale", message="the world has moved since this was planned: plan again")
+        stale = PLAN_STALE.finding("", "the world has moved since this was planned: plan again")
         return found.model_copy(update={"findings": [stale]})
     return found
 
@@ -188,4 +189,4 @@ def _expected(input: ClusterCheck) -> Iterable[Finding]:
     found = version(resource_of(input.manifest)) if input.manifest else ""
     for key, wanted in input.request.expected.items():
         if wanted != found:
-            yield Finding(rule="precondition-failed", message=f"{key} is not what was seen", resource=key)
+            yield PRECONDITION_FAILED.finding(key, f"{key} is not what was seen")

@@ -32,7 +32,8 @@ from nautes.resources.manifest import resource_of
 from nautes.resources.names import Names
 from nautes.resources.product import CodeRepo, CodeRepoBinding
 from nautes.resources.tree import ProductTree
-from nautes.rules.engine import World, finding
+from nautes.rules.decided import PRODUCT_IN_USE, PRODUCT_SPELLING, PRODUCT_UNKNOWN, REPOSITORY_ID
+from nautes.rules.engine import World
 
 MARKED = "-deletion_scheduled-"  # how GitLab renames what it has still to delete
 CLAIM = ("", "PersistentVolumeClaim")
@@ -141,9 +142,9 @@ class Observer:
         needed = MAINTAINER if request.skip_check else self._to_push(declaration)
         if not request.requester.admin and (not member or member["access_level"] < needed):
             text = f"there is no product {request.product}, or {request.requester.username} may not push to it"
-            yield Finding(rule="product-unknown", message=text)
+            yield PRODUCT_UNKNOWN.finding("", text)
         elif intent.group and intent.group["full_path"] != request.product:
-            yield Finding(rule="product-spelling", message=f"the product is written {intent.group['full_path']}")
+            yield PRODUCT_SPELLING.finding("", f"the product is written {intent.group['full_path']}")
 
     def _to_push(self, declaration: Declaration) -> int:
         """Access level that pushing to the declaration needs."""
@@ -168,7 +169,7 @@ class Observer:
         found += [f"subgroup {each['full_path']}" for each in self._gitlab.pages(f"/groups/{number}/subgroups")]
         others = sorted(each for each in found if MARKED not in each)
         if others:
-            yield finding("product-in-use", product, f"the group still holds {', '.join(others)}")
+            yield PRODUCT_IN_USE.finding(product, f"the group still holds {', '.join(others)}")
 
     # Names
 
@@ -199,7 +200,7 @@ class Observer:
                 continue
             if self._gitlab.project_id(f"{declaration.path}/{each.name}") != number:
                 text = f"{each.key} is not stored under the id of {declaration.path}/{each.name}"
-                yield finding("repository-id", each, text)
+                yield REPOSITORY_ID.finding(each, text)
 
     # Heads
 

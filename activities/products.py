@@ -47,7 +47,8 @@ from nautes.resources.stored import file_changes, product_files, store
 from nautes.resources.tree import FileChange, ProductTree
 from nautes.rules import deletions
 from nautes.rules.acceptance import Pushed, judge
-from nautes.rules.engine import check, finding
+from nautes.rules.decided import PLAN_STALE, REPOSITORY_UNKNOWN
+from nautes.rules.engine import check
 from nautes.rules.frozen import frozen
 
 ATTEMPTS = 5  # at a commit whose head moved in between, before it is left to the next retry
@@ -140,7 +141,7 @@ class ProductActivities:
                     store(each, names)
             except KeyError as error:
                 text = f"{each.key} names the repository {error}, which is not declared"
-                yield finding("repository-unknown", each, text)
+                yield REPOSITORY_UNKNOWN.finding(each, text)
 
     @activity.defn(name="products.commit_files")
     def commit_files(self, input: CommitFilesInput) -> FilesCommitted:
@@ -337,11 +338,7 @@ def _message(intent: Intent, request: ChangeRequest) -> str:
 
 def _stale(plan: Plan, request: ChangeRequest) -> Iterable[Finding]:
     if request.plans and plan.id not in request.plans:
-        yield Finding(
-            rule="plan-stale",
-            message="the world has moved since this was planned: other effects would come of it now",
-            hint="plan again and look at what has changed",
-        )
+        yield PLAN_STALE.finding("", "the world has moved since this was planned: other effects would come of it now")
 
 
 def _plan_id(plan: Plan, effects: list[Effect], request: ChangeRequest) -> str:

@@ -34,6 +34,7 @@ from nautes.resources.findings import Finding
 from nautes.resources.kinds import in_order
 from nautes.resources.manifest import manifest_of
 from nautes.resources.product import Product
+from nautes.rules.decided import PRODUCT_RESERVED
 
 JUST_REMOVED = 2.0  # seconds in which a product whose removal was answered may still seem to be there
 Ended = list[tuple[str, OperationResult | None]]
@@ -133,7 +134,7 @@ async def _authorize(shared: State, rights: Rights, wanted: Wanted) -> set[str]:
 
 def _require_no_tenant(shared: State, path: str) -> None:
     if path == shared.settings.tenant:
-        finding = Finding(rule="product-reserved", message=f"{path} is the tenant's own group")
+        finding = PRODUCT_RESERVED.finding("", f"{path} is the tenant's own group")
         raise Refused("product-reserved", finding.message, findings=[finding])
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from nautes.messages.clusters import Claim, ClusterState, Reservation, Reserve, Reserved, Uses
 from nautes.messages.errors import Conflict
+from nautes.rules.decided import NAMESPACE_TAKEN
 
 
 class Claims:
@@ -116,7 +117,7 @@ class Claims:
         for other in others:
             if other.runtime != claim.runtime and (taken := _clash(claim, other)):
                 text = f"namespace {taken} of cluster {self._cluster} is used by {other.runtime}"
-                raise Conflict("namespace-taken", text)
+                raise Conflict(NAMESPACE_TAKEN.id, text)
 
 
 def _covers(claim: Claim, reserved: Claim) -> bool:

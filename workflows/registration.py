@@ -34,6 +34,8 @@ with workflow.unsafe.imports_passed_through():
     from nautes.messages.vault import ClusterAuth, KubeconfigInput, KubeconfigUndo
     from nautes.planning.steps import Effect, Outcome
     from nautes.resources.findings import Finding
+    from nautes.rules.decided import CLUSTER_HOST_MOVED, CLUSTER_IN_USE, CLUSTER_VIRTUAL_KUBECONFIG
+    from nautes.rules.registry import Rule
     from workflows import effects, progress
     from workflows.commit_comments import comment_on
     from workflows.effects import Undo, perform
@@ -182,15 +184,15 @@ class RegistrationWorkflow:
         wanted = host_of(self._request.manifest)
         if wanted and self._request.kubeconfig:
             text = "the platform makes a virtual cluster and its kubeconfig itself: leave kubeconfig out"
-            raise self._refusal("cluster-virtual-kubeconfig", text, "/spec/kubeconfig")
+            raise self._refusal(CLUSTER_VIRTUAL_KUBECONFIG, text, "/spec/kubeconfig")
         if self._state.manifest and wanted != host_of(self._state.manifest):
             await self._check(probe=False)  # says who uses it, if somebody does
             text = f"cluster {self._name} cannot move to, from or between hosts: remove it and register it anew"
-            raise self._refusal("cluster-host-moved", text, "/spec/hostCluster")
+            raise self._refusal(CLUSTER_HOST_MOVED, text, "/spec/hostCluster")
 
-    def _refusal(self, rule: str, text: str, pointer: str) -> Refused:
-        finding = Finding(rule=rule, message=text, pointer=pointer, resource=f"Cluster/{self._name}")
-        return Refused(rule, text, findings=[finding])
+    def _refusal(self, rule: Rule, text: str, pointer: str) -> Refused:
+        finding = rule.finding(f"Cluster/{self._name}", text, pointer=pointer)
+        return Refused(rule.id, text, findings=[finding])
 
     async def _stand(self, guest: Guest) -> None:
         """The virtual cluster on its host, and its kubeconfig staged as if somebody had brought it."""
@@ -325,12 +327,7 @@ class RegistrationWorkflow:
             return
         text = f"cluster {self._name} is used by"
         found = [
-            Finding(
-                rule="cluster-in-use",
-                message=f"{text} {each}",
-                hint="remove it first",
-                resource=f"Cluster/{self._name}",
-            )
+            CLUSTER_IN_USE.finding(f"Cluster/{self._name}", f"{text} {each}", hint="remove it first")
             for each in users[:USERS_NAMED]
         ]
         raise Refused("cluster-in-use", f"{text} {', '.join(users)}", findings=found)

@@ -16,7 +16,8 @@ from nautes.resources.findings import Finding
 from nautes.resources.product import CodeRepo, CodeRepoBinding, Environment
 from nautes.resources.runtime import DeploymentRuntime, ProjectPipelineRuntime
 from nautes.resources.tree import ProductTree
-from nautes.rules.engine import Runtime, finding
+from nautes.rules.decided import RUNTIME_UNRESOLVED
+from nautes.rules.engine import Runtime
 from nautes.rules.engine import repositories as of_runtime
 
 
@@ -61,7 +62,7 @@ def unresolved(tree: ProductTree, resolved: Container[str]) -> Iterable[Finding]
     for each in runtimes(tree):
         if each.key not in resolved:
             text = f"{each.key} names an environment or repository that is not declared; it stays as it is"
-            yield finding("runtime-unresolved", each, text)
+            yield RUNTIME_UNRESOLVED.finding(each, text)
 
 
 def foreign_uses(tree: ProductTree, declaration: Declaration) -> list[RepositoryUse]:

@@ -16,7 +16,7 @@ from nautes.resources.kinds import in_order
 from nautes.resources.manifest import version
 from nautes.resources.product import CodeRepo, CodeRepoBinding, Product, product_of_group
 from nautes.resources.tree import ProductTree
-from nautes.rules.engine import finding
+from nautes.rules.decided import BINDING_IN_USE_ELSEWHERE, PRECONDITION_FAILED, PRODUCT_IN_USE, PRODUCT_MISSING
 
 
 @dataclass(frozen=True)
@@ -84,15 +84,15 @@ class Intent:
 def existence(intent: Intent) -> Iterable[Finding]:
     """The product must exist, or be declared by the same request; it goes only with all that it holds."""
     if not intent.removes and intent.product is None and not intent.declaration.project_id:
-        yield Finding(
-            rule="product-missing",
-            message=f"product {intent.path} does not exist",
+        yield PRODUCT_MISSING.finding(
+            "",
+            f"product {intent.path} does not exist",
             hint="declare the Product in the same change",
         )
     if intent.removes and intent.product is not None:
         left = sorted(each.key for each in intent.after if each.kind != "Product")
         if left:
-            yield finding("product-in-use", intent.product, f"the product still holds {', '.join(left)}")
+            yield PRODUCT_IN_USE.finding(intent.product, f"the product still holds {', '.join(left)}")
 
 
 def expected(intent: Intent) -> Iterable[Finding]:
@@ -104,7 +104,7 @@ def expected(intent: Intent) -> Iterable[Finding]:
         found = version(known) if known else ""
         if found != wanted:
             text = f"{key} is not there any more" if not found else f"{key} is there already" if not wanted else ""
-            yield Finding(rule="precondition-failed", message=text or f"{key} has changed meanwhile", resource=key)
+            yield PRECONDITION_FAILED.finding(key, text or f"{key} has changed meanwhile")
 
 
 def unopened(intent: Intent) -> Iterable[Finding]:
@@ -121,7 +121,7 @@ def unopened(intent: Intent) -> Iterable[Finding]:
             if isinstance(each, CodeRepo) or each.consumer == use.product
         ]
         if users:
-            yield finding("binding-in-use-elsewhere", each, f"{each.key} is used by {', '.join(sorted(users))}")
+            yield BINDING_IN_USE_ELSEWHERE.finding(each, f"{each.key} is used by {', '.join(sorted(users))}")
 
 
 def outcomes(intent: Intent, effects: Iterable[Effect]) -> Iterable[Outcome]:

@@ -1,8 +1,9 @@
 """What is allowed: one small function per rule; they return findings and never raise.
 
-Importing the package registers every rule: the engine never runs with some of them missing. docs/rules.md lists them all.
+Importing the package registers every rule: none is ever missing when rules run. docs/rules.md lists them all.
 """
 
-from nautes.rules import pipelines, products, removal, rights, runtimes
+from nautes.rules import clusters, decided, gitlab, pipelines, products, removal, rights, runtimes
+from nautes.rules.registry import RULES as ALL
 
-__all__ = ["pipelines", "products", "removal", "rights", "runtimes"]
+__all__ = ["ALL", "clusters", "decided", "gitlab", "pipelines", "products", "removal", "rights", "runtimes"]

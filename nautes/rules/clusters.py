@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -27,25 +28,11 @@ from nautes.rules.catalogue import (
     default_of_original,
     fitting,
 )
+from nautes.rules.registry import REGISTRATION, Rule, of_scope, register
 
-# Every rule about clusters by its id, with what it demands: the hint where nothing better is known.
-RULES: dict[str, str] = {
-    "cluster-name": "give the cluster another name: this one is a file of the layout or a login of Vault",
-    "cluster-host": "a host has clusterType physical and no workerType",
-    "cluster-worker-type": "set workerType to deployment or pipeline",
-    "cluster-host-of-physical": "leave hostCluster empty, or set clusterType to virtual",
-    "cluster-host-unknown": "register the host first and name it in hostCluster",
-    "cluster-node-port": "set vcluster.httpsNodePort, or name the port in apiServer",
-    "cluster-slot": "leave the slot empty, or register a cluster of the category that has it",
-    "cluster-component-unknown": "name a component of the catalogue in its own slot",
-    "cluster-component-missing": "fill the slots that clusters of this category need",
-    "cluster-component-bundle": "install the component yourself: it must be there already",
-    "cluster-property": "additions hold what the component needs: host is a DNS name, ports are numbers up to 65535",
-    "cluster-reserved-namespace": "name namespaces of the cluster's components only",
-    "cluster-resource": "name kind and group of the resources a product may use",
-    "cluster-frozen": "remove the runtimes from the cluster first, or register another cluster",
-}
-ADVISORY = frozenset({"cluster-component-bundle"})
+SCOPE = "cluster"
+TESTS = "tests/unit/rules/test_cluster_rules.py"
+
 FROZEN = ("cluster_kind", "cluster_type", "usage", "worker_type", "host_cluster")
 TAKEN = ("kustomization", "approle", "token")  # a file beside the clusters' own, and auth mounts that Vault has anyway
 HOST_NAME = r"[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?)*"
@@ -106,62 +93,168 @@ def _category(cluster: Cluster) -> tuple[str, str, str]:
     return cluster.usage, cluster.cluster_type, cluster.worker_type
 
 
+@dataclass(frozen=True)
+class Registering:
+    """What rules about clusters may look at: the cluster as it shall be and as it is, the others, and who uses it (sorted)."""
+
+    cluster: Cluster
+    before: Cluster | None = None
+    others: Mapping[str, Cluster] = field(default_factory=dict)
+    users: tuple[str, ...] = ()
+
+    @property
+    def slots(self) -> Mapping[str, Component]:
+        """The components by slot."""
+        return self.cluster.components_list.filled()
+
+
+Wrong = Iterable[tuple[str, str, str]]  # message, pointer, hint ("": what the rule demands)
+Check = Callable[[Registering], Wrong]
+
+
+def rule(id_: str, demand: str, *, advisory: bool = False) -> Callable[[Check], Check]:
+    """Register a rule about clusters."""
+
+    def add(check: Check) -> Check:
+        register(Rule(id_, ("Cluster",), demand, REGISTRATION, TESTS, check, advisory, scope=SCOPE))
+        return check
+
+    return add
+
+
 def check(
     cluster: Cluster, before: Cluster | None, others: Mapping[str, Cluster], users: Iterable[str]
 ) -> list[Finding]:
     """Every finding that refuses a cluster as it shall be. `users` are the runtimes that have claimed something of it."""
-    found = [
-        *_shape(cluster, others),
-        *_virtual(cluster, others),
-        *_slots(cluster),
-        *_components(cluster),
-        *_allowed(cluster),
-    ]
-    if before is not None:
-        found += _frozen(cluster, before, sorted(users))
-    return found
+    return _findings(Registering(cluster, before, others, tuple(sorted(users))), advisory=False)
 
 
 def warnings(cluster: Cluster) -> list[Finding]:
     """What its owner should know and what refuses nothing: the components that this build does not install."""
+    return _findings(Registering(cluster), advisory=True)
+
+
+def _findings(case: Registering, *, advisory: bool) -> list[Finding]:
     return [
-        _finding(
-            "cluster-component-bundle",
-            cluster,
-            f"this build does not install {each.name}; it must be there already",
-            f"/spec/componentsList/{slot}",
-        )
-        for slot, each in cluster.components_list.filled().items()
-        if (known := BY_NAME.get(each.name)) and known.slot == slot and not known.bundled
+        each.finding(case.cluster, message, pointer=pointer, hint=hint)
+        for each in of_scope(SCOPE)
+        if each.advisory is advisory and each.check is not None
+        for message, pointer, hint in each.check(case)
     ]
 
 
-def _finding(rule: str, cluster: Cluster, message: str, pointer: str = "", hint: str = "") -> Finding:
-    return Finding(rule=rule, message=message, pointer=pointer, hint=hint or RULES[rule], resource=cluster.key)
+@rule("cluster-name", "give the cluster another name: this one is a file of the layout or a login of Vault")
+def name(case: Registering) -> Wrong:
+    if case.cluster.name in TAKEN:
+        yield f"a cluster cannot be named {case.cluster.name}", "/spec/name", ""
 
 
-def _shape(cluster: Cluster, others: Mapping[str, Cluster]) -> Iterable[Finding]:
-    if cluster.name in TAKEN:
-        yield _finding("cluster-name", cluster, f"a cluster cannot be named {cluster.name}", "/spec/name")
+@rule("cluster-host", "a host has clusterType physical and no workerType")
+def host(case: Registering) -> Wrong:
+    cluster = case.cluster
     if cluster.usage == "host" and (cluster.cluster_type != "physical" or cluster.worker_type):
-        yield _finding("cluster-host", cluster, "a host is physical and has no worker type", "/spec/usage")
-    if cluster.usage == "worker" and not cluster.worker_type:
-        yield _finding("cluster-worker-type", cluster, "a worker needs a workerType", "/spec/workerType")
-    if cluster.cluster_type == "physical" and cluster.host_cluster:
-        yield _finding("cluster-host-of-physical", cluster, "a physical cluster has no host", "/spec/hostCluster")
+        yield "a host is physical and has no worker type", "/spec/usage", ""
 
 
-def _virtual(cluster: Cluster, others: Mapping[str, Cluster]) -> Iterable[Finding]:
-    if cluster.cluster_type != "virtual":
-        return
-    host = others.get(cluster.host_cluster)
-    if host is None or host.usage != "host":
+@rule("cluster-worker-type", "set workerType to deployment or pipeline")
+def worker_type(case: Registering) -> Wrong:
+    if case.cluster.usage == "worker" and not case.cluster.worker_type:
+        yield "a worker needs a workerType", "/spec/workerType", ""
+
+
+@rule("cluster-host-of-physical", "leave hostCluster empty, or set clusterType to virtual")
+def host_of_physical(case: Registering) -> Wrong:
+    if case.cluster.cluster_type == "physical" and case.cluster.host_cluster:
+        yield "a physical cluster has no host", "/spec/hostCluster", ""
+
+
+@rule("cluster-host-unknown", "register the host first and name it in hostCluster")
+def host_unknown(case: Registering) -> Wrong:
+    cluster = case.cluster
+    host = case.others.get(cluster.host_cluster)
+    if cluster.cluster_type == "virtual" and (host is None or host.usage != "host"):
         text = f"a virtual cluster needs a registered host; {cluster.host_cluster or '(none)'} is not one"
-        yield _finding("cluster-host-unknown", cluster, text, "/spec/hostCluster")
+        yield text, "/spec/hostCluster", ""
+
+
+@rule("cluster-node-port", "set vcluster.httpsNodePort, or name the port in apiServer")
+def node_port(case: Registering) -> Wrong:
+    cluster = case.cluster
     port = cluster.vcluster.https_node_port if cluster.vcluster else ""
-    if not _is_port(port):
+    if cluster.cluster_type == "virtual" and not _is_port(port):
         text = f"{shortened(port)} is no port" if port else "a virtual cluster needs a port on its host"
-        yield _finding("cluster-node-port", cluster, text, "/spec/vcluster/httpsNodePort")
+        yield text, "/spec/vcluster/httpsNodePort", ""
+
+
+@rule("cluster-slot", "leave the slot empty, or register a cluster of the category that has it")
+def slot_of_category(case: Registering) -> Wrong:
+    category = _category(case.cluster)
+    for slot in case.slots:
+        if category in COMPLETE and slot not in (*COMPLETE[category], *OPTIONAL):
+            text = f"a cluster of this category ({' '.join(filter(None, category))}) has no {slot}"
+            yield text, f"/spec/componentsList/{slot}", ""
+
+
+@rule("cluster-component-missing", "fill the slots that clusters of this category need")
+def component_missing(case: Registering) -> Wrong:
+    for slot in needed(case.cluster):
+        if slot not in case.slots:
+            yield f"{slot} must be filled", "/spec/componentsList", ""
+
+
+@rule("cluster-component-unknown", "name a component of the catalogue in its own slot")
+def component_unknown(case: Registering) -> Wrong:
+    for slot, component in case.slots.items():
+        known = BY_NAME.get(component.name)
+        if known is None or known.slot != slot:
+            text, hint = f"{component.name} is no component for {slot}", f"available: {', '.join(fitting(slot))}"
+            yield text, f"/spec/componentsList/{slot}", hint
+
+
+@rule("cluster-property", "additions hold what the component needs: host is a DNS name, ports are numbers up to 65535")
+def component_property(case: Registering) -> Wrong:
+    for slot, component in case.slots.items():
+        known = BY_NAME.get(component.name)
+        for each in known.properties if known and known.slot == slot else ():
+            value = (component.additions or {}).get(each.name, "")
+            if not (_is_host(value) if each.holds == HOST else _is_port(value)):
+                text = f"{each.name} of {component.name} must be a {each.holds}, not {shortened(value)}"
+                yield text, f"/spec/componentsList/{slot}/additions/{each.name}", ""
+
+
+@rule("cluster-reserved-namespace", "name namespaces of the cluster's components only")
+def reserved_namespace(case: Registering) -> Wrong:
+    namespaces = {each.namespace for each in case.slots.values()}
+    for name in case.cluster.reserved_namespaces_allowed_products or {}:
+        if name not in namespaces:
+            text = f"{name} is not the namespace of a component of this cluster"
+            yield text, "/spec/reservedNamespacesAllowedProducts", ""
+
+
+@rule("cluster-resource", "name kind and group of the resources a product may use")
+def resource(case: Registering) -> Wrong:
+    for product, resources in (case.cluster.product_allowed_cluster_resources or {}).items():
+        for each in resources:
+            if not each.group:
+                text = f"{each.kind} for {product} needs a group; cluster-wide kinds of the core group cannot be opened"
+                yield text, "/spec/productAllowedClusterResources", ""
+
+
+@rule("cluster-frozen", "remove the runtimes from the cluster first, or register another cluster")
+def frozen(case: Registering) -> Wrong:
+    for field_ in FROZEN if case.before and case.users else ():
+        if getattr(case.cluster, field_) != getattr(case.before, field_):
+            text = f"{to_camel(field_)} may not change while the cluster is used by {', '.join(case.users)}"
+            yield text, f"/spec/{to_camel(field_)}", ""
+
+
+@rule("cluster-component-bundle", "install the component yourself: it must be there already", advisory=True)
+def component_bundle(case: Registering) -> Wrong:
+    for slot, each in case.slots.items():
+        known = BY_NAME.get(each.name)
+        if known and known.slot == slot and not known.bundled:
+            text = f"this build does not install {each.name}; it must be there already"
+            yield text, f"/spec/componentsList/{slot}", ""
 
 
 def _is_port(text: str) -> bool:
@@ -170,49 +263,3 @@ def _is_port(text: str) -> bool:
 
 def _is_host(text: str) -> bool:
     return len(text) <= 253 and re.fullmatch(HOST_NAME, text) is not None
-
-
-def _slots(cluster: Cluster) -> Iterable[Finding]:
-    slots, category = cluster.components_list.filled(), _category(cluster)
-    for slot in slots:
-        if category in COMPLETE and slot not in (*COMPLETE[category], *OPTIONAL):
-            text = f"a cluster of this category ({' '.join(filter(None, category))}) has no {slot}"
-            yield _finding("cluster-slot", cluster, text, f"/spec/componentsList/{slot}")
-    for slot in needed(cluster):
-        if slot not in slots:
-            yield _finding("cluster-component-missing", cluster, f"{slot} must be filled", "/spec/componentsList")
-
-
-def _components(cluster: Cluster) -> Iterable[Finding]:
-    for slot, component in cluster.components_list.filled().items():
-        pointer = f"/spec/componentsList/{slot}"
-        known = BY_NAME.get(component.name)
-        if known is None or known.slot != slot:
-            text, hint = f"{component.name} is no component for {slot}", f"available: {', '.join(fitting(slot))}"
-            yield _finding("cluster-component-unknown", cluster, text, pointer, hint)
-            continue
-        for each in known.properties:
-            value = (component.additions or {}).get(each.name, "")
-            if not (_is_host(value) if each.holds == HOST else _is_port(value)):
-                text = f"{each.name} of {component.name} must be a {each.holds}, not {shortened(value)}"
-                yield _finding("cluster-property", cluster, text, f"{pointer}/additions/{each.name}")
-
-
-def _allowed(cluster: Cluster) -> Iterable[Finding]:
-    namespaces = {each.namespace for each in cluster.components_list.filled().values()}
-    for name in cluster.reserved_namespaces_allowed_products or {}:
-        if name not in namespaces:
-            text = f"{name} is not the namespace of a component of this cluster"
-            yield _finding("cluster-reserved-namespace", cluster, text, "/spec/reservedNamespacesAllowedProducts")
-    for product, resources in (cluster.product_allowed_cluster_resources or {}).items():
-        for each in resources:
-            if not each.group:
-                text = f"{each.kind} for {product} needs a group; cluster-wide kinds of the core group cannot be opened"
-                yield _finding("cluster-resource", cluster, text, "/spec/productAllowedClusterResources")
-
-
-def _frozen(cluster: Cluster, before: Cluster, users: list[str]) -> Iterable[Finding]:
-    for field in FROZEN:
-        if users and getattr(cluster, field) != getattr(before, field):
-            text = f"{to_camel(field)} may not change while the cluster is used by {', '.join(users)}"
-            yield _finding("cluster-frozen", cluster, text, f"/spec/{to_camel(field)}")

@@ -14,6 +14,7 @@ from nautes.resources.findings import Finding
 from nautes.resources.product import Environment
 from nautes.resources.runtime import DeploymentRuntime, ProjectPipelineRuntime
 from nautes.resources.tree import ProductTree
+from nautes.rules.decided import DELETIONS_UNCONFIRMED
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,9 @@ def check(
         return []
     reason = f"{confirmed} were confirmed" if confirmed is not None else f"this has to be confirmed because {why}"
     return [
-        Finding(
-            rule="deletions-unconfirmed",
-            message=f"{number} resource{'s' * (number != 1)} would be deleted; {reason}",
+        DELETIONS_UNCONFIRMED.finding(
+            "",
+            f"{number} resource{'s' * (number != 1)} would be deleted; {reason}",
             hint=f"repeat the number: --confirm-deletions {number}",
         )
     ]

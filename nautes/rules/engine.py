@@ -18,6 +18,10 @@ from nautes.resources.product import CodeRepo, CodeRepoBinding, Environment
 from nautes.resources.runtime import DeploymentRuntime, ProjectPipelineRuntime
 from nautes.resources.tree import ProductTree
 from nautes.rules.hooks import HOOKS, HookEntry
+from nautes.rules.registry import CHANGE_AND_PUSH, RULES, Rule, of_scope, register
+
+PRODUCT = "product"
+PRODUCT_TESTS, PIPELINE_TESTS = "tests/unit/rules/cases.py", "tests/unit/rules/cases_of_pipelines.py"
 
 Kind = TypeVar("Kind", bound=Resource)
 Check = Callable[[Any, "World"], Iterable[Finding]]
@@ -61,18 +65,6 @@ class World:
 
 
 @dataclass(frozen=True)
-class Rule:
-    """One rule: `kinds` it looks at, and one line of what it demands. `removal`: it looks at what a change removes."""
-
-    id: str
-    kinds: tuple[type[Resource], ...]
-    summary: str
-    check: Check
-    advisory: bool = False
-    removal: bool = False
-
-
-@dataclass(frozen=True)
 class Report:
     """`new` findings come with the change and refuse it; `already` were there before; `warnings` refuses nothing."""
 
@@ -81,32 +73,29 @@ class Report:
     warnings: list[Finding] = field(default_factory=list)
 
 
-RULES: dict[str, Rule] = {}
-
-
 def rule(
     id_: str, *kinds: type[Resource], summary: str, advisory: bool = False, removal: bool = False
 ) -> Callable[[Check], Check]:
-    """Register a rule."""
+    """Register a rule about one resource of a product."""
 
-    def register(check: Check) -> Check:
-        RULES[id_] = Rule(id_, kinds, summary, check, advisory, removal)
+    def add(check: Check) -> Check:
+        tests = PIPELINE_TESTS if check.__module__.endswith(".pipelines") else PRODUCT_TESTS
+        names = tuple(each.kind for each in kinds)
+        register(Rule(id_, names, summary, CHANGE_AND_PUSH, tests, check, advisory, removal, scope=PRODUCT))
         return check
 
-    return register
+    return add
 
 
 def finding(rule_id: str, resource: Resource, message: str, *, pointer: str = "", hint: str = "") -> Finding:
-    """A finding about one resource; where nothing better is known, the hint is what the rule demands."""
-    known = RULES.get(rule_id)
-    hint = hint or (known.summary if known else "")
-    return Finding(rule=rule_id, message=message, pointer=pointer, hint=hint, resource=resource.key)
+    """A finding of a registered rule about one resource."""
+    return RULES[rule_id].finding(resource, message, pointer=pointer, hint=hint)
 
 
 def check(changed: Iterable[str], before: World, after: World) -> Report:
     """Run the rules on the changed keys and on what refers to them; split new findings from old ones.
 
-    Warnings is given about what was changed only.
+    Warnings are given about what was changed only.
     """
     keys = set(changed)
     touched = affected(keys, before.tree, after.tree)
@@ -130,9 +119,9 @@ def findings(world: World, keys: Iterable[str]) -> list[Finding]:
     found: list[Finding] = []
     for key in sorted(keys):
         resource = world.tree.resources.get(key) or world.removed.get(key)
-        for each in RULES.values():
-            if isinstance(resource, each.kinds) and each.removal == (key not in world.tree.resources):
-                found += each.check(resource, world)
+        for each in of_scope(PRODUCT):
+            if resource and resource.kind in each.kinds and each.removal == (key not in world.tree.resources):
+                found += each.check(resource, world) if each.check else []
     return found
 
 

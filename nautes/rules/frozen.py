@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from nautes.resources.base import Resource
 from nautes.resources.product import CodeRepoBinding, Environment
 from nautes.resources.runtime import DeploymentRuntime, ProjectPipelineRuntime
-from nautes.rules.engine import Findings, Runtime, World, finding
+from nautes.rules.decided import FROZEN
+from nautes.rules.engine import Findings, Runtime, World
 
 FROZEN_HINT = "remove it and declare it anew under another name, or keep what it was"
 
@@ -18,7 +19,7 @@ FROZEN_HINT = "remove it and declare it anew under another name, or keep what it
 def frozen(old: Resource, new: Resource, world: World) -> Findings:
     """Findings about what `new` changes although it may not; `world` is the one before the change."""
     return [
-        finding("frozen", new, f"{field} may not change{why}", pointer=f"/spec/{pointer}", hint=FROZEN_HINT)
+        FROZEN.finding(new, f"{field} may not change{why}", pointer=f"/spec/{pointer}", hint=FROZEN_HINT)
         for field, pointer, why in _changed(old, new, world)
     ]
 

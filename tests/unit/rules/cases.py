@@ -46,8 +46,63 @@ def foreign(repository: str, projects: Sequence[str]) -> Any:
     return deployment(manifestSource=source, projectsRef=list(projects))
 
 
+def called(path: str, **gitlab: Any) -> Any:
+    """A repository with these settings in GitLab."""
+    return repository(path, git={"gitlab": {"path": path, **gitlab}})
+
+
+def grouped(of: str = "group/shop", **gitlab: Any) -> object:
+    return resource("Product", of, git={"gitlab": gitlab})
+
+
 CASES: dict[str, list[Case]] = {
     **cases_of_pipelines.CASES,
+    "gitlab-path": [
+        *(
+            Case([called(wrong)], [called("a-b.c_d")], f"CodeRepo/{wrong}", says)
+            for wrong, says in (
+                ("a--b", "single"),
+                ("_a", "must consist"),
+                ("a-", "must consist"),
+                ("refs", "is reserved"),
+                ("new", "is reserved"),
+            )
+        ),
+        *(
+            Case([grouped(wrong)], [grouped("gr/shop")], f"Product/{wrong}", says)
+            for wrong, says in (("x", "1 characters"), ("v2x/tree", "is reserved"), ("s", "is reserved"))
+        ),
+    ],
+    "gitlab-name": [
+        *(
+            Case([called("deploy", name=wrong)], [called("deploy", name="Täst – 1.0 + 🚀_x")], "CodeRepo/deploy", says)
+            for wrong, says in (
+                ("<x>", "begin"),
+                ("a & b", "'&'"),
+                ("a/b", "'/'"),
+                ("it's", "may not"),
+                ("x" * 256, "256"),
+            )
+        ),
+        Case([grouped(name="a+b")], [grouped(name="Shop (old)")], "Product/group/shop", "'+'"),
+    ],
+    "gitlab-name-taken": [
+        Case(
+            [called("deploy", name="Same Name"), called("late", name="Same Name")],
+            [called("deploy", name="Same Name"), called("late", name="same name")],
+            "CodeRepo/late",
+            "CodeRepo/deploy already",
+        )
+    ],
+    "gitlab-description": [
+        Case(
+            [called("deploy", description="x" * 256)],
+            [called("deploy", description="x" * 255)],
+            "CodeRepo/deploy",
+            "256",
+        ),
+        Case([grouped(description="x" * 600)], [grouped(description="x")], "Product/group/shop", "600"),
+    ],
     "reference-unknown": [
         Case(
             [deployment(destination={"environment": "moon"})],

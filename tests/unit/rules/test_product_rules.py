@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 import nautes.rules.products
 from nautes.resources.findings import Finding
 from nautes.resources.tree import ProductTree
-from nautes.rules.engine import RULES, World, affected, check, findings, references
+from nautes.rules.engine import PRODUCT, World, affected, check, findings, references
+from nautes.rules.registry import of_scope
 from tests.unit.rules.cases import CASES
 from tests.unit.rules.shop import (
     GOOD,
@@ -26,6 +27,7 @@ from tests.unit.rules.shop import (
     resource,
 )
 
+RULES = {each.id: each for each in of_scope(PRODUCT)}
 FLAT = [
     pytest.param(rule, case, id=f"{rule}-{number}") for rule, all_ in CASES.items() for number, case in enumerate(all_)
 ]
@@ -44,7 +46,7 @@ def test_every_rule_has_cases_and_ids_do_not_change() -> None:
     assert nautes.rules.products.__doc__
     for id_, rule in RULES.items():
         assert rule.id == id_
-        assert rule.summary
+        assert rule.demand
         assert rule.kinds
 
 
