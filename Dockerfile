@@ -1,5 +1,5 @@
 # One image for the API and the worker. Build: docker compose build. What is installed is what requirements.lock pins by hash;
-# what builds our own wheel stays in the stage that builds it.
+# what builds our own wheels stays in the stage that builds it.
 FROM python:3.11.15-slim-trixie AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
@@ -12,9 +12,10 @@ COPY nautes ./nautes
 COPY activities ./activities
 COPY workflows ./workflows
 COPY api ./api
-COPY sandbox ./sandbox
 COPY catalog ./catalog
-RUN /opt/build/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
+COPY deploy/release.py ./deploy/release.py
+COPY deploy/server ./deploy/server
+RUN /opt/build/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . ./deploy/server \
  && /opt/nautes/bin/python -m pip install --no-deps /wheels/*.whl
 
 FROM python:3.11.15-slim-trixie

@@ -7,7 +7,7 @@ LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotat
 BENCHES := bench/converge.py bench/push.py bench/lists.py bench/webhooks.py bench/initialize.py bench/many.py
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup demo up down test check fault bench lock clean
+.PHONY: help setup demo up down test check fault bench wheels trial lock clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -45,11 +45,18 @@ fault: setup ## fail every call of the main process: before, after, and with the
 bench: setup ## measure everything, whatever is not held; needs KUBEBUILDER_ASSETS
 	@ended=0; for each in $(BENCHES); do $(BIN)/python $$each || ended=1; done; exit $$ended
 
+wheels: setup ## build the three distributions into dist
+	rm -rf dist
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist . ./deploy/server ./sandbox
+
+trial: wheels ## install the wheels into empty environments, elsewhere, and use them; ends with the demonstration
+	$(BIN)/python tests/trial.py dist
+
 lock: setup ## pin all dependencies anew
 	$(BIN)/python -m pip install --quiet uv
 	$(LOCK) pyproject.toml --extra dev --group build -o requirements-dev.lock
-	$(LOCK) pyproject.toml -c requirements-dev.lock -o requirements.lock
+	$(LOCK) pyproject.toml --extra server -c requirements-dev.lock -o requirements.lock
 	$(LOCK) --group build -c requirements-dev.lock -o requirements-build.lock
 
-clean: ## forget the virtual environment and the sandbox
-	rm -rf $(VENV) .sandbox
+clean: ## forget the virtual environment, the sandbox and the wheels
+	rm -rf $(VENV) .sandbox dist

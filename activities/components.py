@@ -5,7 +5,7 @@ Called by the registration workflow. A bundle is a directory of plain manifests 
 
 from __future__ import annotations
 
-from importlib import resources as packaged
+from pathlib import Path
 
 from temporalio import activity
 
@@ -18,6 +18,8 @@ from nautes.messages.convergence import ConvergeInput, HealthInput, OwnedInput, 
 from nautes.messages.errors import Refused, Unavailable
 
 HEALTHY_WITHIN = 300.0  # seconds until a component has to be healthy
+_PACKAGED = Path(__file__).with_name("catalog")  # in a wheel; in a checkout it is a folder of the repository
+CATALOG = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).resolve().parents[1] / "catalog"
 HOME = "nautes"  # namespace of the platform in a cluster: inventories of components live there
 
 
@@ -81,11 +83,10 @@ def owner(component: str) -> str:
 
 def bundled(component: str) -> bool:
     """Whether this build has what is needed to install a component: a directory of its name in the catalog."""
-    return packaged.files("catalog").joinpath(component).is_dir()
+    return (CATALOG / component).is_dir()
 
 
 def bundle(component: str) -> list[Object]:
     """The objects of a component that has a bundle."""
-    directory = packaged.files("catalog").joinpath(component)
-    files = [(each.name, each.read_bytes()) for each in directory.iterdir() if each.name.endswith(".yaml")]
-    return [item for file in sorted(files) for item in parse([file]).objects]
+    files = sorted((CATALOG / component).glob("*.yaml"))
+    return [item for file in files for item in parse([(file.name, file.read_bytes())]).objects]

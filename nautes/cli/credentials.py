@@ -75,9 +75,11 @@ def last_server() -> str:
 
 
 def _keyring() -> KeyringBackend | None:
-    """The keyring, None where the system has none that keeps secrets."""
-    import keyring
-
+    """The keyring, None where the system has none that keeps secrets, or where its library is not installed."""
+    try:
+        import keyring
+    except ImportError:  # comes with the extra `keyring`
+        return None
     found = keyring.get_keyring()
     return found if found.priority >= REAL else None
 

@@ -37,14 +37,14 @@ class Row:
 
 
 def play(directory: Path, *, keep: bool) -> int:
-    """Carry out the main process; the exit code says whether every step held."""
+    """Carry out the main process; the exit code is 0 when every step succeeded."""
     world = World(directory)
     scenario = Scenario(world, say=_quiet)
     rows: list[Row] = []
     try:
         _play(world, scenario, rows, keep)
     except (StepFailedError, ServiceError) as error:
-        console.print(f"[red]did not hold:[/red] {error}", highlight=False)
+        console.print(f"[red]failed:[/red] {error}", highlight=False)
         console.print(f"logs: {directory}", highlight=False)
         return 1
     finally:
@@ -92,7 +92,7 @@ def _timed(world: World, title: str, step: Callable[[], object]) -> Row:
     seconds = time.monotonic() - began
     after = world.calls()
     counted = {each: after[each] - before.get(each, 0) for each in after}
-    console.print(f"  held, {seconds:.1f} s", highlight=False)
+    console.print(f"  ok, {seconds:.1f} s", highlight=False)
     return Row(title, seconds, counted)
 
 

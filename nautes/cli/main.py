@@ -14,7 +14,7 @@ import typer
 
 from nautes.cli import changes, login, operations, options, reading, show
 from nautes.cli.client import USAGE, Api, CommandError
-from nautes.cli.sandbox import sandbox
+from nautes.cli.sandbox import require_sandbox, sandbox
 from nautes.cli.target import SANDBOX
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, help="Nautes on Temporal", pretty_exceptions_enable=False)
@@ -44,6 +44,7 @@ def demo(
     directory: Annotated[Path, typer.Option(help="Where the sandbox lives.")] = SANDBOX,
 ) -> None:
     """Carry out the main process on embedded servers and say how it went."""
+    require_sandbox()
     from nautes.cli.demo import play  # brings the servers' modules, which no other command needs
 
     raise typer.Exit(play(directory, keep=keep))

@@ -1,14 +1,18 @@
-"""`nautes sandbox up|down|status|reset|logs`: the embedded world of the current directory."""
+"""`nautes sandbox up|down|status|reset|logs`: the embedded world of the current directory.
+
+This module and demo.py are all of the command that knows the distribution `nautes-sandbox`; without it they say what to install.
+"""
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nautes.cli import show
-from nautes.cli.client import CommandError
+from nautes.cli.client import USAGE, CommandError
 from nautes.cli.target import SANDBOX
 
 if TYPE_CHECKING:
@@ -18,7 +22,14 @@ sandbox = typer.Typer(no_args_is_help=True)
 Directory = Annotated[Path, typer.Option(help="Where the sandbox lives.")]
 
 
+def require_sandbox() -> None:
+    """Raise `CommandError` where the embedded world is not installed."""
+    if find_spec("nautes_sandbox") is None:
+        raise CommandError("the embedded servers are not installed: pip install nautes-sandbox", USAGE)
+
+
 def _world(directory: Path, kubernetes: str = "auto") -> World:
+    require_sandbox()
     from nautes_sandbox.world import World  # takes a second to load: only these commands need it
 
     return World(directory, kubernetes=kubernetes)
@@ -30,9 +41,9 @@ def up(
     kubernetes: Annotated[str, typer.Option(help="auto, real or stand-in.")] = "auto",
 ) -> None:
     """Start what is not running. Twice changes nothing."""
+    world = _world(directory, kubernetes)
     from nautes_sandbox.process import ServiceError
 
-    world = _world(directory, kubernetes)
     try:
         world.up(lambda name, state: show.out.print(f"{name}: {state}"))
     except (ServiceError, FileNotFoundError) as error:

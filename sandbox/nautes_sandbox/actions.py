@@ -28,7 +28,7 @@ EMAIL = "{name}@example.invalid"
 
 
 class StepFailedError(Exception):
-    """A step of the main process did not hold; the message says what was expected and what was seen."""
+    """A step of the main process failed; the message says what was expected and what was seen."""
 
 
 @dataclass

@@ -14,11 +14,9 @@ import threading
 import time
 from pathlib import Path
 
-from nautes.clients.kubernetes import Cluster, Kind
-from nautes.convergence.objects import Object
-from nautes.messages.errors import Conflict, NautesError, NotFound
+from nautes_sandbox.kubernetes.client import Client, Kind, NotFound, Object, RequestError
 from nautes_sandbox.process import Service
-from nautes_sandbox.watching import client, follow_all
+from nautes_sandbox.watching import follow_all
 
 NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
 ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts", namespaced=True)
@@ -39,7 +37,7 @@ def service(name: str, kubeconfig: Path) -> Service:
 class Controllers:
     """`ca` is the certificate authority of the API server, as PEM."""
 
-    def __init__(self, cluster: Cluster, ca: bytes) -> None:
+    def __init__(self, cluster: Client, ca: bytes) -> None:
         self._cluster = cluster
         self._ca = ca
         self._ending: set[str] = set()
@@ -76,25 +74,20 @@ class Controllers:
             if self._left(name):
                 return False
             emptied = {**live, "spec": {**live["spec"], "finalizers": []}}
-            self._cluster.call("PUT", f"{NAMESPACE.path('', name)}/finalize", body=emptied)
+            self._cluster.call("PUT", f"{NAMESPACE.path('', name)}/finalize", emptied)
         except NotFound:
             return True
-        except NautesError as error:
+        except RequestError as error:
             logging.info("namespace %s: %s", name, error)
         return False
 
     def _left(self, namespace: str) -> int:
         """Delete everything in a namespace; how much there was."""
-        self._cluster.forget()  # definitions come and go
-        kinds = [each for each in self._cluster.every() if each.namespaced]
+        kinds = [each for each in self._cluster.kinds() if each.namespaced]  # anew each time: definitions come and go
         found = [(kind, item) for kind in kinds for item in self._cluster.list(kind, namespace=namespace).items]
-        now = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background", "gracePeriodSeconds": 0}
         for kind, item in found:
             if not item["metadata"].get("deletionTimestamp"):
-                try:
-                    self._cluster.call("DELETE", kind.path(namespace, item["metadata"]["name"]), body=now)
-                except (NotFound, Conflict):
-                    continue
+                self._cluster.delete(kind, namespace, item["metadata"]["name"])
         return len(found)
 
     # Tokens
@@ -106,16 +99,15 @@ class Controllers:
             return
         namespace, account = meta["namespace"], (meta.get("annotations") or {}).get(OF_ACCOUNT, "")
         wanted = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
-        order = {**wanted, "spec": {"expirationSeconds": LIFETIME}}
+        request = {**wanted, "spec": {"expirationSeconds": LIFETIME}}
         try:
-            token = self._cluster.create(f"{ACCOUNT.path(namespace, account)}/token", order)["status"]["token"]
+            token = self._cluster.create(f"{ACCOUNT.path(namespace, account)}/token", request)["status"]["token"]
         except NotFound:
             self._cluster.delete(SECRET, namespace, meta["name"], uid=meta["uid"])
             return
         values = {"token": token.encode(), "namespace": namespace.encode(), "ca.crt": self._ca}
         data = {name: base64.b64encode(value).decode() for name, value in values.items()}
-        path = SECRET.path(namespace, meta["name"])
-        self._cluster.call("PATCH", path, body={"data": data}, content_type="application/merge-patch+json")
+        self._cluster.patch(SECRET.path(namespace, meta["name"]), {"data": data})
 
 
 def main() -> None:
@@ -124,7 +116,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m nautes_sandbox.controllers")
     parser.add_argument("--kubeconfig", type=Path, required=True)
     given = parser.parse_args()
-    cluster = client(given.kubeconfig)
+    cluster = Client(given.kubeconfig)
     played = Controllers(cluster, given.kubeconfig.with_name("ca.crt").read_bytes())
     follow_all(cluster, [(NAMESPACE, played.namespace), (SECRET, played.secret)])
 

@@ -14,10 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nautes.clients.kubernetes import Cluster, Kind
-from nautes.convergence.objects import Object
+from nautes_sandbox.kubernetes.client import Client, Kind, Object
 from nautes_sandbox.process import Service
-from nautes_sandbox.watching import client, follow_all
+from nautes_sandbox.watching import follow_all
 
 POD = Kind("v1", "Pod", "pods", namespaced=True)
 DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments", namespaced=True)
@@ -38,7 +37,7 @@ def service(name: str, kubeconfig: Path, *, controllers: bool) -> Service:
 class Node:
     """Writes status only, and only where it is not yet what it would write."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Client) -> None:
         self._cluster = cluster
 
     def pod(self, pod: Object) -> None:
@@ -123,7 +122,7 @@ class Node:
 
     def _write(self, kind: Kind, item: Object, status: dict[str, Any]) -> None:
         path = kind.path(item["metadata"]["namespace"], item["metadata"]["name"]) + "/status"
-        self._cluster.call("PATCH", path, body={"status": status}, content_type="application/merge-patch+json")
+        self._cluster.patch(path, {"status": status})
 
 
 def pod_status(pod: Object) -> dict[str, Any]:
@@ -185,7 +184,7 @@ def main() -> None:
     parser.add_argument("--kubeconfig", type=Path, required=True)
     parser.add_argument("--controllers", action="store_true", help="play workloads too: there is no controller manager")
     given = parser.parse_args()
-    cluster = client(given.kubeconfig)
+    cluster = Client(given.kubeconfig)
     node = Node(cluster)
     plays: list[tuple[Kind, Callable[[Object], None]]] = [(POD, node.pod)]
     if given.controllers:

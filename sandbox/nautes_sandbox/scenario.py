@@ -1,6 +1,6 @@
 """The main process as a person would carry it out: through the public API, the command line and plain Git.
 
-One class with one method per step; each raises `StepFailedError` when the step did not hold. Used by `nautes demo`, by the
+One class with one method per step; each raises `StepFailedError` when the step failed. Used by `nautes demo`, by the
 integration tests and by the fault suite, so that all three speak of the same path.
 """
 
@@ -21,7 +21,8 @@ from nautes_sandbox.actions import Actions, StepFailedError, quoted
 
 __all__ = ["Scenario", "StepFailedError"]
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+_PACKAGED = Path(__file__).with_name("examples")  # in a wheel; in a checkout they are a folder of the repository
+EXAMPLES = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).resolve().parents[2] / "examples"
 
 
 @dataclass

@@ -23,11 +23,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nautes.clients.kubernetes import Cluster, Kind
-from nautes.convergence.objects import Object
-from nautes.messages.errors import Conflict, NautesError, NotFound
+from nautes_sandbox.kubernetes.client import Client, Conflict, Kind, NotFound, Object, RequestError
 from nautes_sandbox.process import Service
-from nautes_sandbox.watching import client, follow
+from nautes_sandbox.watching import follow
 
 RUN = Kind("tekton.dev/v1", "PipelineRun", "pipelineruns", namespaced=True)
 TASK = Kind("tekton.dev/v1", "TaskRun", "taskruns", namespaced=True)
@@ -55,7 +53,7 @@ class RunError(Exception):
 class Executor:
     """One per cluster. A run it had begun before it was restarted is failed, never run twice."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Client) -> None:
         self._cluster = cluster
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="run")
         self._mine: dict[str, threading.Event] = {}
@@ -87,7 +85,7 @@ class Executor:
             self._finish(item, "False", error.reason, str(error))
         except NotFound:
             logging.info("%s was deleted", item["metadata"]["name"])
-        except NautesError as error:
+        except RequestError as error:
             logging.warning("%s: %s", item["metadata"]["name"], error)
         except Exception as error:
             logging.exception("%s", item["metadata"]["name"])
@@ -210,11 +208,11 @@ class Executor:
 
     def _patch(self, kind: Kind, item: Object, body: dict[str, Any]) -> None:
         path = kind.path(item["metadata"]["namespace"], item["metadata"]["name"])
-        self._cluster.call("PATCH", path, body=body, content_type="application/merge-patch+json")
+        self._cluster.patch(path, body)
 
     def _status(self, kind: Kind, item: Object, status: dict[str, Any]) -> None:
         path = kind.path(item["metadata"]["namespace"], item["metadata"]["name"]) + "/status"
-        self._cluster.call("PATCH", path, body={"status": status}, content_type="application/merge-patch+json")
+        self._cluster.patch(path, {"status": status})
 
 
 def _command(step: dict[str, Any], values: dict[str, str], directory: Path) -> list[str]:
@@ -336,7 +334,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     parser = argparse.ArgumentParser(prog="python -m nautes_sandbox.tekton")
     parser.add_argument("--kubeconfig", type=Path, required=True)
-    cluster = client(parser.parse_args().kubeconfig)
+    cluster = Client(parser.parse_args().kubeconfig)
     follow(cluster, RUN, Executor(cluster).seen)
 
 

@@ -19,19 +19,17 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from nautes.blueprints import virtual
-from nautes.clients.kubernetes import Cluster, Kind
-from nautes.convergence.objects import Object
-from nautes.messages.errors import Conflict, NautesError, NotFound
 from nautes_sandbox import node, tekton
-from nautes_sandbox.kubernetes import Cluster as Plane
-from nautes_sandbox.kubernetes import assets, real
+from nautes_sandbox.kubernetes import Cluster, assets, real
+from nautes_sandbox.kubernetes.client import Client, Conflict, Kind, NotFound, Object, RequestError
 from nautes_sandbox.process import Service, ServiceError, Supervisor, free_ports
-from nautes_sandbox.watching import PAUSE, WATCH_SECONDS, client
+from nautes_sandbox.watching import PAUSE, WATCH_SECONDS
 
 STATEFUL_SET = Kind("apps/v1", "StatefulSet", "statefulsets", namespaced=True)
 SERVICE = Kind("v1", "Service", "services", namespaced=True)
 SECRET = Kind("v1", "Secret", "secrets", namespaced=True)
+# As the vcluster chart has them: what its control planes are known by, and where they write their kubeconfig.
+LABEL, CONFIG = "app=vcluster", "config"
 PORTS = 4  # of one control plane: API server, etcd (two), controller manager
 
 
@@ -49,7 +47,7 @@ class Player:
     """The virtual clusters of one host. What runs outlives the player: it is found again, or ended, when it is back."""
 
     def __init__(
-        self, host: str, cluster: Cluster, directory: Path, supervisor: Supervisor, found: assets.Assets | None
+        self, host: str, cluster: Client, directory: Path, supervisor: Supervisor, found: assets.Assets | None
     ) -> None:
         self._host = host
         self._cluster = cluster
@@ -61,17 +59,13 @@ class Player:
         """Agree with the host now and after each of its events, for ever."""
         while True:
             try:
-                listing = self._cluster.list(STATEFUL_SET, selector=virtual.LABEL)
+                listing = self._cluster.list(STATEFUL_SET, selector=LABEL)
                 self.agree(listing.items)
                 for _ in self._cluster.watch(
-                    STATEFUL_SET,
-                    namespace="",
-                    selector=virtual.LABEL,
-                    version=listing.version,
-                    seconds=WATCH_SECONDS,
+                    STATEFUL_SET, selector=LABEL, version=listing.version, seconds=WATCH_SECONDS
                 ):
-                    self.agree(self._cluster.list(STATEFUL_SET, selector=virtual.LABEL).items)
-            except (NautesError, ServiceError) as error:
+                    self.agree(self._cluster.list(STATEFUL_SET, selector=LABEL).items)
+            except (RequestError, ServiceError) as error:
                 logging.info("%s", error)
                 time.sleep(PAUSE)
 
@@ -116,7 +110,7 @@ class Player:
         found = self._cluster.get(SERVICE, namespace, f"svc-{name}")
         return int(found["spec"]["ports"][0].get("nodePort") or free_ports(1)[0])
 
-    def _plane(self, name: str, ports: list[int]) -> Plane:
+    def _plane(self, name: str, ports: list[int]) -> Cluster:
         full, directory = f"{self._host}-virtual-{name}", self._directory / name
         if self._assets is not None:
             return real.cluster(full, directory, ports, self._assets)
@@ -124,7 +118,7 @@ class Player:
 
         return standin.cluster(full, directory, ports[0])
 
-    def _services(self, name: str, plane: Plane) -> list[Service]:
+    def _services(self, name: str, plane: Cluster) -> list[Service]:
         full = f"{self._host}-virtual-{name}"
         played = not any("controller-manager" in each.name for each in plane.services)
         players = [node.service(full, plane.kubeconfig, controllers=played), tekton.service(full, plane.kubeconfig)]
@@ -132,11 +126,12 @@ class Player:
 
     def _publish(self, name: str, namespace: str, kubeconfig: Path) -> None:
         """The Secret that a control plane writes when it serves."""
+        secret = f"vc-{name}"
         held = base64.b64encode(kubeconfig.read_bytes()).decode()
-        body: Object = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": virtual.secret(name)}}
-        body |= {"type": "Opaque", "data": {virtual.CONFIG: held}}
+        body: Object = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret}}
+        body |= {"type": "Opaque", "data": {CONFIG: held}}
         try:
-            live = self._cluster.get(SECRET, namespace, virtual.secret(name))
+            live = self._cluster.get(SECRET, namespace, secret)
         except NotFound:
             try:
                 self._cluster.create(SECRET.path(namespace), body)
@@ -144,9 +139,8 @@ class Player:
                 return
             logging.info("virtual cluster %s serves", name)
         else:
-            if (live.get("data") or {}).get(virtual.CONFIG) != held:
-                path = SECRET.path(namespace, virtual.secret(name))
-                self._cluster.call("PATCH", path, body=body, content_type="application/merge-patch+json")
+            if (live.get("data") or {}).get(CONFIG) != held:
+                self._cluster.patch(SECRET.path(namespace, secret), body)
 
 
 def main() -> None:
@@ -164,7 +158,7 @@ def main() -> None:
     parser.add_argument("--controller-manager", type=Path)
     given = parser.parse_args()
     found = assets.Assets(given.apiserver, given.etcd, given.controller_manager) if given.apiserver else None
-    Player(given.host, client(given.kubeconfig), given.directory, Supervisor(given.run), found).follow()
+    Player(given.host, Client(given.kubeconfig), given.directory, Supervisor(given.run), found).follow()
 
 
 if __name__ == "__main__":

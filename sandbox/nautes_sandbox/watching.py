@@ -10,40 +10,29 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
-from nautes.clients.kubeconfig import check_kubeconfig
-from nautes.clients.kubernetes import Cluster, Kind
-from nautes.convergence.objects import Object
-from nautes.messages.errors import NautesError
+from nautes_sandbox.kubernetes.client import Client, Kind, Object, RequestError
 
 WATCH_SECONDS = 300
 PAUSE = 0.5  # seconds before a broken look is begun anew
 
 
-def client(kubeconfig: Path) -> Cluster:
-    """The cluster as its administrator."""
-    return Cluster(check_kubeconfig(kubeconfig.read_text(), allow_loopback=True), agent="nautes-sandbox")
-
-
-def follow(cluster: Cluster, kind: Kind, seen: Callable[[Object], None]) -> None:
+def follow(cluster: Client, kind: Kind, seen: Callable[[Object], None]) -> None:
     """Call `seen` for every object of a kind, for ever. An error of `seen` is logged; it never ends the loop."""
     while True:
         try:
             listing = cluster.list(kind)
             for item in listing.items:
                 _safely(seen, item)
-            for event, item in cluster.watch(
-                kind, namespace="", selector="", version=listing.version, seconds=WATCH_SECONDS
-            ):
+            for event, item in cluster.watch(kind, version=listing.version, seconds=WATCH_SECONDS):
                 if event in ("ADDED", "MODIFIED"):
                     _safely(seen, item)
-        except NautesError as error:
+        except RequestError as error:
             logging.debug("%s: %s", kind.kind, error)
             time.sleep(PAUSE)
 
 
-def follow_all(cluster: Cluster, plays: Iterable[tuple[Kind, Callable[[Object], None]]]) -> None:
+def follow_all(cluster: Client, plays: Iterable[tuple[Kind, Callable[[Object], None]]]) -> None:
     """`follow` several kinds, each on a thread of its own, for ever."""
     threads = [threading.Thread(target=follow, args=(cluster, kind, seen)) for kind, seen in plays]
     for thread in threads:
@@ -55,7 +44,7 @@ def follow_all(cluster: Cluster, plays: Iterable[tuple[Kind, Callable[[Object], 
 def _safely(seen: Callable[[Object], None], item: Object) -> None:
     try:
         seen(item)
-    except NautesError as error:
+    except RequestError as error:
         logging.info("%s/%s: %s", item.get("kind"), item["metadata"]["name"], error)
     except Exception:
         logging.exception("%s/%s", item.get("kind"), item["metadata"]["name"])

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.unit.wheels import FOLDERS, ROOT, sources
+
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCKS = ("requirements.lock", "requirements-build.lock", "requirements-dev.lock")
-UNPACKAGED = {"tests", "bench", "deploy", "docs", "examples"}  # of the repository, not of the wheel
+UNPACKAGED = {"tests", "bench", "deploy", "docs", "examples"}  # no code of a wheel
 MACHINE = re.compile(r"(?<![\w.$}/~-])/(?:home|Users|root|work|mnt|media|private)/[\w.-]+")
 HOST = re.compile(r"https?://([A-Za-z0-9.-]+\.[A-Za-z]{2,})")
 # Addresses may be of the project's own documents, of made-up places and of what a name is defined by; a registry never.
@@ -48,12 +49,6 @@ def packages() -> set[str]:
     return found - UNPACKAGED - {"worker.py"}
 
 
-def coded(package: str) -> bool:
-    """Whether a package holds more than data and its own description."""
-    bodies = [ast.parse(each.read_text()).body for each in (ROOT / package).rglob("*.py")]
-    return any(not isinstance(each, ast.Expr) for body in bodies for each in body)
-
-
 def targets() -> dict[str, bool]:
     """Targets of the Makefile people call -> whether `make help` shows them."""
     lines = re.findall(r"^([a-z]+):([^=].*)?$", (ROOT / "Makefile").read_text(), re.MULTILINE)
@@ -75,14 +70,14 @@ def test_nothing_installed_imports_tests_or_measurements() -> None:
             assert not imported(path) & UNPACKAGED, path
 
 
-def test_every_package_is_installed_and_typed_and_layered() -> None:
-    wheel = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
-    assert packages() <= {each.partition("/")[0] for each in wheel["packages"]}
-    code = {Path(each).name for each in wheel["packages"] if coded(each)}
-    assert code <= set(PROJECT["tool"]["mypy"]["packages"])
-    assert code <= set(PROJECT["tool"]["importlinter"]["root_packages"])
-    assert wheel["force-include"] == {"worker.py": "worker.py"}
-    assert all((ROOT / each).is_dir() for each in wheel["packages"]), "nothing is listed that is not there"
+def test_every_package_is_in_one_wheel_and_typed_and_layered() -> None:
+    shipped = [each for name in FOLDERS for each in sources(name).values()]
+    assert len(set(shipped)) == len(shipped), "nothing is in two of them"
+    assert all((ROOT / each).exists() for each in shipped), "nothing is listed that is not there"
+    assert "worker.py" in shipped and packages() <= {each.partition("/")[0] for each in shipped}
+    code = {Path(each).name for each in shipped if any((ROOT / each).rglob("*.py"))} - {"examples"}
+    assert code == set(PROJECT["tool"]["mypy"]["packages"])
+    assert code == set(PROJECT["tool"]["importlinter"]["root_packages"])
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -98,14 +93,15 @@ def test_a_lock_names_versions_and_hashes_and_no_host(lock: str) -> None:
 
 def test_the_locks_have_every_dependency_and_what_only_developers_need_is_not_in_the_image() -> None:
     project = PROJECT["project"]
-    runtime, build = _names(project["dependencies"]), _names(PROJECT["dependency-groups"]["build"])
-    extras = _names([each for extra in project["optional-dependencies"].values() for each in extra])
+    extra = {name: _names(each) for name, each in project["optional-dependencies"].items()}
+    runtime, build = _names(project["dependencies"]) | extra["server"], _names(PROJECT["dependency-groups"]["build"])
+    extras = set().union(*extra.values())
     locked = {lock: set(_locked(lock)) for lock in LOCKS}
     assert runtime <= locked["requirements.lock"]
     assert build <= locked["requirements-build.lock"]
     assert runtime | build | extras <= locked["requirements-dev.lock"] | {"nautes"}
-    sandbox = _names(project["optional-dependencies"]["sandbox"])
-    assert not locked["requirements.lock"] & (sandbox | build | {"pytest", "mypy", "ruff", "schemathesis"})
+    away = extra["sandbox"] | extra["keyring"] | build | {"pytest", "mypy", "ruff", "schemathesis"}
+    assert not locked["requirements.lock"] & away
 
 
 def test_all_locks_agree_on_versions() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,18 @@ def test_without_a_keyring_it_is_a_file_only_its_owner_reads(nautes: Nautes, doo
     assert [each.name for each in FILE.parent.iterdir()] == [FILE.name], "nothing half written is left"
     assert _kept() == {"server": door.url, "servers": {door.url: {"token": TOKEN}}}
     assert nautes("get", "products", "-o", "name").out == "Product/shop\n", "server and token are known from now on"
+
+
+def test_where_the_keyrings_library_is_not_installed_it_is_the_file(
+    nautes: Nautes, door: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    ended = nautes("login", "-s", door.url, "-t", TOKEN)
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out == f"the token for {door.url} is kept in {FILE.resolve()}\n"
+    assert nautes("get", "products", "-o", "name").out == "Product/shop\n"
+    assert nautes("login", "--logout", "-s", door.url).code == 0
+    assert _kept()["servers"] == {}
 
 
 def test_a_keyring_that_keeps_nothing_is_none(nautes: Nautes, door: FakeApi) -> None:

@@ -52,6 +52,16 @@ print("loaded:", [each for each in {HEAVY!r} if each in sys.modules])
     assert _python(code).splitlines()[-1] == "loaded: []"
 
 
+@pytest.mark.parametrize("command", [["demo"], *(["sandbox", each] for each in ("up", "down", "status", "reset"))])
+def test_without_the_sandbox_its_commands_say_what_to_install(
+    command: list[str], nautes: Nautes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "nautes_sandbox", None)
+    ended = nautes(*command)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == "nautes: the embedded servers are not installed: pip install nautes-sandbox\n"
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_prints_a_script(shell: str, nautes: Nautes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("_NAUTES_COMPLETE", "")  # is set by the command: forgotten with the test

@@ -8,12 +8,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from nautes.clients.kubernetes import Cluster
 from nautes.convergence.health import health
 from nautes_sandbox import node
 from nautes_sandbox.kubernetes import standin
+from nautes_sandbox.kubernetes.client import Client
 from nautes_sandbox.process import Supervisor, free_port
-from nautes_sandbox.watching import client
 from tests.waiting import until
 
 
@@ -37,8 +36,8 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 @pytest.fixture(scope="module")
-def cluster(control_plane: Place) -> Cluster:
-    return client(control_plane.kubeconfig)
+def cluster(control_plane: Place) -> Client:
+    return Client(control_plane.kubeconfig)
 
 
 def workload(kind: str, version: str, image: str, **spec: Any) -> dict[str, Any]:
@@ -65,7 +64,7 @@ GOOD = {
 }
 
 
-def played(cluster: Cluster, play: str, name: str, item: dict[str, Any]) -> tuple[dict[str, Any], int]:
+def played(cluster: Client, play: str, name: str, item: dict[str, Any]) -> tuple[dict[str, Any], int]:
     """The object after the player saw it twice, and how many writes that took."""
     kind = GOOD[play][0]
     cluster.create(kind.path("default"), {**item, "metadata": {"name": name, "namespace": "default"}})
@@ -77,7 +76,7 @@ def played(cluster: Cluster, play: str, name: str, item: dict[str, Any]) -> tupl
 
 
 @pytest.mark.parametrize("play", GOOD)
-def test_what_is_made_becomes_current_with_one_write(cluster: Cluster, play: str) -> None:
+def test_what_is_made_becomes_current_with_one_write(cluster: Client, play: str) -> None:
     item = GOOD[play][1]
     assert health({**item, "metadata": {"generation": 1}}).status == "InProgress"
     found, writes = played(cluster, play, f"good-{play.replace('_', '-')}", item)
@@ -86,7 +85,7 @@ def test_what_is_made_becomes_current_with_one_write(cluster: Cluster, play: str
 
 
 @pytest.mark.parametrize("play", ["deployment", "stateful_set", "daemon_set", "replica_set"])
-def test_an_image_that_cannot_be_pulled_keeps_it_on_its_way(cluster: Cluster, play: str) -> None:
+def test_an_image_that_cannot_be_pulled_keeps_it_on_its_way(cluster: Client, play: str) -> None:
     item = GOOD[play][1]
     pod = {"containers": [{"name": "a", "image": "a:broken"}]}
     spec = {**item["spec"], "template": {**item["spec"]["template"], "spec": pod}}
@@ -95,7 +94,7 @@ def test_an_image_that_cannot_be_pulled_keeps_it_on_its_way(cluster: Cluster, pl
     assert writes == 1
 
 
-def test_a_job_begins_and_ends_and_a_suspended_one_does_not(cluster: Cluster) -> None:
+def test_a_job_begins_and_ends_and_a_suspended_one_does_not(cluster: Client) -> None:
     done, _ = played(cluster, "job", "done", workload("Job", "batch/v1", "a:1"))
     assert done["status"]["startTime"] <= done["status"]["completionTime"]
     stuck, writes = played(cluster, "job", "stuck", workload("Job", "batch/v1", "a:broken"))
@@ -105,7 +104,7 @@ def test_a_job_begins_and_ends_and_a_suspended_one_does_not(cluster: Cluster) ->
     assert writes == 0 and not asleep.get("status", {}).get("startTime")
 
 
-def test_the_process_plays_all_of_them(cluster: Cluster, control_plane: Place) -> None:
+def test_the_process_plays_all_of_them(cluster: Client, control_plane: Place) -> None:
     for play, (kind, item) in GOOD.items():
         name = f"alone-{play.replace('_', '-')}"
         cluster.create(kind.path("default"), {**item, "metadata": {"name": name, "namespace": "default"}})

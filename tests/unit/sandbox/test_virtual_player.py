@@ -12,15 +12,15 @@ import pytest
 from nautes.clients.kubeconfig import check_kubeconfig
 from nautes.clients.kubernetes import Cluster
 from nautes_sandbox.kubernetes import standin
+from nautes_sandbox.kubernetes.client import Client
 from nautes_sandbox.process import NODE_PORTS, Supervisor, free_port, free_ports
 from nautes_sandbox.virtual import SECRET, SERVICE, STATEFUL_SET, Player
-from nautes_sandbox.watching import client
 
 
 class Place(NamedTuple):
     """A host, and what its player keeps."""
 
-    host: Cluster
+    host: Client
     supervisor: Supervisor
     directory: Path
 
@@ -39,12 +39,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     made = standin.cluster("host", directory, free_port())
     supervisor = Supervisor(directory / "run")
     supervisor.start(made.services[0])
-    yield Place(client(made.kubeconfig), supervisor, directory / "virtual")
+    yield Place(Client(made.kubeconfig), supervisor, directory / "virtual")
     for name in supervisor.running():
         supervisor.stop(name)
 
 
-def _declared(host: Cluster, name: str, port: int) -> dict[str, Any]:
+def _declared(host: Client, name: str, port: int) -> dict[str, Any]:
     meta = {"name": name, "namespace": "default", "labels": {"app": "vcluster"}}
     labels = {"app": "vcluster", "release": name}
     pod = {"containers": [{"name": "vcluster", "image": "k3s:1"}]}
@@ -61,7 +61,7 @@ def _declared(host: Cluster, name: str, port: int) -> dict[str, Any]:
     )
 
 
-def _config(host: Cluster, name: str) -> str:
+def _config(host: Client, name: str) -> str:
     return base64.b64decode(host.get(SECRET, "default", f"vc-{name}")["data"]["config"]).decode()
 
 

@@ -1,1 +1,0 @@
-"""Component bundles a cluster can get: one directory of manifests per component."""
