@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
 
-from nautes.convergence.documents import read
+from nautes.resources.documents import read
 
 LIMIT = 16 << 20  # bytes of the files, some 15,000 objects; what is made of them takes several times as much
 
