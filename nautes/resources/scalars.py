@@ -65,8 +65,8 @@ class _Dumper(yaml.SafeDumper):
 
     def represent_text(self, text: str) -> yaml.Node:
         """A text, quoted where it must be."""
-        bare = isinstance(scalar(text), str) and not BREAKS & set(text)
-        return self.represent_scalar("tag:yaml.org,2002:str", text, style=None if bare else '"')
+        style = '"' if BREAKS & set(text) else None if isinstance(scalar(text), str) else "'"
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 _Dumper.add_representer(str, _Dumper.represent_text)
