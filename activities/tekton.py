@@ -14,10 +14,10 @@ from activities.kubernetes import Pulse
 from nautes.blueprints import runtimes
 from nautes.clients.git import GitCache
 from nautes.clients.kubernetes import Cluster, Clusters, Kind
-from nautes.convergence.documents import Malformed, read
 from nautes.messages.errors import Conflict, NotFound, Refused
 from nautes.messages.runtimes import CreateRunInput, RunRef, RunReport
 from nautes.messages.vault import Done
+from nautes.resources.documents import Malformed, read
 
 RUN = Kind("tekton.dev/v1", "PipelineRun", "pipelineruns", namespaced=True)
 TASK_RUN = Kind("tekton.dev/v1", "TaskRun", "taskruns", namespaced=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-import yaml
 from temporalio import activity
 
 from activities.elapsed import elapsed
@@ -28,6 +27,8 @@ from nautes.messages.vault import (
     RoleName,
     RuntimeRole,
 )
+from nautes.resources.documents import read
+from nautes.resources.scalars import text_of
 
 LOGIN_PATIENCE = 20.0  # seconds until a refused login counts as refused
 PROBE_ROLE = "nautes-login-probe"
@@ -206,7 +207,7 @@ def _agrees(found: dict[str, Any], wanted: dict[str, Any]) -> bool:
 
 def at_server(kubeconfig: str, server: str) -> str:
     """The kubeconfig with the first cluster's address replaced by the declared one."""
-    data = yaml.safe_load(kubeconfig)
+    (data,) = read(kubeconfig.encode())
     if server:
         data["clusters"][0]["cluster"]["server"] = server
-    return yaml.safe_dump(data, sort_keys=True)
+    return text_of(data, ascii=True)

@@ -9,7 +9,6 @@ import base64
 import binascii
 from typing import Any
 
-import yaml
 from temporalio import activity
 
 from activities.elapsed import elapsed
@@ -148,5 +147,5 @@ def _held(item: dict[str, Any]) -> str:
 def _at_server(text: str, input: VirtualInput) -> str:
     try:
         return at_server(text, input.server)
-    except (yaml.YAMLError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError):
         raise Refused("virtual-kubeconfig", f"what virtual cluster {input.cluster} wrote is no kubeconfig") from None

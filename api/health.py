@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import httpx
+import httpx2
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
@@ -47,7 +47,7 @@ async def _temporal(shared: State) -> None:
 
 
 async def _gitlab(shared: State) -> None:
-    async with httpx.AsyncClient(timeout=WITHIN) as client:
+    async with httpx2.AsyncClient(timeout=WITHIN) as client:
         answer = await client.get(f"{shared.settings.gitlab_url}/api/v4/version")
         if answer.status_code >= 500:
             raise RuntimeError(str(answer.status_code))

@@ -13,9 +13,9 @@ import hashlib
 import hmac
 import re
 import time
-from collections import OrderedDict
 from typing import Annotated, Literal
 
+from cachetools import FIFOCache, LRUCache, TTLCache
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
@@ -34,7 +34,7 @@ from nautes.messages.tenant import TenantInput
 
 router = APIRouter(prefix="/api/v1/hooks", tags=["webhooks"])
 WINDOW = 300.0  # seconds a signed delivery may be old
-SECRET_KEPT = 60.0  # seconds a hook's secret is kept in memory
+SECRET_KEPT, SECRETS_KEPT = 60.0, 10_000  # seconds a hook's secret is kept in memory, and how many are
 DELIVERIES_KEPT = 10_000
 RATE, BURST = 20.0, 100.0  # deliveries per second and at once: true ones per project, false ones per source
 SOURCES_KEPT = 10_000
@@ -69,22 +69,21 @@ class Receiver:
     """What the receiver remembers: secrets for a minute, recent deliveries, and a bucket per project."""
 
     def __init__(self) -> None:
-        self._secrets: dict[int, tuple[float, str]] = {}
-        self._seen: OrderedDict[str, None] = OrderedDict()
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._secrets: TTLCache[int, str] = TTLCache(SECRETS_KEPT, SECRET_KEPT)
+        self._seen: FIFOCache[str, None] = FIFOCache(DELIVERIES_KEPT)
+        self._buckets: LRUCache[str, tuple[float, float]] = LRUCache(SOURCES_KEPT)
 
     async def secret(self, shared: State, project_id: int) -> str:
         """The secret of a project's hook, "" when there is none."""
-        known = self._secrets.get(project_id)
-        if known and known[0] > time.monotonic():
-            return known[1]
+        if known := self._secrets.get(project_id):
+            return known
         ref = SecretRef(engine="git", path=f"gitlab/repo-{project_id}/default/webhook")
         try:
             value = await asyncio.to_thread(shared.vault.value, ref, "token")
         except NotFound:
             value = ""
         if value:
-            self._secrets[project_id] = (time.monotonic() + SECRET_KEPT, value)
+            self._secrets[project_id] = value
         return value
 
     def forget(self, project_id: int) -> None:
@@ -98,17 +97,13 @@ class Receiver:
     def remember(self, delivery: str) -> None:
         """A delivery was taken."""
         self._seen[delivery] = None
-        while len(self._seen) > DELIVERIES_KEPT:
-            self._seen.popitem(last=False)
 
     def allow(self, who: str, cost: float = 1.0) -> bool:
         """Take `cost` from somebody's bucket; whether there was one whole left."""
         now = time.monotonic()
-        tokens, last = self._buckets.pop(who, (BURST, now))
+        tokens, last = self._buckets.get(who, (BURST, now))
         tokens = min(BURST, tokens + (now - last) * RATE)
         self._buckets[who] = (max(0.0, tokens - cost), now)
-        while len(self._buckets) > SOURCES_KEPT:
-            self._buckets.popitem(last=False)
         return tokens >= 1
 
 

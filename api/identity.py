@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import time
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Protocol
 
+from cachetools import TTLCache
 from fastapi import Request
 
 from nautes.messages.common import Requester
@@ -44,7 +43,7 @@ class Authentication:
 
     def __init__(self, identities: Identities) -> None:
         self._identities = identities
-        self._known: OrderedDict[str, tuple[float, Requester]] = OrderedDict()
+        self._known: TTLCache[str, Requester] = TTLCache(KEPT, KEPT_SECONDS)
 
     async def enter(self, request: Request) -> Caller:
         """The caller, or `Unauthenticated`."""
@@ -52,13 +51,9 @@ class Authentication:
         if not token:
             raise Unauthenticated("token-missing", "send a GitLab token: Authorization: Bearer <token>")
         key = hashlib.sha256(token.encode()).hexdigest()
-        known = self._known.get(key)
-        if known and known[0] > time.monotonic():
-            return Caller(known[1], token)
-        person = await asyncio.to_thread(self._identities.who, token)
-        self._known[key] = (time.monotonic() + KEPT_SECONDS, person)
-        while len(self._known) > KEPT:
-            self._known.popitem(last=False)
+        person = self._known.get(key)
+        if person is None:
+            person = self._known[key] = await asyncio.to_thread(self._identities.who, token)
         return Caller(person, token)
 
 

@@ -8,11 +8,11 @@ cursor began at it.
 from __future__ import annotations
 
 import asyncio
-import time
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from cachetools import LRUCache, TTLCache
 
 from api import authorization
 from api.authorization import Rights
@@ -72,10 +72,9 @@ class Reading:
         self._settings = settings
         self._gitlab = gitlab
         self._parsed = Parsed()
-        self._views: OrderedDict[tuple[str, str, int], View] = (
-            OrderedDict()
-        )  # repository, commit, for whom (0: for all)
-        self._live: OrderedDict[tuple[int, str, str], tuple[float, dict[str, dict[str, Any]]]] = OrderedDict()
+        # By repository, commit and for whom (0: for all).
+        self._views: LRUCache[tuple[str, str, int], View] = LRUCache(RESOURCES_KEPT, getsizeof=_size)
+        self._live: TTLCache[tuple[int, str, str], dict[str, dict[str, Any]]] = TTLCache(LIVE_KEPT, LIVE_SECONDS)
 
     @property
     def tenant_repository(self) -> str:
@@ -136,22 +135,15 @@ class Reading:
     async def repositories(self, rights: Rights, path: str, commit: str) -> dict[str, dict[str, Any]]:
         """The repositories of a product as GitLab shows them to the caller, by name."""
         key = (rights.caller.person.id, path, commit)
-        kept = self._live.get(key)
-        if kept and kept[0] > time.monotonic():
-            return kept[1]
-        listed = await asyncio.to_thread(self._gitlab.projects_in, rights.caller.token, path)
-        found = {str(each["path"]): each for each in listed}
-        self._live[key] = (time.monotonic() + LIVE_SECONDS, found)
-        while len(self._live) > LIVE_KEPT:
-            self._live.popitem(last=False)
+        found = self._live.get(key)
+        if found is None:
+            listed = await asyncio.to_thread(self._gitlab.projects_in, rights.caller.token, path)
+            found = self._live[key] = {str(each["path"]): each for each in listed}
         return found
 
     def _kept(self, repository: str, commit: str, rights: Rights) -> View | None:
-        for who in (0, rights.caller.person.id):
-            if (repository, commit, who) in self._views:
-                self._views.move_to_end((repository, commit, who))
-                return self._views[repository, commit, who]
-        return None
+        mine = self._views.get((repository, commit, rights.caller.person.id))
+        return self._views.get((repository, commit, 0), mine)
 
     async def _read(self, rights: Rights, repository: str, commit: str) -> View:
         """Fetch and parse; the project is asked for its ids, and for being spelled like this."""
@@ -167,7 +159,7 @@ class Reading:
             view = View(commit, mine.tree.resources if mine.tree else {})
         else:
             view = View(commit, {each.key: each for each in found.clusters.values()})
-        self._keep((repository, commit, who), view)
+        self._views[repository, commit, who] = view
         return view
 
     def _parse(self, token: str, project: dict[str, Any], commit: str) -> Declaration | DeclaredClusters:
@@ -177,12 +169,6 @@ class Reading:
             return self._parsed.clusters(git, path, number, commit)
         product = path.rpartition("/")[0]
         return self._parsed.product(git, product, int(project["namespace"]["id"]), number, commit)
-
-    def _keep(self, key: tuple[str, str, int], view: View) -> None:
-        self._views[key] = view
-        total = sum(len(each.resources) for each in self._views.values())
-        while len(self._views) > 1 and (len(self._views) > KEPT or total > RESOURCES_KEPT):
-            total -= len(self._views.popitem(last=False)[1].resources)
 
 
 def product_item(path: str, group: Mapping[str, Any]) -> Item:
@@ -205,6 +191,11 @@ def with_addresses(item: Item, project: Mapping[str, Any] | None) -> dict[str, A
         **{key: str(live.get(key) or "") for key in ("ssh_url_to_repo", "http_url_to_repo")},
     }
     return {**item.shown, "git": {**git, "gitlab": shown, "github": None}}
+
+
+def _size(view: View) -> int:
+    """In resources; never so few that more than `KEPT` are kept."""
+    return min(max(len(view.resources), RESOURCES_KEPT // KEPT), RESOURCES_KEPT)
 
 
 def _item(resource: Resource) -> Item:

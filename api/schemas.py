@@ -27,9 +27,8 @@ from pydantic.fields import FieldInfo
 from nautes.messages.errors import Refused
 from nautes.resources import base
 from nautes.resources.base import Resource
-from nautes.resources.documents import pointer_of
+from nautes.resources.documents import FINDINGS, pointer_of
 from nautes.resources.findings import Finding
-from nautes.resources.manifest import FINDINGS
 from nautes.resources.product import CodeRepo, CodeRepoBinding
 
 IN_ADDRESS = ("name", "product", "product_name")  # keys of a body's resource that its address gives

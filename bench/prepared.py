@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-import httpx
+import httpx2
 import yaml
 
 from nautes.clients.vault import Vault
@@ -125,7 +125,7 @@ def script(measure: Callable[[], tuple[dict[str, Any], bool]]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the servers are ended then, too
     try:
         found, held = measure()
-    except (StepFailedError, httpx.HTTPError) as error:
+    except (StepFailedError, httpx2.HTTPError) as error:
         print(f"the platform did not do its part: {error}", file=sys.stderr)
         return 1
     print(json.dumps(found))

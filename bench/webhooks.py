@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+import httpx2
 
 from api.hooks import BURST, RATE
 from bench.prepared import flavour, platform, script, spread, vault_of, verdict
@@ -70,7 +70,7 @@ def hook_of(actions: Scenario, repository: str) -> Hook:
     return Hook(hook["url"], base64.b64decode(secret), told)
 
 
-def send(client: httpx.Client, hook: Hook) -> tuple[int, float]:
+def send(client: httpx2.Client, hook: Hook) -> tuple[int, float]:
     """Status and milliseconds of one delivery."""
     body, headers = hook.delivery()
     began = time.perf_counter()
@@ -81,7 +81,7 @@ def send(client: httpx.Client, hook: Hook) -> tuple[int, float]:
 def steady(hook: Hook, count: int) -> list[float]:
     """Milliseconds of each delivery, one after the other at the pace; every one has to be taken."""
     found = []
-    with httpx.Client(timeout=ATTEMPT, limits=httpx.Limits(max_keepalive_connections=0)) as client:
+    with httpx2.Client(timeout=ATTEMPT, limits=httpx2.Limits(max_keepalive_connections=0)) as client:
         began = time.monotonic()
         for number in range(count):
             time.sleep(max(0.0, began + number / PACE - time.monotonic()))
@@ -94,8 +94,8 @@ def steady(hook: Hook, count: int) -> list[float]:
 
 def burst(hook: Hook, count: int) -> tuple[list[float], Counter[int]]:
     """Milliseconds of each delivery and how many got which status, over a few connections that are kept."""
-    limits = httpx.Limits(max_connections=CONNECTIONS)
-    with httpx.Client(timeout=ATTEMPT, limits=limits) as client, ThreadPoolExecutor(CONNECTIONS) as pool:
+    limits = httpx2.Limits(max_connections=CONNECTIONS)
+    with httpx2.Client(timeout=ATTEMPT, limits=limits) as client, ThreadPoolExecutor(CONNECTIONS) as pool:
         sent = list(pool.map(lambda _: send(client, hook), range(count)))
     return [took for _, took in sent], Counter(status for status, _ in sent)
 

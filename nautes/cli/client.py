@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import httpx  # takes a while to load: only requests need it
+    import httpx2  # takes a while to load: only requests need it
 
 REFUSED, USAGE = 1, 2  # exit codes
 TIMEOUT = 60.0  # seconds a command is sent again while the API says that it cannot now
@@ -55,10 +55,10 @@ class Api:
     timeout: float | None = None  # seconds a request is sent again while the server cannot be reached; None: TIMEOUT
 
     @functools.cached_property
-    def _client(self) -> httpx.Client:
-        import httpx
+    def _client(self) -> httpx2.Client:
+        import httpx2
 
-        return httpx.Client()
+        return httpx2.Client()
 
     def get(self, path: str, timeout: float = 0, **query: Any) -> Any:
         """GET; the decoded answer. `timeout` is how many seconds longer than usual the server may take."""
@@ -85,10 +85,10 @@ class Api:
 
     def events(self, path: str) -> Iterator[tuple[str, Any]]:
         """Server-sent events as (name, data), ("", None) for a sign of life; ends when the stream ends or breaks."""
-        import httpx
+        import httpx2
 
         headers = {**self._headers(), "Accept": "text/event-stream"}
-        timeout = httpx.Timeout(30, read=SILENCE)
+        timeout = httpx2.Timeout(30, read=SILENCE)
         try:
             with self._client.stream("GET", self.server + path, headers=headers, timeout=timeout) as answer:
                 if answer.headers.get("content-type", "").split(";")[0] != "text/event-stream":
@@ -96,7 +96,7 @@ class Api:
                     _decoded(answer)
                     raise CommandError(f"{self.server} tells no events", status=NOT_FOUND)
                 yield from _events(answer.iter_lines())
-        except httpx.TransportError:
+        except httpx2.TransportError:
             return
 
     def _pages(self, path: str, limit: int, query: dict[str, Any]) -> list[dict[str, Any]]:
@@ -124,7 +124,7 @@ class Api:
         headers: dict[str, str] | None = None,
         wait: float = 0,
     ) -> Any:
-        import httpx
+        import httpx2
 
         sent = {**self._headers(), **(headers or {})}
         params = {name: value for name, value in query.items() if value is not None}
@@ -134,9 +134,9 @@ class Api:
                 answer = self._client.request(
                     method, self.server + path, params=params, content=content, headers=sent, timeout=30 + wait
                 )
-            except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+            except (httpx2.InvalidURL, httpx2.UnsupportedProtocol):
                 raise CommandError(f"{self.server} is no http(s) address", USAGE) from None
-            except httpx.TransportError as error:
+            except httpx2.TransportError as error:
                 if _unknown_host(error) or time.monotonic() > deadline:
                     raise CommandError(f"{self.server} cannot be reached ({type(error).__name__})") from None
                 time.sleep(0.5)
@@ -163,7 +163,7 @@ def _events(lines: Iterator[str]) -> Iterator[tuple[str, Any]]:
             name, data = "", ""
 
 
-def _decoded(answer: httpx.Response) -> Any:
+def _decoded(answer: httpx2.Response) -> Any:
     try:
         problem = answer.json()
     except ValueError:

@@ -80,7 +80,7 @@ def _position(parts: list[Part], resource: str, pointer: str) -> tuple[int | Non
 
 
 def _deepest(document: Document, pointers: list[str]) -> tuple[int, int]:
-    return document.position(next((each for each in pointers if each in document.positions), pointers[0]))
+    return document.position(next((each for each in pointers if document.holds(each)), pointers[0]))
 
 
 def _at_home(parts: list[Part], finding: Finding) -> Finding:

@@ -49,9 +49,9 @@ def note(text: str) -> None:
 
 def documents(values: list[Any]) -> None:
     """YAML documents, as files of manifests hold them."""
-    import yaml  # the other forms can do without it
+    from nautes.resources.scalars import text_of  # the other forms can do without it
 
-    sys.stdout.write(yaml.safe_dump_all(values, sort_keys=False, explicit_start=True))
+    sys.stdout.write("".join(f"---\n{text_of(each, sort=False, ascii=True)}" for each in values))
 
 
 def data(value: Any, form: str) -> None:
@@ -60,9 +60,9 @@ def data(value: Any, form: str) -> None:
     if form == "json":
         text = json.dumps(value, indent=2)
     else:
-        import yaml  # the other forms can do without it
+        from nautes.resources.scalars import text_of  # the other forms can do without it
 
-        text = yaml.safe_dump(value, sort_keys=False)
+        text = text_of(value, sort=False, ascii=True)
     sys.stdout.write(text.rstrip("\n") + "\n")
 
 

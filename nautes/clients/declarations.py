@@ -7,10 +7,11 @@ Used by the activities that plan, commit and pass on (`Declarations`, at the hea
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Generic, Protocol, TypeVar
+from operator import attrgetter
+from typing import Protocol
+
+from cachetools import LRUCache, cachedmethod
 
 from nautes.clients.git import CommitInfo, GitCache, Limits
 from nautes.clients.gitlab import GitLab
@@ -25,43 +26,6 @@ LIMITS = Limits(files=20_000, total=64 << 20)  # of a declaration: one file per 
 KEPT = 128  # parsed commits
 FILES_KEPT = 100_000  # of all parsed commits together
 
-Found = TypeVar("Found", Declaration, DeclaredClusters)
-Key = tuple[str, int, int, str]  # path, group, project, commit: a group may be renamed, and another may take its path
-
-
-class Once(Generic[Found]):
-    """Keeps what was read by key, bounded; one key is read once, however many ask for it at the same time."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[Key, Found] = OrderedDict()
-        self._busy: dict[Key, threading.Lock] = {}
-        self._lock = threading.Lock()
-
-    def get(self, key: Key, read: Callable[[], Found]) -> Found:
-        """What is kept under a key, else what `read` finds."""
-        with self._lock:
-            busy = self._busy.setdefault(key, threading.Lock())
-        with busy:
-            with self._lock:
-                kept = self._kept.get(key)
-                if kept is not None:
-                    self._kept.move_to_end(key)
-                    return kept
-            try:
-                found = read()
-                self._keep(key, found)
-            finally:
-                with self._lock:
-                    self._busy.pop(key, None)
-        return found
-
-    def _keep(self, key: Key, found: Found) -> None:
-        with self._lock:
-            self._kept[key] = found
-            total = sum(len(each.files) for each in self._kept.values())
-            while len(self._kept) > 1 and (len(self._kept) > KEPT or total > FILES_KEPT):
-                total -= len(self._kept.popitem(last=False)[1].files)
-
 
 class Lookup(Protocol):
     """Names of what a declaration mentions of other products, as somebody may know them: project ids, group ids."""
@@ -70,22 +34,33 @@ class Lookup(Protocol):
         """What is hidden or gone has none."""
 
 
+def _size(found: Declaration | DeclaredClusters) -> int:
+    """In files; never so few that more than `KEPT` are kept."""
+    return min(max(len(found.files), FILES_KEPT // KEPT), FILES_KEPT)
+
+
+def _key(_self: Parsed, _git: GitCache, *what: object) -> tuple[object, ...]:
+    """Path, ids, commit: a group may be renamed, and another may take its path."""
+    return what
+
+
 class Parsed:
-    """What commits hold, parsed: one per process, thread-safe. It decides nothing about who may see it."""
+    """What commits hold, parsed: one per process, thread-safe. It decides nothing about who may see it.
+
+    A commit is read once, however many ask for it at the same time.
+    """
 
     def __init__(self) -> None:
-        self._products: Once[Declaration] = Once()
-        self._clusters: Once[DeclaredClusters] = Once()
+        self._products: LRUCache[tuple[object, ...], Declaration] = LRUCache(FILES_KEPT, getsizeof=_size)
+        self._clusters: LRUCache[tuple[object, ...], DeclaredClusters] = LRUCache(FILES_KEPT, getsizeof=_size)
+        self._read = threading.Condition()
 
+    @cachedmethod(attrgetter("_products"), key=_key, condition=attrgetter("_read"))
     def product(self, git: GitCache, path: str, group_id: int, project_id: int, commit: str) -> Declaration:
         """The declaration of a product at a commit of its `default.project`."""
-
-        def read() -> Declaration:
-            files = _files(git, f"{path}/{DECLARATION}", commit)
-            tree, names = read_product(path, group_id, commit, files)
-            return Declaration(path, group_id, project_id, commit, tree, names, files)
-
-        return self._products.get((path, group_id, project_id, commit), read)
+        files = _files(git, f"{path}/{DECLARATION}", commit)
+        tree, names = read_product(path, group_id, commit, files)
+        return Declaration(path, group_id, project_id, commit, tree, names, files)
 
     @staticmethod
     def translated(found: Declaration, lookup: Lookup) -> Declaration:
@@ -97,15 +72,12 @@ class Parsed:
         tree, names = read_product(found.path, found.group_id, found.head, found.files, foreign)
         return replace(found, tree=tree, names=names)
 
+    @cachedmethod(attrgetter("_clusters"), key=_key, condition=attrgetter("_read"))
     def clusters(self, git: GitCache, path: str, project_id: int, commit: str) -> DeclaredClusters:
         """The clusters at a commit of the tenant repository `path`."""
-
-        def read() -> DeclaredClusters:
-            files = _files(git, path, commit)
-            clusters, findings = read_clusters(files)
-            return DeclaredClusters(project_id, commit, {each.name: each for each in clusters}, files, tuple(findings))
-
-        return self._clusters.get((path, 0, project_id, commit), read)
+        files = _files(git, path, commit)
+        clusters, findings = read_clusters(files)
+        return DeclaredClusters(project_id, commit, {each.name: each for each in clusters}, files, tuple(findings))
 
 
 class Declarations:

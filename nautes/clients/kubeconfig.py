@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from nautes.convergence.documents import Malformed, read
 from nautes.messages.errors import Refused, Unavailable
+from nautes.resources.documents import Malformed, read
 
 SIZE = 256 * 1024  # bytes
 _FILES = ("certificate-authority", "client-certificate", "client-key", "tokenFile")

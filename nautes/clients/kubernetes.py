@@ -8,10 +8,13 @@ from __future__ import annotations
 import base64
 import json
 import threading
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 from urllib.parse import quote
+
+from cachetools import LRUCache, cachedmethod
 
 from nautes.clients.kubeconfig import Kubeconfig, check_kubeconfig
 from nautes.clients.kubernetes_http import CONNECTIONS, Connection
@@ -212,27 +215,24 @@ class Clusters:
         self._kubeconfig = kubeconfig
         self._policy = {"allow_insecure": allow_insecure, "allow_loopback": allow_loopback}
         self._timeout = timeout
-        self._versions: OrderedDict[SecretRef, Cluster] = OrderedDict()
-        self._clients: OrderedDict[str, Cluster] = OrderedDict()
+        self._versions: LRUCache[SecretRef, Cluster] = LRUCache(CLIENTS)
+        self._clients: LRUCache[str, Cluster] = LRUCache(CLIENTS)
         self._lock = threading.Lock()
 
     def get(self, ref: SecretRef) -> Cluster:
         """The client for a kubeconfig. Raises Refused when it is not acceptable, and what reading the secret raises."""
-        with self._lock:
-            if ref.version is not None and ref in self._versions:
-                return self._versions[ref]
-        config = check_kubeconfig(self._kubeconfig(ref), **self._policy)
-        with self._lock:
-            client = self._clients.get(config.digest)
-        client = client or Cluster(config, timeout=self._timeout)
-        with self._lock:
-            client = self._clients.setdefault(config.digest, client)  # another thread may have been faster
-            if ref.version is not None:
-                self._versions[ref] = client
-            for kept in (self._versions, self._clients):
-                while len(kept) > CLIENTS:
-                    kept.popitem(last=False)
-        return client
+        return self._read(ref) if ref.version is None else self._of_version(ref)
+
+    @cachedmethod(attrgetter("_versions"), key=lambda _, ref: ref, lock=attrgetter("_lock"))
+    def _of_version(self, ref: SecretRef) -> Cluster:
+        return self._read(ref)
+
+    def _read(self, ref: SecretRef) -> Cluster:
+        return self._client(check_kubeconfig(self._kubeconfig(ref), **self._policy))
+
+    @cachedmethod(attrgetter("_clients"), key=lambda _, config: config.digest, lock=attrgetter("_lock"))
+    def _client(self, config: Kubeconfig) -> Cluster:
+        return Cluster(config, timeout=self._timeout)
 
     def reviewer(self, ref: SecretRef) -> tuple[str, str, str]:
         """`reviewer_token` of the cluster behind a reference."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from nautes.convergence.documents import Malformed, read, read_json
 from nautes.convergence.objects import Finding, Object, metadata
+from nautes.resources.documents import Malformed, read, read_json
 
 SUFFIXES = (".yaml", ".yml", ".json")
 OBJECTS = 5_000  # in one tree

@@ -6,9 +6,10 @@ Without it an object that never compares equal would be applied again at every l
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
+
+from cachetools import LRUCache
 
 from nautes.convergence.objects import Object, metadata
 from nautes.convergence.plan import digest, live_digest
@@ -20,8 +21,7 @@ class Memory:
     """Safe for many threads; the longest unused is forgotten first."""
 
     def __init__(self, entries: int = ENTRIES) -> None:
-        self._entries = entries
-        self._known: OrderedDict[str, tuple[str, str]] = OrderedDict()
+        self._known: LRUCache[str, tuple[str, str]] = LRUCache(entries)
         self._lock = threading.Lock()
 
     def remember(self, desired: Object, live: Mapping[str, Any]) -> None:
@@ -30,9 +30,6 @@ class Memory:
         entry = (digest(desired), live_digest(live))
         with self._lock:
             self._known[uid] = entry
-            self._known.move_to_end(uid)
-            while len(self._known) > self._entries:
-                self._known.popitem(last=False)
 
     def knows(self, desired: Object, live: Mapping[str, Any]) -> bool:
         """Whether `live` still is what applying this very `desired` left."""

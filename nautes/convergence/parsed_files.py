@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
-from nautes.convergence.documents import read
+from cachetools import LRUCache
+
+from nautes.resources.documents import read
 
 LIMIT = 16 << 20  # bytes of the files, some 15,000 objects; what is made of them takes several times as much
 
@@ -21,9 +23,7 @@ class ParsedFiles:
     """Safe for many threads; the longest unused is forgotten first."""
 
     def __init__(self, limit: int = LIMIT) -> None:
-        self._limit = limit
-        self._size = 0
-        self._known: OrderedDict[bytes, tuple[int, tuple[Any, ...]]] = OrderedDict()
+        self._known: LRUCache[bytes, tuple[int, tuple[Any, ...]]] = LRUCache(limit, getsizeof=lambda each: each[0])
         self._lock = threading.Lock()
 
     def read(self, data: bytes) -> Iterator[Any]:
@@ -31,8 +31,6 @@ class ParsedFiles:
         key = hashlib.sha256(data).digest()
         with self._lock:
             found = self._known.get(key)
-            if found:
-                self._known.move_to_end(key)
         if found:
             yield from found[1]
             return
@@ -40,12 +38,5 @@ class ParsedFiles:
         for each in read(data):
             documents.append(each)
             yield each
-        self._keep(key, len(data), tuple(documents))
-
-    def _keep(self, key: bytes, size: int, documents: tuple[Any, ...]) -> None:
-        with self._lock:
-            if key not in self._known:
-                self._known[key] = size, documents
-                self._size += size
-            while self._size > self._limit:
-                self._size -= self._known.popitem(last=False)[1][0]
+        with self._lock, suppress(ValueError):  # larger than all that is kept
+            self._known[key] = len(data), tuple(documents)

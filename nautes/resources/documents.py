@@ -1,10 +1,15 @@
-"""Strict YAML: text to documents with positions, and everything wrong with it as findings. Never raises on any input.
+"""YAML of people into plain data, within limits, with the place of everything that is wrong. The only reader of YAML.
 
-Used by nautes/resources/manifest.py for what people send and by nautes/resources/stored.py for what Git holds.
+`documents` is strict and returns findings: declarations (manifest.py, stored.py, the API and the command line). `read` and
+`read_json` take what Kubernetes' tools take and raise Malformed: manifests, pipeline files, kubeconfigs.
+One loop over parser events: no recursion, and every alias is paid for at its full size.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,23 +18,63 @@ from typing import Any
 import yaml
 
 from nautes.resources.findings import Finding
+from nautes.resources.scalars import is_number, scalar
 
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-TEXTS = ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value")  # dates and "=": texts to all who write manifests
-BREAKS = frozenset("\x85\u2028\u2029")
 QUOTED = 100  # characters of a text that a message quotes
+FINDINGS = 100  # of one text: a hostile one has tens of thousands, and nobody reads them
+_TAG = "tag:yaml.org,2002:"
+_TEXTS = (None, "!", f"{_TAG}str", f"{_TAG}timestamp", f"{_TAG}value")  # dates and "=" are texts to Kubernetes
+_TYPES: dict[str, tuple[type, ...]] = {
+    f"{_TAG}int": (int,),
+    f"{_TAG}float": (float, int),
+    f"{_TAG}bool": (bool,),
+    f"{_TAG}null": (type(None),),
+}
 Position = tuple[int, int]  # line and column, from 1
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Caps that keep a hostile file cheap."""
+    """Caps that keep a hostile file cheap. `nodes` counts aliases at their full size."""
 
     size: int = 1 << 20  # bytes
     documents: int = 500
     depth: int = 64
     nodes: int = 100_000
     aliases: int = 50
+    key: int = 1_024  # characters
+
+
+KUBERNETES = Limits(size=64 << 20, documents=2_000, nodes=200_000, aliases=200)
+
+
+class Malformed(ValueError):
+    """A file that is no YAML or exceeds a limit; line and column count from 1."""
+
+    def __init__(
+        self, message: str, line: int | None = None, column: int | None = None, rule: str = "yaml-syntax"
+    ) -> None:
+        super().__init__(message)
+        self.message, self.line, self.column, self.rule = message, line, column, rule
+
+
+@dataclass(slots=True, frozen=True)
+class _Place:
+    """Where a value stands, and what stands in it."""
+
+    line: int
+    column: int
+    inner: dict[str, _Place] | list[_Place] | None = None
+
+    def below(self, part: str) -> _Place | None:
+        if isinstance(self.inner, list):
+            index = int(part) if part.isdecimal() and len(part) < 10 else len(self.inner)
+            return self.inner[index] if index < len(self.inner) else None
+        return (self.inner or {}).get(part)
+
+
+NOWHERE = _Place(1, 1)
 
 
 @dataclass(frozen=True)
@@ -38,58 +83,119 @@ class Document:
 
     data: Any
     source: str
-    line: int
-    positions: dict[str, Position] = field(default_factory=dict)
+    place: _Place = NOWHERE
+
+    @property
+    def line(self) -> int:
+        """Where the document begins."""
+        return self.place.line
 
     def position(self, pointer: str) -> Position:
         """Line and column of a pointer, or of the nearest parent that is there."""
-        while pointer and pointer not in self.positions:
-            pointer = pointer.rpartition("/")[0]
-        return self.positions.get(pointer, (self.line, 1))
+        place = self._found(pointer)[0]
+        return place.line, place.column
+
+    def holds(self, pointer: str) -> bool:
+        """Whether there is a value at a pointer."""
+        return not self._found(pointer)[1]
+
+    def _found(self, pointer: str) -> tuple[_Place, list[str]]:
+        place, parts = self.place, pointer.split("/")[1:]
+        while parts and (inner := place.below(parts[0].replace("~1", "/").replace("~0", "~"))):
+            place = inner
+            del parts[0]
+        return place, parts
+
+
+@dataclass(slots=True)
+class _Open:
+    """A mapping or sequence that is being read."""
+
+    value: Any
+    event: Any  # that began it
+    inner: Any  # the places of what is in it
+    before: int  # nodes counted when it began
+    height: int = 1  # levels, itself included
+    key: str | None = None  # None is the merge key
+    key_at: Any = None  # its event, once there is one that waits for its value
+    merges: list[Any] = field(default_factory=list)
 
 
 def documents(
     text: str | bytes, source: str = "", limits: Limits | None = None
 ) -> tuple[list[Document], list[Finding]]:
-    """Every document of `text`; findings for what could not be read. JSON is YAML and is taken too."""
-    limits = limits or Limits()
-    if _larger(text, limits.size):
-        return [], [_finding("yaml-size", f"{source or 'the text'} is larger than {limits.size} bytes", 1, 1)]
-    if isinstance(text, bytes):
-        try:
-            text = text.decode("utf-8")
-        except UnicodeDecodeError:
-            return [], [_finding("yaml-encoding", "the text is not UTF-8", 1, 1)]
+    """Every document of `text`; findings for what could not be read. JSON is YAML and is taken too. Never raises."""
+    reader = _Reader(limits or Limits(), kubernetes=False)
     found: list[Document] = []
-    findings: list[Finding] = []
     try:
-        for node in _compose(text, limits):
-            if len(found) >= limits.documents:
-                findings.append(_finding("yaml-documents", f"more than {limits.documents} documents", 1, 1))
-                break
-            document, wrong = _document(node, source, limits)
-            findings += wrong
-            if document is not None:
-                found.append(document)
-    except _TooMuchError as error:
-        findings.append(error.finding)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        findings.append(_finding("yaml-syntax", error.problem or "not YAML", line, column))
-    except (yaml.YAMLError, ValueError) as error:
-        findings.append(_finding("yaml-syntax", (str(error).splitlines() or [""])[0][:200] or "not YAML", 1, 1))
-    return found, findings
+        for data, place in reader.documents(text, source or "the text"):
+            if data is not None or reader.findings:
+                found.append(Document(data, source, place))
+    except Malformed as error:
+        reader.findings.append(_finding(error))
+    return found, reader.findings
 
 
-def text_of(data: Any) -> str:
-    """YAML that reads back as the same data; mappings are sorted, so that equal data are equal texts."""
-    return yaml.dump(data, Dumper=_Dumper, sort_keys=True, allow_unicode=True)
+def read(data: bytes) -> Iterator[Any]:
+    """The documents of a file as Kubernetes' tools read them, one by one. Raises Malformed."""
+    return (each for each, _ in _Reader(KUBERNETES, kubernetes=True).documents(data, "the file"))
+
+
+def read_json(data: bytes) -> Iterator[Any]:
+    """The one document of a JSON file. Raises Malformed."""
+    try:
+        value = json.loads(_decoded(data, "the file"), object_pairs_hook=_unique, parse_constant=_no_constant)
+    except RecursionError:
+        raise Malformed(f"nested deeper than {KUBERNETES.depth}") from None
+    except json.JSONDecodeError as error:
+        raise Malformed(error.msg, error.lineno, error.colno) from None
+    except Malformed:
+        raise
+    except ValueError:  # a number of thousands of digits
+        raise Malformed("a number is too long") from None
+    if _deeper(value, KUBERNETES.depth):
+        raise Malformed(f"nested deeper than {KUBERNETES.depth}")
+    yield value
+
+
+def pointer_of(*parts: str) -> str:
+    """The JSON pointer of these parts (RFC 6901)."""
+    return "".join(f"/{each.replace('~', '~0').replace('/', '~1')}" for each in parts)
 
 
 def shortened(text: str) -> str:
     """A text of somebody's manifest as a message may quote it."""
     return repr(text if len(text) <= QUOTED else f"{text[:QUOTED]}...")
+
+
+def _finding(error: Malformed, pointer: str = "") -> Finding:
+    line, column = error.line or 1, error.column or 1
+    return Finding(rule=error.rule, message=error.message, pointer=pointer, line=line, column=column)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise Malformed(f"the key {shortened(key)} stands here twice")
+        found[key] = value
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise Malformed(f"{name} is not a number that Kubernetes takes")
+
+
+def _deeper(value: Any, depth: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return depth < 0 or any(_deeper(each, depth - 1) for each in inner)
+
+
+def _decoded(text: str | bytes, what: str) -> str:
+    try:
+        return (text.decode() if isinstance(text, bytes) else text).removeprefix("\ufeff")
+    except UnicodeDecodeError:
+        raise Malformed(f"{what} is not UTF-8", rule="yaml-encoding") from None
 
 
 def _larger(text: str | bytes, size: int) -> bool:
@@ -98,125 +204,198 @@ def _larger(text: str | bytes, size: int) -> bool:
     return len(text.encode("utf-8", "surrogatepass")) > size
 
 
-def pointer_of(*parts: str) -> str:
-    """The JSON pointer of these parts (RFC 6901)."""
-    return "".join(f"/{each.replace('~', '~0').replace('/', '~1')}" for each in parts)
-
-
-class _Dumper(yaml.SafeDumper):
-    """Quotes what YAML 1.1 takes for line breaks: PyYAML writes them bare and reads a space."""
-
-    def represent_text(self, text: str) -> yaml.Node:
-        """A text, quoted where it must be."""
-        return self.represent_scalar("tag:yaml.org,2002:str", text, style='"' if BREAKS & set(text) else None)
-
-
-_Dumper.add_representer(str, _Dumper.represent_text)
-
-
-class _TooMuchError(Exception):
-    def __init__(self, finding: Finding) -> None:
-        self.finding = finding
-        super().__init__(finding.message)
-
-
-def _finding(rule: str, message: str, line: int, column: int, pointer: str = "", hint: str = "") -> Finding:
-    return Finding(rule=rule, message=message, pointer=pointer, hint=hint, line=line, column=column)
-
-
-def _compose(text: str, limits: Limits) -> Iterator[yaml.Node]:
-    """Nodes of the documents, after counting events: an alias bomb is refused before anything is built from it."""
-    depth = nodes = aliases = 0
-    for event in yaml.parse(text, Loader=LOADER):
-        mark = event.start_mark
-        assert mark is not None  # noqa: S101 - every event of a parser has one
-        if isinstance(event, yaml.AliasEvent):
-            aliases += 1
-            if aliases > limits.aliases:
-                raise _TooMuchError(
-                    _finding("yaml-aliases", f"more than {limits.aliases} aliases", mark.line + 1, mark.column + 1)
-                )
-        elif isinstance(event, yaml.NodeEvent):
-            nodes += 1
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if depth > limits.depth or nodes > limits.nodes:
-            rule, what = (
-                ("yaml-depth", "nested too deep") if depth > limits.depth else ("yaml-nodes", "too many values")
-            )
-            raise _TooMuchError(_finding(rule, what, mark.line + 1, mark.column + 1))
-    yield from (node for node in yaml.compose_all(text, Loader=LOADER) if node is not None)
-
-
-def _document(node: yaml.Node, source: str, limits: Limits) -> tuple[Document | None, list[Finding]]:
-    reader = _Reader(limits)
-    data = reader.read(node, "")
-    line = node.start_mark.line + 1
-    if data is None and not reader.findings:
-        return None, []
-    return Document(data, source, line, reader.positions), reader.findings
-
-
-def _is_plain(value: Any) -> bool:
-    """Whether JSON and our messages can carry a value: integers up to 64 bits, no infinity."""
-    if isinstance(value, int):
-        return value.bit_length() <= 64
-    return value is None or isinstance(value, str) or (isinstance(value, float) and math.isfinite(value))
+def _copy(value: Any) -> Any:
+    """What an alias stands for: whoever changes it must not change the other."""
+    if isinstance(value, dict):
+        return {key: _copy(each) for key, each in value.items()}
+    return [_copy(each) for each in value] if isinstance(value, list) else value
 
 
 class _Reader:
-    """Builds plain data from nodes, noting positions and duplicate keys. The limits hold for what aliases unfold to."""
+    """State of one text. Strictly, what is wrong with one value becomes a finding; for Kubernetes it is raised."""
 
-    def __init__(self, limits: Limits) -> None:
-        self.positions: dict[str, Position] = {}
+    def __init__(self, limits: Limits, *, kubernetes: bool) -> None:
         self.findings: list[Finding] = []
-        self._budget = limits.nodes
-        self._depth = limits.depth
-        self._scalars = LOADER("")
+        self._limits = limits
+        self._kubernetes = kubernetes
+        self._nodes = self._aliases = 0
+        self._anchors: dict[str, tuple[Any, int, int]] = {}  # value, nodes, height
+        self._stack: list[_Open] = []
+        self._root: tuple[Any, _Place] = None, NOWHERE
 
-    def read(self, node: yaml.Node, pointer: str, depth: int = 0) -> Any:
-        mark = node.start_mark
-        self.positions.setdefault(pointer, (mark.line + 1, mark.column + 1))
-        self._budget -= 1
-        if self._budget < 0:
-            raise _TooMuchError(_finding("yaml-aliases", "aliases unfold to too much", mark.line + 1, mark.column + 1))
-        if depth > self._depth:  # an alias may also refer to what it is in
-            raise _TooMuchError(_finding("yaml-depth", "aliases nest too deep", mark.line + 1, mark.column + 1))
-        if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, pointer, depth)
-        if isinstance(node, yaml.SequenceNode):
-            return [self.read(each, f"{pointer}/{index}", depth + 1) for index, each in enumerate(node.value)]
-        return self._scalar(node, pointer)
-
-    def _mapping(self, node: yaml.MappingNode, pointer: str, depth: int) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            mark = key_node.start_mark
-            line, column = mark.line + 1, mark.column + 1
-            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
-            if key is None:
-                self.findings.append(_finding("yaml-key", "a key must be a plain text", line, column, pointer))
-                continue
-            below = pointer + pointer_of(key)
-            if key in found:
-                text = f"the key {shortened(key)} stands here twice"
-                self.findings.append(_finding("yaml-duplicate-key", text, line, column, below))
-            self.positions[below] = (line, column)
-            found[key] = self.read(value_node, below, depth + 1)
-        return found
-
-    def _scalar(self, node: yaml.Node, pointer: str) -> Any:
-        if node.tag in TEXTS:
-            return node.value
+    def documents(self, text: str | bytes, what: str) -> Iterator[tuple[Any, _Place]]:
+        """Data and places, document by document. Raises Malformed."""
+        if _larger(text, self._limits.size):
+            raise Malformed(f"{what} is larger than {self._limits.size} bytes", rule="yaml-size")
+        text = _decoded(text, what)
         try:
-            value = self._scalars.construct_object(node)
-        except (yaml.YAMLError, ValueError, LookupError, AttributeError, ArithmeticError):
-            value = ...  # PyYAML raises all of these for a text that does not fit its tag
-        if _is_plain(value):
-            return value
-        mark = node.start_mark
-        text = f"this is no value of the type {shortened(node.tag.removeprefix('tag:yaml.org,2002:'))}"
-        self.findings.append(_finding("yaml-value", text, mark.line + 1, mark.column + 1, pointer))
-        return None
+            yield from self._documents(text)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            place = (mark.line + 1, mark.column + 1) if mark else (None, None)
+            raise Malformed(str(error.problem or error.context or "not YAML"), *place) from None
+        except (yaml.YAMLError, UnicodeError) as error:  # characters that YAML forbids
+            raise Malformed(f"not YAML: {getattr(error, 'reason', 'unreadable')}") from None
+
+    def _documents(self, text: str) -> Iterator[tuple[Any, _Place]]:
+        found = 0
+        for event in yaml.parse(text, Loader=LOADER):
+            kind = type(event)
+            if kind is yaml.ScalarEvent:
+                self._scalar(event)
+            elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
+                self._open(event, {} if kind is yaml.MappingStartEvent else [])
+            elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+                self._close(event)
+            elif kind is yaml.AliasEvent:
+                self._alias(event)
+            elif kind is yaml.DocumentStartEvent:
+                found += 1
+                if found > self._limits.documents:
+                    raise _at(event, "yaml-documents", f"more than {self._limits.documents} documents in one file")
+            elif kind is yaml.DocumentEndEvent:
+                yield self._root
+                self._anchors.clear()
+
+    def _count(self, event: Any, rule: str, nodes: int = 1) -> None:
+        self._nodes += nodes
+        if self._nodes > self._limits.nodes:
+            what = "aliases unfold to more" if rule == "yaml-aliases" else "more"
+            raise _at(event, rule, f"{what} than {self._limits.nodes} values in one file")
+
+    def _awaits_key(self) -> _Open | None:
+        """The mapping whose next key is due."""
+        top = self._stack[-1] if self._stack else None
+        return top if top and top.key_at is None and type(top.value) is dict else None
+
+    def _scalar(self, event: Any) -> None:
+        self._count(event, "yaml-nodes")
+        top = self._awaits_key()
+        if top:
+            self._key(event, top)
+            return
+        value = self._value(event)
+        if event.anchor:
+            self._anchors[event.anchor] = (value, 1, 0)
+        self._add(event, value)
+
+    def _key(self, event: Any, top: _Open) -> None:
+        key = event.value
+        if len(key) > self._limits.key:
+            raise _at(event, "yaml-key", f"a key is longer than {self._limits.key} characters")
+        if event.anchor:
+            self._anchors[event.anchor] = (key, 1, 0)
+        top.key, top.key_at = key, event
+        if self._kubernetes and key == "<<" and event.implicit[0]:
+            top.key = None
+        elif key in top.value:
+            self._wrong(event, "yaml-duplicate-key", f"the key {shortened(key)} stands here twice")
+
+    def _open(self, event: Any, value: Any) -> None:
+        self._count(event, "yaml-nodes")
+        if len(self._stack) >= self._limits.depth:
+            raise _at(event, "yaml-depth", f"nested deeper than {self._limits.depth}")
+        if self._awaits_key():
+            raise _at(event, "yaml-key", "a key must be a plain value")
+        if event.tag not in (None, "!", f"{_TAG}map", f"{_TAG}seq"):
+            self._wrong(event, "yaml-value", f"unknown tag {shortened(event.tag)}")
+        inner: Any = {} if type(value) is dict else []
+        self._stack.append(_Open(value, event, inner, self._nodes))
+
+    def _close(self, event: Any) -> None:
+        done = self._stack.pop()
+        for merged in done.merges:
+            for source in merged if isinstance(merged, list) else [merged]:
+                if not isinstance(source, dict):
+                    raise _at(event, "yaml-value", "only mappings can be merged with <<")
+                done.value.update({key: value for key, value in source.items() if key not in done.value})
+        if done.event.anchor:
+            self._anchors[done.event.anchor] = (done.value, self._nodes - done.before + 1, done.height)
+        self._add(done.event, done.value, done.height, done.inner)
+
+    def _alias(self, event: Any) -> None:
+        self._aliases += 1
+        if self._aliases > self._limits.aliases:
+            raise _at(event, "yaml-aliases", f"more than {self._limits.aliases} aliases in one file")
+        if self._awaits_key():
+            raise _at(event, "yaml-key", "a key must be a plain value")
+        for each in self._stack:
+            if each.event.anchor == event.anchor:
+                text = f"unknown alias {shortened(event.anchor)}: it is used inside of what it names"
+                raise _at(each.event, "yaml-depth", text)
+        if event.anchor not in self._anchors:
+            raise _at(event, "yaml-syntax", f"unknown alias {shortened(event.anchor)}")
+        value, nodes, height = self._anchors[event.anchor]
+        self._count(event, "yaml-aliases", nodes)
+        if len(self._stack) + height > self._limits.depth:
+            raise _at(event, "yaml-depth", f"nested deeper than {self._limits.depth}")
+        self._add(event, _copy(value), height)
+
+    def _add(self, event: Any, value: Any, height: int = 0, inner: Any = None) -> None:
+        """Put a value that began with an event where it belongs; `height` levels, with places in it."""
+        if not self._stack:
+            self._root = value, self._place(event, inner)
+            return
+        top = self._stack[-1]
+        if height >= top.height:
+            top.height = height + 1
+        if type(top.value) is list:
+            top.value.append(value)
+            if not self._kubernetes:
+                top.inner.append(self._place(event, inner))
+            return
+        if top.key is None:
+            top.merges.append(value)
+        else:
+            top.value[top.key] = value
+            if not self._kubernetes:
+                top.inner[top.key] = self._place(top.key_at, inner)  # of the key: that is where people look
+        top.key_at = None
+
+    def _place(self, event: Any, inner: Any) -> _Place:
+        mark = event.start_mark
+        return _Place(mark.line + 1, mark.column + 1, inner)
+
+    def _value(self, event: Any) -> Any:
+        if event.implicit[0] and event.tag is None:
+            value = scalar(event.value)
+            return value if self._fits(value) else self._wrong(event, "yaml-value", "this number is too large")
+        if event.tag in _TEXTS:
+            return event.value
+        return self._tagged(event, event.tag)
+
+    def _tagged(self, event: Any, tag: str) -> Any:
+        if tag in _TYPES:
+            value = scalar(event.value)
+            if type(value) in _TYPES[tag] and self._fits(value):
+                return value
+            return self._wrong(event, "yaml-value", f"this is no value of the type {shortened(tag.removeprefix(_TAG))}")
+        if tag == f"{_TAG}binary" and self._kubernetes:
+            try:
+                return base64.b64encode(base64.b64decode(event.value)).decode()
+            except (binascii.Error, ValueError):
+                return self._wrong(event, "yaml-value", "not base64")
+        return self._wrong(event, "yaml-value", f"unknown tag {shortened(tag)}")
+
+    def _fits(self, value: Any) -> bool:
+        """Whether JSON carries a value; strictly, also what is written as a number must be one of at most 64 bits."""
+        if isinstance(value, str):
+            return self._kubernetes or not is_number(value)
+        if isinstance(value, float):
+            return math.isfinite(value)
+        return self._kubernetes or value is None or value.bit_length() <= 64
+
+    def _wrong(self, event: Any, rule: str, message: str) -> None:
+        """Something is wrong with one value: strictly, the reader notes it, takes None and goes on."""
+        error = _at(event, rule, message)
+        if self._kubernetes or len(self.findings) >= FINDINGS:
+            raise error
+        self.findings.append(_finding(error, self._pointer()))
+
+    def _pointer(self) -> str:
+        parts = [str(len(each.value)) if type(each.value) is list else each.key or "" for each in self._stack]
+        return pointer_of(*parts)
+
+
+def _at(event: Any, rule: str, message: str) -> Malformed:
+    return Malformed(message, event.start_mark.line + 1, event.start_mark.column + 1, rule)

@@ -15,13 +15,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from nautes.resources.base import API_VERSION, Resource
-from nautes.resources.documents import Document, Limits, documents, pointer_of, shortened
+from nautes.resources.documents import FINDINGS, Document, Limits, documents, pointer_of, shortened
 from nautes.resources.findings import Finding
 from nautes.resources.kinds import KINDS
 
 TOP = ("apiVersion", "kind", "metadata", "spec")
 MAX_NAME = 255  # characters of a name or field that are looked at in order to say what is wrong with it
-FINDINGS = 100  # that are told of one text: a hostile one has tens of thousands, and nobody reads them
 
 
 def parse(text: str | bytes, source: str = "", limits: Limits | None = None) -> tuple[list[Resource], list[Finding]]:
@@ -58,7 +57,7 @@ def parse(text: str | bytes, source: str = "", limits: Limits | None = None) -> 
 
 def resource_of(manifest: Mapping[str, Any]) -> Resource:
     """The resource of a manifest that was parsed before (a payload). Raises `ValueError` when it is not one."""
-    resource, findings = _resource(Document(dict(manifest), "", 1))
+    resource, findings = _resource(Document(dict(manifest), ""))
     if resource is None:
         raise ValueError("; ".join(each.message for each in findings))
     return resource

@@ -12,11 +12,12 @@ from typing import Any
 
 from nautes.resources.base import API_VERSION, Resource
 from nautes.resources.cluster import Cluster
-from nautes.resources.documents import documents, text_of
+from nautes.resources.documents import documents
 from nautes.resources.findings import Finding
 from nautes.resources.manifest import resource_of
 from nautes.resources.names import STORED_PRODUCT, STORED_REPOSITORY, Names, is_foreign
 from nautes.resources.product import CodeRepo, CodeRepoBinding, Environment
+from nautes.resources.scalars import text_of
 from nautes.resources.tree import FileChange, ProductTree, difference
 
 KUSTOMIZATION = "production/kustomization.yaml"

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import yaml
 
 from nautes_sandbox.world import World
@@ -88,7 +88,7 @@ class Actions:
                 if condition():
                     return
                 last = "not yet"
-            except (StepFailedError, httpx.HTTPError, KeyError) as error:
+            except (StepFailedError, httpx2.HTTPError, KeyError) as error:
                 last = str(error)
             time.sleep(0.05)
         raise StepFailedError(f"waited {self.timeout:.0f} s in vain until {what}; last look: {last}")
@@ -182,29 +182,29 @@ class Actions:
     def faults(self, faults: dict[str, str]) -> None:
         """Tell the GitLab stand-in how to misbehave, e.g. {"webhooks": "drop"}, {"every": "10", "status": "429,502"}."""
         headers = {"PRIVATE-TOKEN": self.world.root_token}
-        answer = httpx.post(f"{self.world.gitlab_url}/-/sandbox/faults", json=faults, headers=headers, timeout=30)
+        answer = httpx2.post(f"{self.world.gitlab_url}/-/sandbox/faults", json=faults, headers=headers, timeout=30)
         answer.raise_for_status()
 
-    def gitlab_get(self, path: str) -> httpx.Response:
+    def gitlab_get(self, path: str) -> httpx2.Response:
         """GET from GitLab as the administrator; the answer as it came."""
         headers = {"PRIVATE-TOKEN": self.world.root_token}
-        return httpx.get(f"{self.world.gitlab_url}/api/v4{path}", headers=headers, timeout=30)
+        return httpx2.get(f"{self.world.gitlab_url}/api/v4{path}", headers=headers, timeout=30)
 
     def gitlab_post(self, path: str, body: dict[str, Any], tolerate: int = 0) -> Any:
         """POST to GitLab as the administrator; one status of refusal may be tolerated."""
         headers = {"PRIVATE-TOKEN": self.world.root_token}
-        answer = httpx.post(f"{self.world.gitlab_url}/api/v4{path}", json=body, headers=headers, timeout=30)
+        answer = httpx2.post(f"{self.world.gitlab_url}/api/v4{path}", json=body, headers=headers, timeout=30)
         if answer.status_code >= 400 and answer.status_code != tolerate:
             raise StepFailedError(f"GitLab POST {path}: {answer.status_code} {answer.text[:300]}")
         return answer.json()
 
     # Our API
 
-    def api(self, method: str, path: str, who: str | None, **request: Any) -> httpx.Response:
-        """One request as a person, or as nobody; `request` as httpx has it."""
+    def api(self, method: str, path: str, who: str | None, **request: Any) -> httpx2.Response:
+        """One request as a person, or as nobody; `request` as httpx2 has it."""
         headers = {"Authorization": f"Bearer {self.people[who].token}"} if who else {}
         headers |= request.pop("headers", {})
-        return httpx.request(method, f"{self.world.api_url}{path}", headers=headers, timeout=60, **request)
+        return httpx2.request(method, f"{self.world.api_url}{path}", headers=headers, timeout=60, **request)
 
 
 def quoted(path: str) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from nautes_sandbox.process import Service
 
@@ -173,7 +173,7 @@ def _serves(url: str, login: Login) -> bool:
     """Ready means: unsealed, active, and our login works."""
     body = {"role_id": login.role_id, "secret_id": login.secret_id_file.read_text().strip()}
     try:
-        answer = httpx.post(f"{url}/v1/auth/approle/login", json=body, timeout=2)
-    except httpx.HTTPError:
+        answer = httpx2.post(f"{url}/v1/auth/approle/login", json=body, timeout=2)
+    except httpx2.HTTPError:
         return False
     return answer.status_code == 200

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from nautes_sandbox import gitlab, node, openbao, tekton, temporal, virtual
 from nautes_sandbox.kubernetes import Cluster, assets, real
@@ -205,8 +205,8 @@ class World:
 
         def ready() -> bool:
             try:
-                return httpx.get(f"{self.api_url}/healthz", timeout=2).status_code == 200
-            except httpx.HTTPError:
+                return httpx2.get(f"{self.api_url}/healthz", timeout=2).status_code == 200
+            except httpx2.HTTPError:
                 return False
 
         command = [sys.executable, "-m", "api"]
@@ -303,10 +303,10 @@ class World:
 
     def _gitlab_calls(self) -> dict[str, int]:
         try:
-            answer = httpx.get(
+            answer = httpx2.get(
                 f"{self.gitlab_url}/-/sandbox/calls", headers={"PRIVATE-TOKEN": self.root_token}, timeout=5
             )
-        except httpx.HTTPError:
+        except httpx2.HTTPError:
             return {}
         names = {"git reads": "Git reads", "git writes": "Git writes"}
         return {names.get(kind, f"GitLab {kind}"): int(count) for kind, count in answer.json().items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 
-import httpx
+import httpx2
 import yaml
 
 from nautes_sandbox import openbao
@@ -69,16 +69,16 @@ def left_in_vault(actions: Actions) -> list[str]:
     return [path for path in in_vault(actions) if path.startswith("git/") and f"/repo-{management}/" not in path]
 
 
-def vault(actions: Actions) -> httpx.Client:
+def vault(actions: Actions) -> httpx2.Client:
     """Logged in as the platform."""
     login = openbao.credentials(actions.world.directory / "openbao").platform
     body = {"role_id": login.role_id, "secret_id": login.secret_id_file.read_text().strip()}
-    answer = httpx.post(f"{actions.world.vault_url}/v1/auth/approle/login", json=body)
+    answer = httpx2.post(f"{actions.world.vault_url}/v1/auth/approle/login", json=body)
     token = answer.json()["auth"]["client_token"]
-    return httpx.Client(base_url=actions.world.vault_url, headers={"X-Vault-Token": token}, timeout=10)
+    return httpx2.Client(base_url=actions.world.vault_url, headers={"X-Vault-Token": token}, timeout=10)
 
 
-def _walk(client: httpx.Client, engine: str, path: str) -> list[str]:
+def _walk(client: httpx2.Client, engine: str, path: str) -> list[str]:
     answer = client.request("LIST", f"/v1/{engine}/metadata/{path}")
     if answer.status_code != 200:
         return []

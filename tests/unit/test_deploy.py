@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from temporalio.client import Client
 from temporalio.worker import Worker
@@ -50,14 +50,14 @@ def test_openbao_starts_once_and_lets_both_in_with_what_they_may(supervisor: Sup
     (tmp_path / "openbao.hcl").write_text(config)
     url = f"http://127.0.0.1:{port}/v1"
 
-    def log_in(role: str, file: str) -> httpx.Response:
+    def log_in(role: str, file: str) -> httpx2.Response:
         body = {"role_id": role, "secret_id": (secrets / file).read_text()}
-        return httpx.post(f"{url}/auth/approle/login", json=body, timeout=5)
+        return httpx2.post(f"{url}/auth/approle/login", json=body, timeout=5)
 
     def ready() -> bool:
         try:
             return log_in("nautes-api", "vault_api_secret_id").status_code == 200
-        except httpx.HTTPError:
+        except httpx2.HTTPError:
             return False
 
     command = [openbao.binary(), "server", f"-config={tmp_path / 'openbao.hcl'}"]
@@ -68,7 +68,7 @@ def test_openbao_starts_once_and_lets_both_in_with_what_they_may(supervisor: Sup
             answer = log_in(role, file)
             assert answer.status_code == 200, (start, answer.text)
             assert sorted(answer.json()["auth"]["policies"]) == sorted(["default", role])
-            policy = httpx.get(f"{url}/sys/mounts", headers={"X-Vault-Token": answer.json()["auth"]["client_token"]})
+            policy = httpx2.get(f"{url}/sys/mounts", headers={"X-Vault-Token": answer.json()["auth"]["client_token"]})
             assert policy.status_code == (200 if role == "nautes" else 403), start
         assert log_in("nautes", "vault_api_secret_id").status_code == 400
         supervisor.stop("openbao")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from nautes_sandbox.process import Service
 
@@ -23,8 +23,8 @@ def service(*, data: Path, port: int, root_token_file: Path, platform_token_file
 
     def ready() -> bool:
         try:
-            return httpx.get(f"{url}/api/v4/version", timeout=2).status_code == 401
-        except httpx.HTTPError:
+            return httpx2.get(f"{url}/api/v4/version", timeout=2).status_code == 401
+        except httpx2.HTTPError:
             return False
 
     return Service("gitlab", command, ports=(port,), ready=ready)

@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 import pygit2
 
 from nautes_sandbox.gitlab import permissions
@@ -39,7 +39,7 @@ class Webhooks:
         self._store, self._repositories = store, repositories
         self._external_url, self._version = external_url, version
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="webhook")
-        self._client = httpx.Client(timeout=TIMEOUT, follow_redirects=False)
+        self._client = httpx2.Client(timeout=TIMEOUT, follow_redirects=False)
         self._lock = threading.Lock()
         self._paused: list[tuple[int, str, Row]] = []
         self.mode = "deliver"
@@ -106,7 +106,7 @@ class Webhooks:
             return "internal error", "the stand-in delivers to loopback only"
         try:
             answer = self._client.post(url, content=body, headers=headers)
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             return "internal error", type(error).__name__
         return str(answer.status_code), answer.text[:BODY_KEPT]
 

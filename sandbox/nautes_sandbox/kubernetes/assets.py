@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 
 BINARIES = ("kube-apiserver", "kube-controller-manager", "etcd", "kubectl")
 LIMIT = 500 << 20  # bytes of a bundle
@@ -73,7 +73,7 @@ def find(
         return None
     try:
         found = in_directory(download(url, checksum, cache or Path.home() / ".cache" / "nautes"))
-    except (httpx.HTTPError, OSError, ValueError, EOFError, zlib.error, tarfile.TarError) as error:
+    except (httpx2.HTTPError, OSError, ValueError, EOFError, zlib.error, tarfile.TarError) as error:
         say(f"the envtest bundle cannot be had ({error}): {STAND_IN}")
         return None
     if found is None:
@@ -126,7 +126,7 @@ def download(url: str, checksum: str, cache: Path) -> Path:
 
 def _fetch(url: str, checksum: str, archive: Path) -> None:
     digest, size = hashlib.sha512(), 0
-    with httpx.stream("GET", url, timeout=httpx.Timeout(60, connect=CONNECT), follow_redirects=True) as answer:
+    with httpx2.stream("GET", url, timeout=httpx2.Timeout(60, connect=CONNECT), follow_redirects=True) as answer:
         answer.raise_for_status()
         with archive.open("wb") as file:
             for chunk in answer.iter_bytes():

@@ -6,7 +6,7 @@ import ssl
 import subprocess
 from pathlib import Path
 
-import httpx
+import httpx2
 import yaml
 
 from nautes_sandbox import controllers
@@ -117,6 +117,6 @@ def answers(kubeconfig: Path, path: str) -> bool:
     headers = {"Authorization": f"Bearer {config['users'][0]['user']['token']}"}
     server = config["clusters"][0]["cluster"]["server"]
     try:
-        return httpx.get(f"{server}{path}", headers=headers, verify=context, timeout=2).status_code == 200
-    except httpx.HTTPError:
+        return httpx2.get(f"{server}{path}", headers=headers, verify=context, timeout=2).status_code == 200
+    except httpx2.HTTPError:
         return False

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import httpx
+import httpx2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -45,36 +45,36 @@ def public_key(comment: str = "test") -> str:
     return f"{key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()} {comment}"
 
 
-def next_page(answer: httpx.Response) -> str:
+def next_page(answer: httpx2.Response) -> str:
     """The address the Link header gives for the next page, "" when there is none."""
     link = re.search(r'<([^>]+)>; rel="next"', answer.headers.get("link", ""))
     return link[1] if link else ""
 
 
 class Api:
-    """One account's view of the API; answers are httpx responses."""
+    """One account's view of the API; answers are httpx2 responses."""
 
     def __init__(self, url: str, token: str = "") -> None:
         headers = {"PRIVATE-TOKEN": token} if token else {}
         self.url, self.token = url, token
-        self._client = httpx.Client(base_url=f"{url}/api/v4", headers=headers, timeout=30)
+        self._client = httpx2.Client(base_url=f"{url}/api/v4", headers=headers, timeout=30)
 
-    def get(self, path: str, /, **query: Any) -> httpx.Response:
+    def get(self, path: str, /, **query: Any) -> httpx2.Response:
         return self._client.get(path, params=query or None)
 
-    def head(self, path: str, /, **query: Any) -> httpx.Response:
+    def head(self, path: str, /, **query: Any) -> httpx2.Response:
         return self._client.head(path, params=query or None)
 
-    def post(self, path: str, /, **body: Any) -> httpx.Response:
+    def post(self, path: str, /, **body: Any) -> httpx2.Response:
         return self._client.post(path, json=body)
 
-    def put(self, path: str, /, **body: Any) -> httpx.Response:
+    def put(self, path: str, /, **body: Any) -> httpx2.Response:
         return self._client.put(path, json=body)
 
-    def patch(self, path: str, /, **body: Any) -> httpx.Response:
+    def patch(self, path: str, /, **body: Any) -> httpx2.Response:
         return self._client.patch(path, json=body)
 
-    def delete(self, path: str, /, **query: Any) -> httpx.Response:
+    def delete(self, path: str, /, **query: Any) -> httpx2.Response:
         return self._client.delete(path, params=query or None)
 
     def made(self, path: str, /, **body: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from tests.contract.gitlab.support import DEVELOPER, GUEST, MAINTAINER, REPORTER, Api, Clone, Maker, git, unique
@@ -190,7 +190,7 @@ def test_who_may_not_push_is_told_so_before_anything_is_sent(
 
 def test_a_wrong_password_is_refused_and_a_stranger_learns_nothing(make: Maker, project: Any, tmp_path: Path) -> None:
     url = f"{project['http_url_to_repo']}/info/refs?service=git-upload-pack"
-    wrong = httpx.get(url, auth=("any", unique("glpat")))
+    wrong = httpx2.get(url, auth=("any", unique("glpat")))
     assert (wrong.status_code, wrong.headers["www-authenticate"]) == (401, 'Basic realm="GitLab"')
     assert wrong.text.startswith("HTTP Basic: Access denied.")
     stranger = make.user().api.token

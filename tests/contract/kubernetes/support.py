@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import yaml
 
 Object = dict[str, Any]
@@ -32,7 +32,7 @@ class Api:
         bearer = config["users"][0]["user"]["token"] if token is None else token
         headers = {"User-Agent": "contract/1"} | ({"Authorization": f"Bearer {bearer}"} if bearer else {})
         context = ssl.create_default_context(cafile=str(kubeconfig.with_name("ca.crt")))
-        self._http = httpx.Client(base_url=self.server, headers=headers, verify=context, timeout=30)
+        self._http = httpx2.Client(base_url=self.server, headers=headers, verify=context, timeout=30)
 
     def call(self, method: str, path: str, body: Any = None, sort: str = "application/json", **query: Any) -> Any:
         """One request, whatever comes back. `sort` is the content type."""

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from nautes.cli.main import main
@@ -58,7 +58,7 @@ class Cli:
         return Ended(code, out.getvalue(), err.getvalue())
 
 
-def problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+def problem(answer: httpx2.Response, status: int, code: str) -> dict[str, Any]:
     """The problem of an answer, which must be this one and of the one shape."""
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
     found = dict(answer.json())
@@ -106,7 +106,7 @@ def together(*documents: str) -> str:
     return "---\n".join(documents)
 
 
-def operation(answer: httpx.Response) -> dict[str, Any]:
+def operation(answer: httpx2.Response) -> dict[str, Any]:
     """The only operation of an answer."""
     (found,) = answer.json()["operations"]
     return dict(found)
@@ -146,7 +146,7 @@ class Delivery:
         secret = secrets.in_vault(actions)[f"{ref.engine}/{ref.path}"]["token"]
         return cls(actions, repository, payload, str(uuid.uuid4()), str(int(time.time())), secret)
 
-    def send(self, body: bytes | None = None, project_id: int | None = None, **headers: str) -> httpx.Response:
+    def send(self, body: bytes | None = None, project_id: int | None = None, **headers: str) -> httpx2.Response:
         """Sign it and send it."""
         content = json.dumps(self.payload).encode() if body is None else body
         mac = hmac.new(base64.b64decode(self.secret), f"{self.id}.{self.stamp}.".encode() + content, hashlib.sha256)

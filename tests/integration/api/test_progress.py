@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import httpx
+import httpx2
 
 from nautes_sandbox.scenario import Scenario
 from tests.integration.api.support import document, operation, problem, product
@@ -15,7 +15,7 @@ def _events(shop: Scenario, operation_id: str, who: str = "team") -> list[tuple[
     headers = {"Authorization": f"Bearer {shop.people[who].token}"}
     address = f"{shop.world.api_url}/api/v1/operations/{operation_id}/events"
     found, name = [], ""
-    with httpx.stream("GET", address, headers=headers, timeout=60) as stream:
+    with httpx2.stream("GET", address, headers=headers, timeout=60) as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
         for line in stream.iter_lines():
             key, _, value = line.partition(": ")

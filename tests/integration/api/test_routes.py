@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from nautes_sandbox.scenario import Scenario
@@ -43,7 +43,7 @@ def _filled(path: str, details: dict[str, Any]) -> str:
     return path
 
 
-def _asked(shop: Scenario, method: str, path: str, **headers: str) -> httpx.Response:
+def _asked(shop: Scenario, method: str, path: str, **headers: str) -> httpx2.Response:
     content = document("Project", name="web", product="shop") if method in ("POST", "PUT", "PATCH") else None
     return shop.api(method, path, None, content=content, headers=headers)
 

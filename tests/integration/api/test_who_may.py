@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-import httpx
+import httpx2
 import pytest
 
 from nautes_sandbox.actions import Person, quoted
@@ -219,7 +219,7 @@ def developer(shop: Scenario) -> str:
     project = shop.gitlab(f"/projects/{quoted('teamwork/default.project')}")["id"]
     path = f"/projects/{project}/protected_branches"
     headers = {"PRIVATE-TOKEN": shop.world.root_token}
-    httpx.delete(f"{shop.world.gitlab_url}/api/v4{path}/main", headers=headers, timeout=30)
+    httpx2.delete(f"{shop.world.gitlab_url}/api/v4{path}/main", headers=headers, timeout=30)
     shop.gitlab_post(path, {"name": "main", "push_access_level": 30, "merge_access_level": 30})
     return "developer"
 

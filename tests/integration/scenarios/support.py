@@ -6,7 +6,7 @@ import itertools
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 from nautes_sandbox.actions import quoted
 from nautes_sandbox.scenario import Scenario
@@ -21,12 +21,12 @@ def unique(word: str) -> str:
     return f"{word}{next(_numbers)}"
 
 
-def change(story: Scenario, who: str, *documents: str, action: str = "apply", **query: Any) -> httpx.Response:
+def change(story: Scenario, who: str, *documents: str, action: str = "apply", **query: Any) -> httpx2.Response:
     """Apply or remove documents, waiting for the end."""
     return story.api("POST", f"/api/v1/{action}", who, content=together(*documents), params={"wait": 60, **query})
 
 
-def done(answer: httpx.Response) -> dict[str, str]:
+def done(answer: httpx2.Response) -> dict[str, str]:
     """Action per resource of a change that must have ended well."""
     assert answer.status_code == 200, answer.text
     return {each["resource"]: each["action"] for one in answer.json()["operations"] for each in one["outcomes"]}
@@ -75,7 +75,7 @@ def number(story: Scenario, full: str) -> int:
     return int(story.gitlab(f"/projects/{quoted(full)}")["id"])
 
 
-def findings(answer: httpx.Response) -> set[str]:
+def findings(answer: httpx2.Response) -> set[str]:
     """Rules that a refused change broke."""
     assert answer.status_code == 422, answer.text
     return {each["rule"] for each in answer.json()["findings"]}

@@ -17,7 +17,7 @@ from tests.unit.cli.fake import FakeApi, Nautes, Reply
 
 ROOT = Path(__file__).resolve().parents[3]
 HEAVY = (
-    "httpx",
+    "httpx2",
     "yaml",
     "rich.progress",
     "keyring",

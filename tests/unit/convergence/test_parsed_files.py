@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nautes.convergence import parsed_files
-from nautes.convergence.documents import Malformed, read
 from nautes.convergence.parsed_files import ParsedFiles
+from nautes.resources.documents import Malformed, read
 
 TWO = b"a: 1\n---\nb: [x, y]\n"
 

@@ -12,10 +12,10 @@ import yaml
 from hypothesis import given
 
 from nautes.resources.cluster import Cluster
-from nautes.resources.documents import text_of
 from nautes.resources.findings import Finding
 from nautes.resources.kinds import APPLY_ORDER, KINDS, in_order
 from nautes.resources.manifest import FINDINGS, manifest_of, parse, resource_of
+from nautes.resources.scalars import text_of
 from tests.unit.resources.strategies import any_resource
 
 EXAMPLES = Path(__file__).parents[3] / "examples"

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from nautes.resources.cluster import Cluster
-from nautes.resources.documents import text_of
 from nautes.resources.kinds import in_order
 from nautes.resources.manifest import manifest_of, parse
 from nautes.resources.product import Product
+from nautes.resources.scalars import text_of
 from nautes.resources.tree import ProductTree
 from nautes.rules import clusters
 from nautes.rules.engine import World, check

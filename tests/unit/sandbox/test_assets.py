@@ -13,7 +13,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from nautes_sandbox.kubernetes import assets
@@ -130,7 +130,7 @@ def test_what_cannot_be_had_is_said(served: tuple[Path, str], tmp_path: Path) ->
         said: list[str] = []
         assert assets.find(given, tmp_path / "cache", said.append) is None
         assert len(said) == 1 and "stand-in" in said[0]
-    with pytest.raises(httpx.HTTPStatusError):
+    with pytest.raises(httpx2.HTTPStatusError):
         assets.download(missing[assets.ADDRESS], checksum, tmp_path / "cache")
 
 
@@ -149,7 +149,7 @@ def test_what_is_published_is_the_default(monkeypatch: pytest.MonkeyPatch, tmp_p
 
     def download(url: str, checksum: str, cache: Path) -> Path:
         asked.append((url, checksum))
-        raise httpx.ConnectError("no network")
+        raise httpx2.ConnectError("no network")
 
     monkeypatch.setattr(assets, "download", download)
     monkeypatch.setattr(assets, "published", lambda: ("https://published.example/a.tar.gz", "abc"))

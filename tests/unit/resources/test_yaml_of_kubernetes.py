@@ -1,24 +1,30 @@
-"""Reading YAML of people: values as Kubernetes' tools read them, limits, places of errors."""
+"""YAML as Kubernetes' tools read it: their values, limits, places of errors; and what we write means the same to them."""
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nautes.convergence import documents
-from nautes.convergence.documents import Malformed, read, read_json
+from nautes.resources import documents
+from nautes.resources.documents import Malformed, read, read_json
+from nautes.resources.scalars import text_of
 
 VALUES = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(2**53), 2**53)
-    | st.text(st.characters(codec="utf-8", exclude_categories=["C"])),
+    | st.text(st.characters(codec="utf-8", exclude_categories=["C"]))
+    | st.text("0123456789abcdefxobyneEN_+-.:~T ", max_size=6),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("abcdefgh", min_size=1), inner, max_size=4),
     max_leaves=20,
 )
@@ -33,6 +39,13 @@ VALUES = st.recursive(
         ("0x1f", 31),
         ("1_000", 1000),
         ("1e3", 1000.0),
+        ("0E0", 0),
+        ("08", 8),
+        ("0o17", 15),
+        ("1__0.5", 10.5),
+        ("y", True),
+        ("N", False),
+        ("0xdeadbeefdeadbeefdeadbeef", "0xdeadbeefdeadbeefdeadbeef"),
         (".5", 0.5),
         ("80:80", "80:80"),
         ("2001-01-01", "2001-01-01"),
@@ -51,9 +64,82 @@ def test_a_plain_value_means_what_kubernetes_tools_take_it_for(text: str, value:
     assert list(read(f"a: {text}".encode())) == [{"a": value}]
 
 
-@given(VALUES)
-def test_whatever_is_written_as_yaml_is_read_back(value: Any) -> None:
-    assert list(read(yaml.safe_dump(value, allow_unicode=True).encode())) == [value]
+PLAIN = [
+    *(
+        "0E0",
+        "1e3",
+        "1e+3",
+        "1E5",
+        "1.e5",
+        ".5",
+        "+.5",
+        "5.",
+        "-0",
+        "08",
+        "017",
+        "0o17",
+        "0b11",
+        "-0b11",
+        "0_7",
+        "0x1F",
+        "+0x10",
+    ),
+    *(
+        "1_000",
+        "1__0",
+        "1_0.5",
+        "0.1e1_0",
+        "_1",
+        "1:1",
+        "1.2.3",
+        "0b2",
+        "0x",
+        "1e",
+        ".e1",
+        ".",
+        "+",
+        "=",
+        "1e999",
+        "0x1p4",
+    ),
+    *("y", "N", "yes", "on", "True", "tRUE", "null", "nULL", "~", "2001-01-01", "NaN", "100000000000000000000", "-.5"),
+    *(
+        "0xdeadbeefdeadbeefdeadbeef",
+        "!!str 12",
+        "! 12",
+        "!!int '12'",
+        "!!bool 'yes'",
+        "!!float '1'",
+        "!!timestamp '2001-01-01'",
+    ),
+]
+
+
+def by_kubectl(values: str) -> Any:
+    """What kubectl takes a YAML list for."""
+    tool = shutil.which("kubectl", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
+    assert tool is not None
+    text = f"apiVersion: nautes.io/v1\nkind: Any\nmetadata: {{name: any}}\nspec:\n{values}"
+    command = [tool, "label", "--local", "-f", "-", "-o", "json", "a=b"]
+    return json.loads(subprocess.run(command, input=text.encode(), capture_output=True, check=True).stdout)["spec"]
+
+
+def test_plain_values_are_what_kubectl_takes_them_for() -> None:
+    text = "".join(f"- {each}\n" for each in PLAIN)
+    assert list(read(text.encode())) == [by_kubectl(text)]
+
+
+def test_texts_that_look_like_values_are_texts_to_kubectl_as_we_write_them() -> None:
+    assert by_kubectl(text_of(PLAIN)) == PLAIN
+
+
+@given(VALUES, st.booleans(), st.booleans())
+@example("0E0", True, False)
+def test_whatever_is_written_as_yaml_is_read_back(value: Any, sort: bool, ascii: bool) -> None:
+    text = text_of(value, sort=sort, ascii=ascii)
+    assert list(read(text.encode())) == [value]
+    found, findings = documents.documents(text)
+    assert ([each.data for each in found], findings) == ([value] if value is not None else [], [])
 
 
 @given(VALUES)
@@ -69,7 +155,7 @@ def test_whatever_is_written_as_json_is_read_back(value: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (b'{"a": 1, "a": 2}', "duplicate key"),
+        (b'{"a": 1, "a": 2}', "stands here twice"),
         (b'{"a": }', "Expecting value"),
         (b"[" * 100_000, "nested deeper"),
         (b"[" * 70 + b"]" * 70, "nested deeper"),
@@ -106,7 +192,7 @@ def test_anchors_and_merges_are_followed() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
-        (b"a: 1\nb: 2\na: 3\n", 3, "duplicate key"),
+        (b"a: 1\nb: 2\na: 3\n", 3, "stands here twice"),
         (b"a:\n  - [1\n", 3, ""),
         (b"a: &x [*x]\n", 1, "unknown alias"),
         (b"a: *nobody\n", 1, ""),
@@ -134,7 +220,7 @@ def test_an_alias_bomb_is_paid_for_at_its_full_size() -> None:
 
 def test_too_many_documents_are_refused() -> None:
     with pytest.raises(Malformed, match="documents in one file"):
-        list(read(b"---\na: 1\n" * (documents.DOCUMENTS + 1)))
+        list(read(b"---\na: 1\n" * (documents.KUBERNETES.documents + 1)))
 
 
 def test_text_that_is_not_utf8_is_refused() -> None:
