@@ -29,7 +29,7 @@ def test_more_than_the_number_needs_its_number_repeated() -> None:
     assert check(PROJECTS[:20], SHOP) == []
     [found] = check(PROJECTS[:21], SHOP)
     assert found.rule == "deletions-unconfirmed"
-    assert found.message == "21 resources would be deleted; a second word is needed because they are more than 20"
+    assert found.message == "21 resources would be deleted; this has to be confirmed because they are more than 20"
     assert found.hint == "repeat the number: --confirm-deletions 21"
     assert check(PROJECTS[:21], SHOP, 21) == []
 
