@@ -160,16 +160,21 @@ class ProductActivities:
         request = input.request
         intent = self._observer.intent(request, input.known)
         names = self._observer.names(intent, input.repositories)
-        changes = _file_changes(intent, names)
-        if changes == []:  # looked at before the rules: what this very request committed would break its preconditions
+        try:
+            changes, missing = _file_changes(intent, names), ""
+        except KeyError as error:
+            changes, missing = [], str(error.args[0])
+        if (
+            not changes and not missing
+        ):  # looked at before the rules: what this very request committed would break its preconditions
             return FilesCommitted(commit=intent.declaration.head, changed=[], made=False)
-        moved = bool(input.head) and intent.declaration.head != input.head
+        moved = intent.declaration.head != input.head and bool(input.head or intent.before.resources)
         if moved:
             judgement = self._judge(self._observer.observe(intent, request, input.known), request)
             if judgement.findings:
                 raise Refused("rules", judgement.findings[0].message, findings=judgement.findings)
-        if changes is None:
-            raise Refused("repository-unknown", f"a repository that {request.product} names is not there any more")
+        if missing:
+            raise Refused("repository-unknown", f"there is no repository {missing}, which {request.product} names")
         if request.plans and moved:
             raise Refused("plan-stale", "somebody else's change came between the plan and this commit")
         made = commit(
@@ -314,14 +319,12 @@ def _watches(path: str, specs: Iterable[Spec]) -> Iterable[Watch]:
             yield Watch(workflow=workflow, project_id=number)
 
 
-def _file_changes(intent: Intent, names: Names) -> list[FileChange] | None:
-    """What the commit touches; None when a repository that would be named has no id."""
-    if not all(names.repositories.get(each.name) for each in intent.after.all(CodeRepo)):
-        return None
-    try:
-        return file_changes(intent.declaration.files, intent.before, intent.after, names)
-    except KeyError:
-        return None
+def _file_changes(intent: Intent, names: Names) -> list[FileChange]:
+    """What the commit touches. Raises KeyError for a repository that would be named and has no id."""
+    for each in intent.after.all(CodeRepo):
+        if not names.repositories.get(each.name):
+            raise KeyError(each.name)
+    return file_changes(intent.declaration.files, intent.before, intent.after, names)
 
 
 def _message(intent: Intent, request: ChangeRequest) -> str:

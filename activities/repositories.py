@@ -92,7 +92,7 @@ class RepositoryActivities:
         ends = [made.expires_at]
         for permission in made.created:
             effects += _credential("created", f"deploy key {permission} of {path}", policy=True)
-        if input.token:
+        if input.api_access:
             token = TokenInput(project_id=number, new=new, days=life.days or A_YEAR, renew_before=life.renew_before)
             given = self.ensure_token(token)
             effects += _credential(given.made, f"access token of {path}", policy=True)
@@ -107,6 +107,8 @@ class RepositoryActivities:
     def delete(self, input: RepositoryDeletion) -> Gone:
         """A repository and its secrets go for good. Idempotent: what is not there is success; found by path, else by id."""
         found = self._gitlab.project(input.path)
+        if found is None and input.project_id:  # a first attempt may have renamed it already
+            found = self._gitlab.find(f"/projects/{input.project_id}")
         if found is not None and input.ours and found.get("creator_id") != self._gitlab.get("/user")["id"]:
             return Gone(removed=False)  # somebody else has made one of that path meanwhile
         number = int(found["id"]) if found is not None else input.project_id

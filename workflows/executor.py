@@ -38,7 +38,7 @@ class Executor:
             while waiting or self._running:
                 waiting = self._start(waiting)
                 await self._one_ends()
-        except BaseException:
+        except (Exception, asyncio.CancelledError):  # not GeneratorExit: an evicted workflow waits for nothing
             await self._stop()
             raise
 

@@ -221,7 +221,8 @@ class Steps:
 
     def _undo_repository(self, name: str) -> effects.Compensation:
         async def undo() -> bool:
-            input = RepositoryDeletion(path=f"{self._path}/{name}", ours=True)
+            number = self.project_id if name == DECLARATION else self.repositories.get(name, 0)
+            input = RepositoryDeletion(path=f"{self._path}/{name}", project_id=number, ours=True)
             return (await perform(RepositoryActivities.delete, input, f"Undo: repository {name}")).removed
 
         return undo

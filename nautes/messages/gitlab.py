@@ -53,7 +53,7 @@ class RepositorySetup(RepositoryInput):
     project_id: int = 0
     settings: bool = True  # False: name, visibility and description stay what they are
     permissions: list[Permission]
-    token: bool = True
+    api_access: bool = True  # has an access token
     events: list[str] = []
 
 
@@ -164,13 +164,6 @@ class Gone(Payload):
     """Whether a removal found something to remove."""
 
     removed: bool
-
-
-class Project(Payload):
-    """A project addressed by id, with its path for messages."""
-
-    project_id: int
-    path: str = ""
 
 
 class FileAction(Payload):

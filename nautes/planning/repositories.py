@@ -45,7 +45,7 @@ def declaration(path: str, project_id: int, *, group_is_new: bool) -> Step:
         "visibility": "private",
         "initialize": True,
         "permissions": list(READ),
-        "token": False,
+        "api_access": False,
         "events": ["push_events"],
         "new": not project_id,
         "new_group": group_is_new,
@@ -64,7 +64,7 @@ def repository(path: str, declared: CodeRepo, found: Found | None, *, known: boo
         "visibility": gitlab.visibility if gitlab else "",
         "description": gitlab.description if gitlab else None,
         "permissions": list(PERMISSIONS),
-        "token": True,
+        "api_access": True,
         # Pushes are always reported: runtimes follow repositories whether or not they declare a webhook.
         "events": sorted({*asked, *HOOK_EVENTS}),
         "new": found is None,

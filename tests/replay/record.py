@@ -16,7 +16,7 @@ from typing import Any
 
 from nautes.messages.clusters import ClusterInput, ClusterStanding, KnownCluster, Reserve, Uses
 from nautes.messages.convergence import HealthReport, ObjectHealth
-from nautes.messages.declarations import AccessRequest, RepositoryAccess
+from nautes.messages.declarations import AccessRequest
 from nautes.messages.errors import NotFound, Refused, Unavailable
 from nautes.messages.gitlab import PushPage
 from nautes.messages.products import ProductInput, Watch
@@ -24,6 +24,7 @@ from nautes.messages.runtimes import DeploymentInput, PipelineInput
 from nautes.messages.status import ClusterStatus, DeploymentStatus, PipelineStatus, ProductStatus, TenantStatus
 from nautes.messages.tenant import TenantInput
 from nautes.planning.known import Known
+from nautes.planning.repositories import withdraw
 from nautes.resources.findings import Finding
 from tests.replay.scrub import clean
 from tests.workflow import answers
@@ -104,14 +105,13 @@ async def cluster(platform: Platform) -> dict[str, str]:
 async def product(platform: Platform) -> dict[str, str]:
     """Changed, a change refused and undone, one cancelled, a push passed on, removed."""
     fakes = platform.fakes
-    fakes.answers["products.read"] = answers.synced(
+    fakes.answers["products.read"] = answers.at_head(
         "shop",
-        deployments=[answers.deployment("shop")],
+        answers.specified(answers.deployment("shop")),
         watches=[Watch(workflow=DEPLOYMENT, project_id=answers.PROJECT)],
     )
-    access_request = AccessRequest(owner="owner", product="shop")
-    asked = {"claims": {"edge": Reserve(product="shop", operation="done")}, "access_requests": [access_request]}
-    fakes.answers["products.plan"] = answers.new_product("shop", "code").model_copy(update=asked)
+    asked = [answers.reserve("edge", new_group=True), answers.access("owner")]
+    fakes.answers["products.plan"] = answers.new_product("shop", "code", more=asked)
     handle = await platform.start("Product", "product/shop", ProductInput(path="shop"))
     await _shows(platform, "product/shop", ProductStatus, lambda found: bool(found.id))
     await handle.execute_update("request_access", AccessRequest(owner="shop", product="guest"))
@@ -119,15 +119,13 @@ async def product(platform: Platform) -> dict[str, str]:
     await _pushed(platform)
     fakes.fail("products.commit_files", Refused("rules", "somebody declared it meanwhile"))
     await _change(platform, "refused")
-    hold = fakes.hold("repositories.ensure_hook")
+    hold = fakes.hold("repositories.ensure")
     await handle.execute_update("submit", answers.change("shop", operation="cancelled"))
     await hold.begun.wait()
     await platform.handle("change/shop/cancelled").cancel()
     await platform.result("change/shop/cancelled")
     await handle.signal("pushed", answers.push())
-    fakes.answers["products.plan"] = answers.plan(
-        gone_repositories=["code"], repository_ids={"code": 41}, gone_runtimes=[DEPLOYMENT], product_gone=True
-    )
+    fakes.answers["products.plan"] = answers.removal("shop", "code", runtimes=["DeploymentRuntime/web"], group=True)
     await _change(platform, "removed", "remove")
     await handle.result()
     ends = {f"Change.{each}": f"change/shop/{each}" for each in ("refused", "cancelled", "removed")}
@@ -140,18 +138,17 @@ async def _pushed(platform: Platform) -> None:
     lost = Finding(
         rule="environment-cluster-unknown", message="cluster nowhere is not registered", resource="Environment/x"
     )
-    access = RepositoryAccess(project_id=answers.PROJECT, path="shop/code")
     usual = platform.fakes.answers["products.read"]
-    platform.fakes.answers["products.read"] = answers.synced(
+    platform.fakes.answers["products.read"] = answers.at_head(
         "shop",
+        answers.equipped("shop", "code"),
+        withdraw("shop", "old", 77),
+        answers.opened("shop", "code"),
+        answers.standing("edge", "test"),
+        answers.reported("owner"),
         commit="d" * 40,
         known=Known(accepted="d" * 40, repositories={"code": answers.PROJECT}, held={"Environment/x": ""}),
         refused=[lost],
-        repositories=[answers.planned("code")],
-        withdrawn={"old": 77},
-        access=[access],
-        uses={"edge": ["test"]},
-        foreign_uses={"owner": []},
         watches=usual.watches,
     )
     handle = platform.handle("product/shop")

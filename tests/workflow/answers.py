@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from typing import Any
 
 from nautes.messages.clusters import (
@@ -29,29 +30,30 @@ from nautes.messages.gitlab import (
     GroupInput,
     GroupState,
     HookState,
-    KeysState,
     Push,
     PushPage,
-    RepositoryInput,
+    RepositoryReady,
+    RepositorySetup,
     RepositoryState,
-    TokenState,
     push_event,
 )
 from nautes.messages.operations import ChangeRequest, ClusterRequest
-from nautes.messages.products import FilesCommitted, Plan, RepositoryPlan, SyncInput, SyncReport
+from nautes.messages.products import FilesCommitted, HeadInput, HeadReport
 from nautes.messages.runtimes import RunReport
 from nautes.messages.secrets import SecretRef
 from nautes.messages.vault import Done, KubeconfigState
-from nautes.planning.known import Known
-from nautes.planning.runtimes import DeploymentSpec, EventSource, PipelineFile, PipelineSpec, Trigger
-from nautes.planning.steps import Effect, Outcome
+from nautes.planning import repositories
+from nautes.planning.known import KeyGrant, Known, RepositoryUse
+from nautes.planning.runtimes import DeploymentSpec, EventSource, PipelineFile, PipelineSpec, Spec, Trigger, key_of
+from nautes.planning.steps import Effect, Outcome, Plan, Step
 from nautes.resources.findings import Finding
+from nautes.resources.product import CodeRepo, Product
 
 ADA = Requester(id=7, username="ada", name="Ada", email="ada@example.com")
 KUBECONFIG = SecretRef(engine="cluster", path="kubernetes/edge/default/admin", version=1)
 STAGED = SecretRef(engine="cluster", path="staging/one", version=1)
-TOKEN = SecretRef(engine="git", path="gitlab/repo-41/default/accesstoken-api", version=1)
 HEAD = "a" * 40
+COMMIT = "b" * 40  # what a change commits
 PROJECT, DECLARATION = 41, 40  # project ids: a code repository, default.project
 _numbers = itertools.count(1)
 
@@ -173,40 +175,136 @@ def foreseen(cluster: str, **more: Any) -> ClusterPlan:
     return ClusterPlan.model_validate({"effects": [effect], "outcome": outcome, **more})
 
 
-def plan(**more: Any) -> Plan:
-    """A plan that changes files of a product that is there."""
-    values = {"head": HEAD, "group_id": 1, "project_id": DECLARATION, "hooks_url": "https://nautes.example.com/hooks"}
+def plan(*steps: Step, **more: Any) -> Plan:
+    """A plan that carries out these steps, and commits, for a product that is there."""
+    values = {"head": HEAD, "group_id": 1, "project_id": DECLARATION, "steps": [*steps, committed(*steps)]}
     outcomes = [Outcome(resource="Project/web", action="created")]
-    return Plan.model_validate({**values, "outcomes": outcomes, "files": True, **more})
+    return Plan.model_validate({"outcomes": outcomes, **values, **more})
 
 
-def new_product(product: str, *repositories: str) -> Plan:
+def new_product(product: str, *names: str, more: Iterable[Step] = ()) -> Plan:
     """A plan that makes everything."""
-    group = GroupInput(path=product, name=product, owner=ADA)
-    return plan(head="", group_id=0, project_id=0, group=group, repositories=[planned(each) for each in repositories])
+    made = [
+        repositories.group(Product(name=product), None, ADA.username),
+        repositories.declaration(product, 0, group_is_new=True),
+        *more,
+        *new_repositories(product, *names, group_is_new=True),
+    ]
+    return plan(*made, head="", group_id=0, project_id=0)
 
 
-def planned(name: str, *, new: bool = True) -> RepositoryPlan:
-    """One code repository of a plan."""
-    return RepositoryPlan(
-        name=name, display=name, visibility="private", description=None, events=["push_events"], new=new
+def removal(product: str, *names: str, runtimes: Iterable[str] = (), group: bool = False, commit: bool = True) -> Plan:
+    """A plan that ends runtimes (by key), deletes repositories, and at last the group."""
+    first = [committed()] if commit else []
+    ends = [
+        Step(
+            id=f"end:{key}",
+            kind="end",
+            subject=f"the end of {key}",
+            needs=[each.id for each in first],
+            input={"key": key},
+        )
+        for key in runtimes
+    ]
+    needs = [each.id for each in (*first, *ends)]
+    last = [repositories.delete(product, name, PROJECT, needs, filled=True) for name in names]
+    if group:
+        needs = [*needs, *(each.id for each in last)]
+        last += [
+            repositories.delete(product, repositories.DECLARATION, DECLARATION, needs, filled=True),
+            repositories.delete_group(product, [*needs, f"delete-repository:{repositories.DECLARATION}"]),
+        ]
+    return plan(steps=[*first, *ends, *last])
+
+
+# Steps
+
+
+def committed(*before: Step) -> Step:
+    """The commit, after these."""
+    return Step(id="commit", kind="commit", subject="one commit", needs=[each.id for each in before])
+
+
+def new_repositories(product: str, *names: str, group_is_new: bool = False) -> list[Step]:
+    """Code repositories that are to be made."""
+    return [
+        repositories.repository(
+            product, CodeRepo(name=name, product=product, project="web"), None, known=False, group_is_new=group_is_new
+        )
+        for name in names
+    ]
+
+
+def reserve(cluster: str, *namespaces: str, environments: Iterable[str] = (), new_group: bool = False) -> Step:
+    """A cluster is asked for namespaces of the runtime `web`."""
+    claims = [{"key": "DeploymentRuntime/web", "namespaces": list(namespaces), "worker_type": "deployment"}]
+    return Step(
+        id=f"reserve:{cluster}",
+        kind="reserve",
+        subject=f"namespaces of {cluster}",
+        needs=["group"] if new_group else [],
+        input={"cluster": cluster, "claims": claims if namespaces else [], "environments": list(environments)},
     )
 
 
-def synced(product: str, *, digests: dict[str, str] | None = None, **more: Any) -> SyncReport:
-    """A declaration that is there, in effect at its head; `digests` is what runtimes were told."""
+def access(owner: str, *wanted: RepositoryUse) -> Step:
+    """Another product is asked whether its repositories are open."""
+    input = {"owner": owner, "wanted": [each.model_dump() for each in wanted], "before": []}
+    return Step(id=f"access:{owner}", kind="access", subject=f"repositories of {owner}", input=input)
+
+
+def equipped(product: str, name: str, number: int = PROJECT) -> Step:
+    """A repository that somebody declared by a push gets keys, token and webhook."""
+    return repositories.equipped(product, CodeRepo(name=name, product=product, project="web"), number)
+
+
+def opened(product: str, name: str, *wanted: KeyGrant) -> Step:
+    """Whose keys open a repository has changed."""
+    grants = [each.model_dump() for each in wanted]
+    input = {"project_id": PROJECT, "path": f"{product}/{name}", "wanted": grants}
+    return Step(id=f"foreign-keys:{name}", kind="foreign-keys", subject=f"authorizations of {name}", input=input)
+
+
+def standing(cluster: str, *environments: str, runtimes: Iterable[str] = ()) -> Step:
+    """A cluster is notified of its environments."""
+    input = {"cluster": cluster, "environments": list(environments), "runtimes": list(runtimes)}
+    return Step(id=f"environments:{cluster}", kind="environments", subject=f"environments on {cluster}", input=input)
+
+
+def reported(owner: str, *wanted: RepositoryUse) -> Step:
+    """An owner is notified of what is used of its repositories."""
+    input = {"owner": owner, "wanted": [each.model_dump() for each in wanted]}
+    return Step(id=f"report-use:{owner}", kind="report-use", subject=f"use of {owner}", input=input)
+
+
+def specified(spec: Spec) -> Step:
+    """A runtime is specified anew."""
+    key = key_of(spec)
+    return Step(id=f"runtime:{key}", kind="runtime", subject=key, input={"key": key, "spec": spec.model_dump()})
+
+
+def gone(key: str) -> Step:
+    """A runtime is declared no more."""
+    return Step(id=f"runtime:{key}", kind="runtime", subject=key, input={"key": key, "removed": True})
+
+
+def at_head(product: str, *steps: Step, digests: dict[str, str] | None = None, **more: Any) -> HeadReport:
+    """A declaration that is there, in effect at its head; `digests` are of what runtimes were specified as."""
     values = {"exists": True, "id": "product-1", "project_id": DECLARATION, "commit": HEAD, **more}
     known = Known(accepted=str(values["commit"]), digests=digests or {})
-    return SyncReport.model_validate({"known": known, **values})
+    return HeadReport.model_validate({"known": known, "steps": list(steps), **values})
 
 
 def _group(input: GroupInput) -> GroupState:
     return GroupState(id=1, path=input.path, made="created")
 
 
-def _repository(input: RepositoryInput) -> RepositoryState:
-    number = DECLARATION if input.path == "default.project" else PROJECT
-    return RepositoryState(id=number, path=f"{input.group}/{input.path}", made="created")
+def ready(input: RepositorySetup, **more: Any) -> RepositoryReady:
+    """A repository that is set up, made where the plan says it is new."""
+    number, path = DECLARATION if input.path == "default.project" else PROJECT, f"{input.group}/{input.path}"
+    effects = [Effect(system="gitlab", action="create", target=f"repository {path}")] if input.new else []
+    values = {"id": number, "path": path, "effects": effects, "expires_at": "2027-01-01" if input.api_access else ""}
+    return RepositoryReady.model_validate({**values, **more})
 
 
 def _granted(input: ClaimInput) -> Grant:
@@ -242,8 +340,8 @@ def _announced(input: PushesInput) -> Notified:
     return Notified(count=len(input.pushes))
 
 
-def _read(input: SyncInput) -> SyncReport:
-    return synced(input.product)
+def _read(input: HeadInput) -> HeadReport:
+    return at_head(input.product)
 
 
 DEFAULTS: dict[str, Any] = {
@@ -274,9 +372,7 @@ DEFAULTS: dict[str, Any] = {
     "git.head": _head,
     "git.fetch": HEAD,
     "gitlab.ensure_group": _group,
-    "gitlab.ensure_repository": _repository,
     "gitlab.ensure_tenant_repository": RepositoryState(id=9, path="nautes/management", made="created"),
-    "gitlab.delete_repository": Gone(removed=True),
     "gitlab.delete_group": Gone(removed=True),
     "gitlab.product_paths": [],
     "gitlab.set_commit_status": Done(changed=True),
@@ -287,15 +383,14 @@ DEFAULTS: dict[str, Any] = {
     "kubernetes.await_health": HealthReport(healthy=True, total=2),
     "kubernetes.delete_owned": OwnedReport(deleted=2),
     "products.plan": plan(),
-    "products.commit_files": FilesCommitted(commit="b" * 40, changed=["projects/web/web.yaml"], made=True),
+    "products.commit_files": FilesCommitted(commit=COMMIT, changed=["projects/web/web.yaml"], made=True),
     "products.read": _read,
     "products.opened": Done(changed=False),
     "repositories.ensure_foreign_keys": ForeignKeysState(made="unchanged"),
-    "repositories.ensure_keys": KeysState(made="created", secrets=[]),
-    "repositories.ensure_token": TokenState(made="created", expires_at="2027-01-01", secret=TOKEN),
+    "repositories.ensure": ready,
+    "repositories.delete": Gone(removed=True),
     "repositories.withdraw": Gone(removed=True),
     "repositories.ensure_hook": HookState(id=1, made="created"),
-    "repositories.drop_secrets": Gone(removed=True),
     "runtimes.prepare": Done(changed=True),
     "runtimes.clear": Done(changed=True),
     "tekton.create_run": Done(changed=True),

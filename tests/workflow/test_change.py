@@ -10,10 +10,12 @@ from nautes.messages.errors import Conflict, Refused, Unavailable
 from nautes.messages.gitlab import Gone
 from nautes.messages.operations import OperationStatus
 from nautes.messages.products import ChangeInput, ChangeReport, FilesCommitted
+from nautes.planning.repositories import group, withdraw
 from nautes.planning.steps import Outcome
 from nautes.resources.findings import Finding
+from nautes.resources.product import Product
 from tests.workflow import answers
-from tests.workflow.answers import DECLARATION, PROJECT, change, new_product, plan, planned, synced, unique
+from tests.workflow.answers import COMMIT, PROJECT, at_head, change, new_product, new_repositories, plan, unique
 from tests.workflow.caches import both_caches
 from tests.workflow.platform import Handle, Platform, until
 
@@ -29,30 +31,38 @@ async def _start(platform: Platform, product: str, action: str = "apply", **more
 async def test_a_new_product_is_made_in_order_and_committed_once(platform: Platform) -> None:
     product = unique("shop")
     platform.fakes.answers["products.plan"] = new_product(product, "code")
-    platform.fakes.answers["products.read"] = synced(product, deployments=[answers.deployment(product)])
+    platform.fakes.answers["products.read"] = at_head(product, answers.specified(answers.deployment(product)))
     report = await (await _start(platform, product)).result()
-    assert (report.state, report.commit, report.undone) == ("done", "b" * 40, [])
+    assert (report.state, report.commit, report.undone) == ("done", COMMIT, [])
     assert platform.fakes.names() == [
         "products.plan",
         "gitlab.ensure_group",
-        "gitlab.ensure_repository",
-        "repositories.ensure_keys",
-        "repositories.ensure_hook",
-        "gitlab.ensure_repository",
-        "repositories.ensure_keys",
-        "repositories.ensure_token",
-        "repositories.ensure_hook",
+        "repositories.ensure",
+        "repositories.ensure",
         "products.commit_files",
         "products.read",
         "control.notify_runtimes",
     ]
     assert platform.fakes.asked("gitlab.ensure_group")[0].owner == answers.ADA
-    assert [each.permissions for each in platform.fakes.asked("repositories.ensure_keys")] == [
-        ["readonly"],
-        ["readonly", "readwrite"],
-    ]
-    hooks = [each.url for each in platform.fakes.asked("repositories.ensure_hook")]
-    assert [each.rsplit("/", 1)[1] for each in hooks] == [str(DECLARATION), str(PROJECT)]
+    assert {each.path: (each.permissions, each.api_access) for each in platform.fakes.asked("repositories.ensure")} == {
+        "default.project": (["readonly"], False),
+        "code": (["readonly", "readwrite"], True),
+    }
+    assert {each.group_id for each in platform.fakes.asked("repositories.ensure")} == {1}
+    (files,) = platform.fakes.asked("products.commit_files")
+    assert (files.group_id, files.project_id, files.repositories) == (1, answers.DECLARATION, {"code": PROJECT})
+
+
+async def test_what_follows_from_our_own_commit_is_not_read_again(platform: Platform) -> None:
+    product = unique("shop")
+    spec = answers.deployment(product)
+    platform.fakes.answers["products.commit_files"] = FilesCommitted(
+        commit=COMMIT, changed=["x"], made=True, head=at_head(product, answers.specified(spec), commit=COMMIT)
+    )
+    report = await (await _start(platform, product)).result()
+    assert (report.state, report.head and report.head.commit) == ("done", COMMIT)
+    assert platform.fakes.names() == ["products.plan", "products.commit_files", "control.notify_runtimes"]
+    assert platform.fakes.asked("control.notify_runtimes")[0].deployments == [spec]
 
 
 async def test_findings_of_the_plan_refuse_a_change_before_anything_is_done(platform: Platform) -> None:
@@ -75,27 +85,20 @@ async def test_a_dry_run_answers_with_the_plan_and_does_nothing(platform: Platfo
 @both_caches
 async def test_a_refusal_in_the_middle_takes_back_what_was_done_newest_first(platform: Platform) -> None:
     product = unique("shop")
-    platform.fakes.answers["products.plan"] = plan(repositories=[planned("code"), planned("docs")])
+    platform.fakes.answers["products.plan"] = plan(*new_repositories(product, "code", "docs"))
     platform.fakes.fail("products.commit_files", Refused("rules", "somebody declared it meanwhile"))
     report = await (await _start(platform, product)).result()
     assert (report.state, report.message) == ("refused", "somebody declared it meanwhile")
-    assert report.undone == [
-        f"secrets of {product}/docs",
-        "repository docs",
-        f"secrets of {product}/code",
-        "repository code",
-    ]
-    assert [each.path for each in platform.fakes.asked("gitlab.delete_repository")] == [
-        f"{product}/docs",
-        f"{product}/code",
-    ]
+    assert report.undone == ["repository docs", "repository code"]
+    deleted = platform.fakes.asked("repositories.delete")
+    assert [(each.path, each.ours) for each in deleted] == [(f"{product}/docs", True), (f"{product}/code", True)]
 
 
 async def test_a_group_that_this_change_made_is_taken_back_and_one_that_was_there_is_not(platform: Platform) -> None:
-    for planned_, undone in ((new_product("shop"), True), (plan(group=new_product("shop").group), False)):
+    for found, undone in ((None, True), ({"name": "other"}, False)):
         product = unique("shop")
         before = len(platform.fakes.asked("gitlab.delete_group"))
-        platform.fakes.answers["products.plan"] = planned_
+        platform.fakes.answers["products.plan"] = plan(group(Product(name=product), found, "ada"))
         platform.fakes.fail("products.commit_files", Refused("rules", "no"))
         report = await (await _start(platform, product)).result()
         assert (f"group {product}" in report.undone) is undone
@@ -104,21 +107,20 @@ async def test_a_group_that_this_change_made_is_taken_back_and_one_that_was_ther
 
 async def test_what_cannot_be_taken_back_is_reported_and_the_rest_still_is(platform: Platform) -> None:
     product = unique("shop")
-    platform.fakes.answers["products.plan"] = plan(repositories=[planned("code")])
-    platform.fakes.answers["repositories.drop_secrets"] = Gone(removed=False)
+    platform.fakes.answers["products.plan"] = plan(*new_repositories(product, "lib", "code", "docs"))
+    platform.fakes.answers["repositories.delete"] = lambda input: Gone(removed=not input.path.endswith("/lib"))
     platform.fakes.fail("products.commit_files", Refused("rules", "no"))
-    platform.fakes.fail("gitlab.delete_repository", Refused("protected", "the repository is protected"))
+    platform.fakes.fail("repositories.delete", Refused("protected", "the repository is protected"))
     report = await (await _start(platform, product)).result()
-    assert report.undone == ["could not take back repository code: the repository is protected"]
+    assert report.undone == ["could not take back repository docs: the repository is protected", "repository code"]
+    assert len(platform.fakes.asked("repositories.delete")) == 3, "what was not there is no line"
 
 
 WAITS = [
     "products.plan",
     "gitlab.ensure_group",
-    "gitlab.ensure_repository",
-    "repositories.ensure_keys",
-    "repositories.ensure_token",
-    "repositories.ensure_hook",
+    "control.reserve",
+    "repositories.ensure",
     "products.commit_files",
 ]
 
@@ -130,7 +132,8 @@ async def test_a_cancelled_change_is_undone_wherever_it_waits(platform: Platform
     if where == "products.commit_files" and deaf:
         return await _past_the_commit(platform)
     product = unique("shop")
-    platform.fakes.answers["products.plan"] = new_product(product, "code")
+    reservation = answers.reserve("edge", "web", new_group=True)
+    platform.fakes.answers["products.plan"] = new_product(product, "code", more=[reservation])
     hold = platform.fakes.hold(where, deaf=deaf)
     handle = await _start(platform, product)
     await hold.begun.wait()
@@ -143,8 +146,9 @@ async def test_a_cancelled_change_is_undone_wherever_it_waits(platform: Platform
     assert "control.notify_runtimes" not in platform.fakes.names()
     asked = [each for each in WAITS[: WAITS.index(where) + 1] if each != "products.plan"]
     assert bool(platform.fakes.asked("gitlab.delete_group")) == ("gitlab.ensure_group" in asked)
+    assert bool(platform.fakes.asked("repositories.delete")) == (where not in WAITS[:2])
     if deaf and where != "products.commit_files":
-        assert platform.fakes.names().count(where) == 1
+        assert platform.fakes.names().count(where) == (2 if where == "repositories.ensure" else 1)
     return None
 
 
@@ -165,7 +169,7 @@ async def _past_the_commit(platform: Platform) -> None:
 async def test_a_commit_that_was_stopped_but_had_happened_is_carried_out(platform: Platform) -> None:
     product = unique("shop")
     before = new_product(product, "code")
-    after = plan(head="b" * 40, outcomes=[Outcome(resource="Project/web", action="unchanged")])
+    after = plan(head=COMMIT, outcomes=[Outcome(resource="Project/web", action="unchanged")])
     platform.fakes.answers["products.plan"] = before
     hold = platform.fakes.hold("products.commit_files")
     handle = await _start(platform, product)
@@ -173,14 +177,14 @@ async def test_a_commit_that_was_stopped_but_had_happened_is_carried_out(platfor
     platform.fakes.answers["products.plan"] = after
     await handle.cancel()
     report = await handle.result()
-    assert (report.state, report.commit, report.undone) == ("done", "b" * 40, [])
+    assert (report.state, report.commit, report.undone) == ("done", COMMIT, [])
     assert "gitlab.delete_group" not in platform.fakes.names()
 
 
 async def test_nothing_is_taken_back_once_it_is_committed(platform: Platform) -> None:
     product = unique("shop")
     platform.fakes.answers["products.plan"] = new_product(product, "code")
-    platform.fakes.answers["products.read"] = synced(product, deployments=[answers.deployment(product)])
+    platform.fakes.answers["products.read"] = at_head(product, answers.specified(answers.deployment(product)))
     hold = platform.fakes.hold("control.notify_runtimes")
     handle = await _start(platform, product)
     await hold.begun.wait()
@@ -196,7 +200,7 @@ async def test_the_undo_itself_cannot_be_cancelled(platform: Platform) -> None:
     product = unique("shop")
     platform.fakes.answers["products.plan"] = new_product(product, "code")
     platform.fakes.fail("products.commit_files", Refused("rules", "no"))
-    hold = platform.fakes.hold("repositories.drop_secrets")
+    hold = platform.fakes.hold("repositories.delete")
     handle = await _start(platform, product)
     await hold.begun.wait()
     await handle.cancel()
@@ -223,17 +227,20 @@ async def test_an_outage_is_shown_and_retried_until_it_ends(platform: Platform) 
 async def test_a_change_is_cancelled_while_it_waits_for_an_outage_to_end(platform: Platform) -> None:
     product = unique("shop")
     platform.fakes.answers["products.plan"] = new_product(product, "code")
-    platform.fakes.fail("repositories.ensure_keys", Unavailable("vault-unavailable", "Vault is sealed"), times=10_000)
+    platform.fakes.fail("repositories.ensure", Unavailable("vault-unavailable", "Vault is sealed"), times=10_000)
     handle = await _start(platform, product)
     await until(lambda: platform.retried(handle.id), "an attempt that failed")
     await handle.cancel()
     report = await handle.result()
-    assert (report.state, report.undone) == ("cancelled", [f"secrets of {product}/default.project", f"group {product}"])
+    assert (report.state, report.undone) == (
+        "cancelled",
+        ["repository code", "repository default.project", f"group {product}"],
+    )
 
 
 async def test_a_head_that_keeps_moving_refuses_and_undoes(platform: Platform) -> None:
     product = unique("shop")
-    platform.fakes.answers["products.plan"] = plan(repositories=[planned("code")])
+    platform.fakes.answers["products.plan"] = plan(*new_repositories(product, "code"))
     platform.fakes.fail("products.commit_files", Conflict("head-moves", "default.project keeps moving"))
     report = await (await _start(platform, product)).result()
     assert (report.state, report.message) == ("refused", "default.project keeps moving")
@@ -250,46 +257,49 @@ async def test_a_tree_that_agrees_already_is_no_effect(platform: Platform) -> No
 @both_caches
 async def test_a_product_is_removed_in_reverse(platform: Platform) -> None:
     product = unique("shop")
-    runtime = f"deployment/{product}/web"
-    platform.fakes.answers["products.plan"] = plan(
-        gone_repositories=["code"],
-        repository_ids={"code": PROJECT, "default.project": DECLARATION},
-        gone_runtimes=[runtime],
-        product_gone=True,
-    )
-    platform.fakes.answers["products.read"] = synced(product, removed=[runtime])
+    key = "DeploymentRuntime/web"
+    platform.fakes.answers["products.plan"] = answers.removal(product, "code", runtimes=[key], group=True)
+    platform.fakes.answers["products.read"] = at_head(product, answers.gone(key))
     report = await (await _start(platform, product, "remove")).result()
     assert report.state == "done"
-    assert report.sync is not None and not report.sync.exists
+    assert report.head is not None and not report.head.exists
     assert platform.fakes.names() == [
         "products.plan",
         "products.commit_files",
         "products.read",
         "control.notify_runtimes",
         "control.await_end",
-        "repositories.drop_secrets",
-        "gitlab.delete_repository",
-        "repositories.drop_secrets",
-        "gitlab.delete_repository",
+        "repositories.delete",
+        "repositories.delete",
         "gitlab.delete_group",
     ]
-    assert [each.path for each in platform.fakes.asked("gitlab.delete_repository")] == [
-        f"{product}/code",
-        f"{product}/default.project",
+    assert platform.fakes.asked("control.await_end") == [f"deployment/{product}/web"]
+    assert [(each.path, each.ours) for each in platform.fakes.asked("repositories.delete")] == [
+        (f"{product}/code", False),
+        (f"{product}/default.project", False),
     ]
 
 
 async def test_a_repository_is_deleted_only_after_its_runtimes_have_ended(platform: Platform) -> None:
     product = unique("shop")
-    platform.fakes.answers["products.plan"] = plan(
-        gone_repositories=["code"], repository_ids={"code": PROJECT}, gone_runtimes=[f"deployment/{product}/web"]
-    )
+    platform.fakes.answers["products.plan"] = answers.removal(product, "code", runtimes=["DeploymentRuntime/web"])
     hold = platform.fakes.hold("control.await_end")
     handle = await _start(platform, product, "remove")
     await hold.begun.wait()
-    assert "gitlab.delete_repository" not in platform.fakes.names()
+    assert "repositories.delete" not in platform.fakes.names()
     status = await platform.shown(handle.id, OperationStatus)
-    assert status.step == f"Waiting for the end of deployment/{product}/web"
+    assert status.step == "The end of DeploymentRuntime/web"
     hold.release()
     assert (await handle.result()).state == "done"
-    assert platform.fakes.names()[-1] == "gitlab.delete_repository"
+    assert platform.fakes.names()[-1] == "repositories.delete"
+
+
+async def test_a_repository_that_is_deleted_does_not_lose_its_keys_first(platform: Platform) -> None:
+    product = unique("shop")
+    platform.fakes.answers["products.plan"] = answers.removal(product, "code")
+    platform.fakes.answers["products.read"] = at_head(
+        product, withdraw(product, "code", PROJECT), withdraw(product, "left", 77)
+    )
+    assert (await (await _start(platform, product, "remove")).result()).state == "done"
+    assert [each.project_id for each in platform.fakes.asked("repositories.withdraw")] == [77]
+    assert [each.project_id for each in platform.fakes.asked("repositories.delete")] == [PROJECT]

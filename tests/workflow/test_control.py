@@ -17,7 +17,7 @@ from nautes.messages.errors import Conflict, NotFound, Refused, Unavailable
 from nautes.messages.products import ProductInput
 from nautes.messages.tenant import TenantInput
 from nautes.planning.known import Known
-from tests.workflow.answers import HEAD, KUBECONFIG, claim, synced, unique
+from tests.workflow.answers import HEAD, KUBECONFIG, at_head, claim, unique
 from tests.workflow.clusters import host, ready, shown, started, wish, withdrawn
 from tests.workflow.platform import Platform, until
 
@@ -84,7 +84,7 @@ async def test_products_whose_keys_run_out_soon_are_woken_and_no_others(
     today = datetime.now(UTC).date()
     for product, days in ((soon := unique("soon"), 10), (later := unique("later"), 300)):
         date = (today + timedelta(days=days)).isoformat()
-        platform.fakes.answers["products.read"] = synced(product, known=Known(accepted=HEAD, renew=date))
+        platform.fakes.answers["products.read"] = at_head(product, known=Known(accepted=HEAD, renew=date))
         await platform.start("Product", f"product/{product}", ProductInput(path=product))
         await _listed(platform, product)
     looks = {each: _looks(platform, each) for each in (soon, later)}

@@ -11,12 +11,12 @@ from nautes.messages.control import NotifyInput
 from nautes.messages.errors import Forbidden
 from nautes.messages.gitlab import Push
 from nautes.messages.operations import REQUEST_LIMIT, Accepted
-from nautes.messages.products import ChangeReport, ProductInput, ProductState, SyncInput, SyncReport, Watch
+from nautes.messages.products import ChangeReport, HeadInput, HeadReport, ProductInput, ProductState, Watch
 from nautes.messages.runtimes import DeploymentInput, DeploymentState
 from nautes.messages.status import ProductStatus
 from nautes.planning.steps import Outcome
 from tests.workflow import answers
-from tests.workflow.answers import DECLARATION, HEAD, PROJECT, change, plan, push, synced, unique
+from tests.workflow.answers import DECLARATION, HEAD, PROJECT, at_head, change, push, unique
 from tests.workflow.caches import both_caches
 from tests.workflow.platform import Handle, Platform, hurried, until
 
@@ -58,7 +58,7 @@ def _watches(product: str, *runtimes: str) -> list[Watch]:
 @both_caches
 async def test_a_push_reaches_every_watcher_once_however_often_it_is_delivered(platform: Platform) -> None:
     product = unique("shop")
-    platform.fakes.answers["products.read"] = synced(product, watches=_watches(product, "web", "gone", "docs"))
+    platform.fakes.answers["products.read"] = at_head(product, watches=_watches(product, "web", "gone", "docs"))
     web, docs = await _watcher(platform, product), await _watcher(platform, product, "docs")
     handle = await _started(platform, product)
     first, second = push(), push()
@@ -79,7 +79,7 @@ async def _has(platform: Platform, handle: Handle, news: Push) -> bool:
 
 async def test_a_push_is_passed_on_while_a_change_runs(platform: Platform) -> None:
     product = unique("shop")
-    platform.fakes.answers["products.read"] = synced(product, watches=_watches(product, "web"))
+    platform.fakes.answers["products.read"] = at_head(product, watches=_watches(product, "web"))
     web, handle = await _watcher(platform, product), await _started(platform, product)
     hold = platform.fakes.hold("products.plan")
     operation = await _submit(handle, change(product))
@@ -95,7 +95,7 @@ async def test_a_push_is_passed_on_while_a_change_runs(platform: Platform) -> No
 async def test_a_push_that_came_before_its_watcher_was_known_is_passed_on_then(platform: Platform) -> None:
     product = unique("shop")
     web = await _watcher(platform, product)
-    platform.fakes.answers["products.read"] = synced(product, watches=_watches(product, "web"))
+    platform.fakes.answers["products.read"] = at_head(product, watches=_watches(product, "web"))
     hold = platform.fakes.hold("products.read")
     handle = await platform.start("Product", f"product/{product}", ProductInput(path=product))
     await hold.begun.wait()
@@ -108,7 +108,7 @@ async def test_a_push_that_came_before_its_watcher_was_known_is_passed_on_then(p
 async def test_a_push_that_came_while_a_change_brought_its_watcher_is_passed_on(platform: Platform) -> None:
     product = unique("shop")
     handle, web = await _started(platform, product), await _watcher(platform, product)
-    platform.fakes.answers["products.read"] = synced(product, watches=_watches(product, "web"))
+    platform.fakes.answers["products.read"] = at_head(product, watches=_watches(product, "web"))
     hold = platform.fakes.hold("products.commit_files")
     await _submit(handle, change(product))
     await hold.begun.wait()
@@ -121,9 +121,13 @@ async def test_a_push_that_came_while_a_change_brought_its_watcher_is_passed_on(
 async def test_a_runtime_that_cannot_be_resolved_for_now_still_hears_of_pushes(platform: Platform) -> None:
     product = unique("shop")
     runtime = f"deployment/{product}/web"
-    platform.fakes.answers["products.read"] = synced(product, watches=_watches(product, "web"), digests={runtime: "1"})
+    platform.fakes.answers["products.read"] = at_head(
+        product, watches=_watches(product, "web"), digests={"DeploymentRuntime/web": "1"}
+    )
     web, handle = await _watcher(platform, product), await _started(platform, product)
-    platform.fakes.answers["products.read"] = synced(product, digests={runtime: "1"}, kept=[runtime], commit="c" * 40)
+    platform.fakes.answers["products.read"] = at_head(
+        product, digests={"DeploymentRuntime/web": "1"}, kept=[runtime], commit="c" * 40
+    )
     await handle.signal("pushed", push(DECLARATION, repository=f"{product}/default.project"))
     await until(lambda: _at(platform, handle, "c" * 40), "the new head")
     news = push()
@@ -141,7 +145,9 @@ async def test_a_push_to_the_declaration_is_read_and_tells_what_changed(platform
     handle = await _started(platform, product)
     spec = answers.deployment(product)
     gone = f"deployment/{product}/old"
-    platform.fakes.answers["products.read"] = synced(product, commit="c" * 40, deployments=[spec], removed=[gone])
+    platform.fakes.answers["products.read"] = at_head(
+        product, answers.specified(spec), answers.gone("DeploymentRuntime/old"), commit="c" * 40
+    )
     await handle.signal("pushed", push(DECLARATION, repository=f"{product}/default.project", after="c" * 40))
     await platform.called("control.notify_runtimes")
     assert platform.fakes.asked("control.notify_runtimes") == [NotifyInput(deployments=[spec], removed=[gone])]
@@ -160,12 +166,12 @@ async def test_the_webhook_of_our_own_commit_is_no_news(platform: Platform) -> N
 
 async def test_what_runtimes_were_told_is_remembered_so_that_only_news_is_told(platform: Platform) -> None:
     product = unique("shop")
-    platform.fakes.answers["products.read"] = synced(product, digests={f"deployment/{product}/web": "1"})
+    platform.fakes.answers["products.read"] = at_head(product, digests={"DeploymentRuntime/web": "1"})
     handle = await _started(platform, product)
     operation = await _submit(handle, change(product))
     await platform.result(operation)
-    orders: list[SyncInput] = platform.fakes.asked("products.read")
-    assert [each.known.digests for each in orders] == [{}, {f"deployment/{product}/web": "1"}]
+    orders: list[HeadInput] = platform.fakes.asked("products.read")
+    assert [each.known.digests for each in orders] == [{}, {"DeploymentRuntime/web": "1"}]
 
 
 @both_caches
@@ -215,7 +221,7 @@ async def test_a_removal_cancelled_after_its_commit_is_still_told_to_the_runtime
     operation = await _submit(handle, change(product, "remove"))
     await hold.begun.wait()
     gone = f"deployment/{product}/web"
-    platform.fakes.answers["products.read"] = synced(product, commit="b" * 40, removed=[gone])
+    platform.fakes.answers["products.read"] = at_head(product, answers.gone("DeploymentRuntime/web"), commit="b" * 40)
     await platform.handle(operation).cancel()
     assert (await platform.result(operation, ChangeReport)).state == "cancelled"
     await platform.called("control.notify_runtimes")
@@ -237,10 +243,10 @@ async def test_a_request_for_another_product_is_refused_and_one_too_large_says_i
 async def test_it_ends_when_the_product_is_gone(platform: Platform) -> None:
     product = unique("shop")
     handle = await _started(platform, product)
-    platform.fakes.answers["products.plan"] = plan(
-        product_gone=True, files=False, outcomes=[Outcome(resource=f"Product/{product}", action="removed")]
+    platform.fakes.answers["products.plan"] = answers.removal(product, group=True, commit=False).model_copy(
+        update={"outcomes": [Outcome(resource=f"Product/{product}", action="removed")]}
     )
-    platform.fakes.answers["products.read"] = SyncReport(exists=False)
+    platform.fakes.answers["products.read"] = HeadReport(exists=False)
     await _submit(handle, change(product, "remove"))
     await handle.result()
     assert "gitlab.delete_group" in platform.fakes.names()
@@ -248,7 +254,7 @@ async def test_it_ends_when_the_product_is_gone(platform: Platform) -> None:
 
 async def test_a_product_that_is_not_there_ends_at_once(platform: Platform) -> None:
     product = unique("shop")
-    platform.fakes.answers["products.read"] = SyncReport(exists=False)
+    platform.fakes.answers["products.read"] = HeadReport(exists=False)
     await (await platform.start("Product", f"product/{product}", ProductInput(path=product))).result()
 
 
@@ -269,7 +275,7 @@ async def _says(platform: Platform, handle: Handle, text: str) -> bool:
 async def test_nothing_is_lost_or_done_twice_when_its_history_starts_afresh(platform: Platform) -> None:
     product = unique("shop")
     with hurried(events_kept=30):
-        platform.fakes.answers["products.read"] = synced(product, watches=_watches(product, "web"))
+        platform.fakes.answers["products.read"] = at_head(product, watches=_watches(product, "web"))
         web, handle = await _watcher(platform, product), await _started(platform, product)
         pushes = [push() for _ in range(20)]
         requests = [change(product) for _ in range(2)]

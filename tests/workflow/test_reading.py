@@ -9,7 +9,6 @@ from typing import Any, cast
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities.declarations.planning import Policy
 from activities.products import ProductActivities
 from nautes.clients.declarations import Declarations
 from nautes.clients.git import CommitInfo
@@ -17,8 +16,9 @@ from nautes.clients.gitlab import GitLab
 from nautes.messages.convergence import REASON_LIMIT, ObjectHealth, ObjectOutcome
 from nautes.messages.errors import Refused
 from nautes.messages.operations import REQUEST_LIMIT, ChangeRequest, require_bounded
-from nautes.messages.products import FilesInput, Plan, PlanInput, SyncInput, SyncReport
-from nautes.planning.known import Consumer, KeyGrant, Known, Lifetime, RepositoryUse
+from nautes.messages.products import CommitFilesInput, HeadInput, HeadReport, PlanInput
+from nautes.planning.known import Consumer, KeyGrant, Known, RepositoryUse
+from nautes.planning.steps import Plan, Step
 from nautes.resources.cluster import Cluster
 from nautes.resources.declaration import Declaration, DeclaredClusters
 from nautes.resources.manifest import resource_of
@@ -28,7 +28,7 @@ from nautes.resources.tree import ProductTree
 from nautes.rules.deletions import Limits
 from tests.workflow.answers import ADA, DECLARATION, HEAD, PROJECT, change
 
-WEB = "deployment/shop/web"
+WEB = "DeploymentRuntime/web"
 ENVIRONMENT, REPOSITORY = "envs/test.yaml", f"code-repos/repo-{PROJECT}/repo-{PROJECT}.yaml"
 MANIFESTS = (
     ("Environment", {"name": "test", "product": "shop", "cluster": "edge", "envType": "test"}),
@@ -103,22 +103,44 @@ class Members:
 
 
 def _products(repository: Repository) -> ProductActivities:
-    policy = Policy("https://nautes.example.com/hooks", Lifetime(), Limits())
-    return ProductActivities(cast("Declarations", repository), cast("GitLab", Members()), policy)
+    return ProductActivities(cast("Declarations", repository), cast("GitLab", Members()), Limits())
 
 
-def _read(repository: Repository, known: Known | None = None) -> SyncReport:
-    input = SyncInput(product="shop", known=known or Known())
-    return cast("SyncReport", ActivityEnvironment().run(_products(repository).read, input))
+def _read(repository: Repository, known: Known | None = None) -> HeadReport:
+    input = HeadInput(product="shop", known=known or Known())
+    return cast("HeadReport", ActivityEnvironment().run(_products(repository).read, input))
+
+
+def _steps(report: HeadReport, kind: str) -> list[Step]:
+    return [each for each in report.steps if each.kind == kind]
+
+
+def _specified(report: HeadReport) -> list[str]:
+    return [each.input["key"] for each in _steps(report, "runtime") if "spec" in each.input]
+
+
+def _removed(report: HeadReport) -> list[str]:
+    return [each.input["key"] for each in _steps(report, "runtime") if "spec" not in each.input]
+
+
+def _standing(report: HeadReport) -> dict[str, list[str]]:
+    return {each.input["cluster"]: each.input["environments"] for each in _steps(report, "environments")}
+
+
+def _grants(report: HeadReport) -> dict[str, list[KeyGrant]]:
+    return {
+        each.input["path"]: [KeyGrant.model_validate(one) for one in each.input["wanted"]]
+        for each in _steps(report, "foreign-keys")
+    }
 
 
 def test_what_is_declared_is_told_once(repository: Repository) -> None:
     report = _read(repository)
-    assert ([each.runtime for each in report.deployments], report.removed, report.kept) == (["web"], [], [])
-    assert report.uses == {"edge": ["test"]}
-    assert [each.name for each in report.repositories] == ["code"]
+    assert (_specified(report), _removed(report), report.kept) == ([WEB], [], [])
+    assert _standing(report) == {"edge": ["test"]}
+    assert {each.input["path"] for each in _steps(report, "repository")} == {"default.project", "code"}
     again = _read(repository, report.known)
-    assert not again.news
+    assert again.steps == []
     assert (again.known, again.outcomes) == (report.known, [])
 
 
@@ -126,7 +148,7 @@ def test_what_is_declared_no_more_is_removed(repository: Repository) -> None:
     before = _read(repository).known
     del repository.files["runtimes/web.yaml"]
     report = _read(repository, before)
-    assert (report.removed, report.refused) == ([WEB], [])
+    assert (_removed(report), report.refused) == ([WEB], [])
     assert [(each.resource, each.action) for each in report.outcomes] == [("DeploymentRuntime/web", "removed")]
 
 
@@ -135,7 +157,7 @@ def test_what_a_runtime_rests_on_stays_in_effect_although_its_file_is_gone(repos
     before = _read(repository).known
     del repository.files[file]
     report = _read(repository, before)
-    assert not report.news
+    assert report.steps == []
     assert report.known.digests == before.digests
     assert report.refused and all(commit == before.accepted for commit in report.known.held.values())
 
@@ -145,7 +167,7 @@ def test_what_was_held_is_in_effect_until_it_is_right(repository: Repository) ->
     good = repository.files[ENVIRONMENT]
     repository.files[ENVIRONMENT] = good.replace("edge", "nowhere")
     held = _read(repository, first.known)
-    assert (held.news, list(held.known.held)) == (False, ["Environment/test"])
+    assert (bool(held.steps), list(held.known.held)) == (False, ["Environment/test"])
     repository.files["projects/new/new.yaml"] = repository.files["projects/web/web.yaml"].replace("web", "new")
     later = _read(repository, held.known)
     assert later.known.held == {"Environment/test": first.commit}
@@ -160,9 +182,9 @@ def test_what_was_held_is_in_effect_until_it_is_right(repository: Repository) ->
 def test_a_cluster_that_is_not_registered_is_told_when_it_is(repository: Repository) -> None:
     lost = repository.files[ENVIRONMENT].replace("edge", "nowhere").replace("test", "lost")
     repository.files["envs/lost.yaml"] = lost
-    input = SyncInput(product="shop", trusted=["Environment/lost"])
-    report = cast("SyncReport", ActivityEnvironment().run(_products(repository).read, input))
-    assert (report.uses, report.known.pending) == ({"edge": ["test"]}, True)
+    input = HeadInput(product="shop", trusted=["Environment/lost"])
+    report = cast("HeadReport", ActivityEnvironment().run(_products(repository).read, input))
+    assert (_standing(report), report.known.pending) == ({"edge": ["test"]}, True)
     assert report.environments == {"test": "edge", "lost": "nowhere"}
 
 
@@ -170,14 +192,14 @@ def test_an_emptied_declaration_removes_nothing(repository: Repository) -> None:
     before = _read(repository).known
     repository.files.clear()
     report = _read(repository, before)
-    assert (report.exists, report.removed, report.kept, report.known) == (True, [], [WEB], before)
+    assert (report.exists, _removed(report), report.kept, report.known) == (True, [], ["deployment/shop/web"], before)
 
 
 def test_a_file_that_cannot_be_read_removes_nothing(repository: Repository) -> None:
     before = _read(repository).known
     repository.files["runtimes/web.yaml"] = "kind: ["
     report = _read(repository, before)
-    assert (report.removed, report.known.digests) == ([], before.digests)
+    assert (_removed(report), report.known.digests) == ([], before.digests)
     assert [each.rule for each in report.refused] == ["yaml-syntax"]
 
 
@@ -189,7 +211,7 @@ def test_a_repository_is_not_taken_by_its_number(repository: Repository) -> None
     repository.files["code-repos/repo-99/repo-99.yaml"] = stolen
     report = _read(repository, before)
     assert [each.rule for each in report.refused] == ["repository-id"]
-    assert (report.repositories, "theirs" in report.known.repositories) == ([], False)
+    assert (_steps(report, "repository"), "theirs" in report.known.repositories) == ([], False)
 
 
 @pytest.mark.parametrize("trusted", [[], ["CodeRepo/code"]])
@@ -199,10 +221,10 @@ def test_a_repository_keeps_its_number_although_nothing_else_of_it_changed(
     """Not even when somebody applies it anew after such a push."""
     before = _read(repository).known
     repository.files["code-repos/repo-99/repo-99.yaml"] = repository.files.pop(REPOSITORY).replace("repo-41", "repo-99")
-    input = SyncInput(product="shop", known=before, trusted=trusted)
-    report = cast("SyncReport", ActivityEnvironment().run(_products(repository).read, input))
+    input = HeadInput(product="shop", known=before, trusted=trusted)
+    report = cast("HeadReport", ActivityEnvironment().run(_products(repository).read, input))
     assert "repository-id" in {each.rule for each in report.refused}
-    assert (report.known.repositories, report.deployments) == ({"code": PROJECT}, [])
+    assert (report.known.repositories, _specified(report)) == ({"code": PROJECT}, [])
 
 
 def test_deletions_that_the_commit_confirms_take_effect(repository: Repository) -> None:
@@ -216,12 +238,12 @@ def test_deletions_that_the_commit_confirms_take_effect(repository: Repository) 
     assert [each.rule for each in _read(repository, before).refused] == ["deletions-unconfirmed"]
     repository.message = "All of them\n\nNautes-Confirm-Deletions: 5\n"
     report = _read(repository, before)
-    assert (report.refused, report.removed) == ([], [WEB])
+    assert (report.refused, _removed(report)) == ([], [WEB])
 
 
 def test_whose_keys_open_what_is_told_when_it_changes(repository: Repository) -> None:
     before = _read(repository)
-    assert [(each.path, each.wanted) for each in before.access] == [("shop/code", [])]
+    assert _grants(before) == {"shop/code": []}
     agreement = RepositoryUse(
         product="guest",
         repository="shop/code",
@@ -229,7 +251,7 @@ def test_whose_keys_open_what_is_told_when_it_changes(repository: Repository) ->
         consumers=[Consumer(repository="guest/app", project_id=7)],
     )
     known = before.known.model_copy(update={"foreign_uses": [agreement]})
-    assert _read(repository, known).access == []
+    assert _grants(_read(repository, known)) == {}
     lend = resource_of(
         {
             "kind": "CodeRepoBinding",
@@ -245,14 +267,14 @@ def test_whose_keys_open_what_is_told_when_it_changes(repository: Repository) ->
     names = Names(products={"shop": 1, "guest": 2}, repositories={"code": PROJECT})
     path, text = store(lend, names)
     repository.files[path] = text.replace("product-2", "guest")
-    (access,) = _read(repository, known).access
-    assert access.wanted == [KeyGrant(project_id=7, permission="readonly")]
+    granted = _grants(_read(repository, known))
+    assert granted == {"shop/code": [KeyGrant(project_id=7, permission="readonly")]}
     forgotten = _read(repository)
-    assert (forgotten.access, forgotten.known.pending) == ([], True), (
+    assert (_grants(forgotten), forgotten.known.pending) == ({}, True), (
         "nothing is taken away before the others have spoken"
     )
-    (later,) = _read(repository, forgotten.known.model_copy(update={"foreign_uses": [agreement]})).access
-    assert later.wanted == access.wanted
+    later = _read(repository, forgotten.known.model_copy(update={"foreign_uses": [agreement]}))
+    assert _grants(later) == granted
 
 
 def _astray(**more: bool) -> ChangeRequest:
@@ -266,7 +288,7 @@ def test_not_even_skipping_the_rules_may_name_a_repository_that_is_not_declared(
     plan = cast("Plan", ActivityEnvironment().run(products.plan, PlanInput(request=request)))
     assert [each.rule for each in plan.findings] == ["repository-unknown"]
     with pytest.raises(Refused) as caught:
-        ActivityEnvironment().run(products.commit_files, FilesInput(request=request, project_id=DECLARATION))
+        ActivityEnvironment().run(products.commit_files, CommitFilesInput(request=request, project_id=DECLARATION))
     assert "nowhere" in caught.value.message
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from activities.declarations.planning import Policy
 from activities.git import GitActivities
 from activities.gitlab import GitLabActivities
 from activities.products import ProductActivities
@@ -16,7 +15,6 @@ from nautes.clients.declarations import Declarations
 from nautes.clients.git import GitCache
 from nautes.clients.gitlab import GitLab
 from nautes.clients.kubernetes import Clusters
-from nautes.planning.known import Lifetime
 from nautes.rules.deletions import Limits
 from tests.contract.gitlab.stand_in import StandIn
 from tests.contract.gitlab.support import Maker, Receiver, serve, unique
@@ -58,7 +56,7 @@ def gitlab_activities(systems: Systems, tenant: str) -> GitLabActivities:
 
 @pytest.fixture(scope="session")
 def repositories(systems: Systems, vault_activities: VaultActivities) -> RepositoryActivities:
-    return RepositoryActivities(systems.gitlab, systems.vault)
+    return RepositoryActivities(systems.gitlab, systems.vault, HOOKS_URL)
 
 
 @pytest.fixture(scope="session")
@@ -74,8 +72,7 @@ def git_activities(cache: GitCache) -> GitActivities:
 
 @pytest.fixture(scope="session")
 def products(systems: Systems, cache: GitCache, tenant: str) -> ProductActivities:
-    policy = Policy(HOOKS_URL, Lifetime(), Limits())
-    return ProductActivities(Declarations(systems.gitlab, cache, tenant), systems.gitlab, policy)
+    return ProductActivities(Declarations(systems.gitlab, cache, tenant), systems.gitlab, Limits())
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from nautes.messages.errors import (
     Unavailable,
 )
 from nautes.messages.git import FetchInput
-from nautes.messages.gitlab import CommitInput, FileAction, GroupInput, HookInput, Project, RepositoryInput
+from nautes.messages.gitlab import CommitInput, FileAction, GroupInput, HookInput, RepositoryDeletion, RepositoryInput
 from nautes_sandbox.process import free_port
 from tests.contract.gitlab.support import DEVELOPER, unique
 from tests.integration.activities.support import Systems
@@ -67,12 +67,12 @@ def test_gitlab_refuses_a_name(systems: Systems, gitlab_activities: GitLabActivi
     _harmless(systems, error)
 
 
-def test_gitlab_forbids_it_to_who_has_no_right(systems: Systems, tenant: str) -> None:
+def test_gitlab_forbids_it_to_who_has_no_right(systems: Systems) -> None:
     row = systems.make.project()
     person = systems.make.member(row, DEVELOPER)
-    activities = GitLabActivities(GitLab(systems.stand_in.url, person.api.token), tenant)
-    input = Project(project_id=row["id"], path=row["path_with_namespace"])
-    error = _raised(lambda: activities.delete_repository(input))
+    activities = RepositoryActivities(GitLab(systems.stand_in.url, person.api.token), systems.vault)
+    input = RepositoryDeletion(project_id=row["id"], path=row["path_with_namespace"])
+    error = _raised(lambda: activities.delete(input))
     assert (type(error), error.code) == (Forbidden, "gitlab-forbidden")
     _harmless(systems, error, person.api.token)
     assert systems.make.root.get(f"/projects/{row['id']}").status_code == 200

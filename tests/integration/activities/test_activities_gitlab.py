@@ -8,7 +8,7 @@ import pytest
 
 from activities.gitlab import GitLabActivities
 from nautes.messages.errors import Forbidden, NotFound
-from nautes.messages.gitlab import CommentInput, GroupInput, Project, RepositoryInput, StatusInput
+from nautes.messages.gitlab import CommentInput, GroupInput, RepositoryInput, StatusInput
 from tests.contract.gitlab.support import OWNER, Clone, quoted, unique
 from tests.integration.activities.support import NOTHING, Systems, survives
 from tests.waiting import until
@@ -142,30 +142,6 @@ def test_the_tenant_repository_is_made_once_even_if_a_call_fails(
 
 
 # Removal
-
-
-def test_a_repository_goes_for_good_and_nothing_there_is_success(
-    systems: Systems, gitlab_activities: GitLabActivities
-) -> None:
-    row = systems.make.project()
-    input = Project(project_id=row["id"], path=row["path_with_namespace"])
-    assert gitlab_activities.delete_repository(input).removed is True
-    assert systems.make.root.get(f"/projects/{row['id']}").status_code == 404
-    assert systems.written_by(lambda: gitlab_activities.delete_repository(input)) == NOTHING
-    assert gitlab_activities.delete_repository(input).removed is False
-
-
-def test_the_removal_of_a_repository_survives_a_failure_at_every_call(
-    systems: Systems, gitlab_activities: GitLabActivities
-) -> None:
-    def arrange() -> Project:
-        row = systems.make.project()
-        return Project(project_id=row["id"], path=row["path_with_namespace"])
-
-    def look(input: Project) -> int:
-        return systems.make.root.get(f"/projects/{input.project_id}").status_code
-
-    assert survives(systems, arrange, gitlab_activities.delete_repository, look, within=("gitlab",)) >= 8
 
 
 @pytest.mark.parametrize("nested", [False, True])

@@ -13,7 +13,8 @@ from activities.products import ProductActivities
 from nautes.messages.errors import Refused
 from nautes.messages.gitlab import GroupInput, RepositoryInput
 from nautes.messages.operations import ChangeRequest
-from nautes.messages.products import FilesCommitted, FilesInput, Plan, PlanInput, SyncInput
+from nautes.messages.products import CommitFilesInput, FilesCommitted, HeadInput, PlanInput
+from nautes.planning.steps import Plan
 from tests.contract.gitlab.support import quoted, unique
 from tests.integration.activities.support import NOTHING, Systems, survives
 
@@ -42,16 +43,16 @@ def _product(systems: Systems, gitlab: GitLabActivities) -> str:
     return path
 
 
-def _input(systems: Systems, request: ChangeRequest) -> FilesInput:
+def _input(systems: Systems, request: ChangeRequest, **more: Any) -> CommitFilesInput:
     found = systems.make.root.seen(f"/projects/{quoted(f'{request.product}/default.project')}")
-    return FilesInput(request=request, project_id=found["id"])
+    return CommitFilesInput(request=request, project_id=found["id"], **more)
 
 
 def _plan(products: ProductActivities, request: ChangeRequest) -> Plan:
     return ActivityEnvironment().run(products.plan, PlanInput(request=request))
 
 
-def _commit(products: ProductActivities, input: FilesInput) -> FilesCommitted:
+def _commit(products: ProductActivities, input: CommitFilesInput) -> FilesCommitted:
     return ActivityEnvironment().run(products.commit_files, input)
 
 
@@ -103,11 +104,11 @@ def test_a_change_is_one_commit_by_the_person_that_names_the_operation(
 def test_a_commit_survives_a_failure_at_every_call(
     systems: Systems, products: ProductActivities, gitlab_activities: GitLabActivities
 ) -> None:
-    def arrange() -> FilesInput:
+    def arrange() -> CommitFilesInput:
         path = _product(systems, gitlab_activities)
         return _input(systems, _request(systems, path, _project(path)))
 
-    def look(input: FilesInput) -> Any:
+    def look(input: CommitFilesInput) -> Any:
         return len(_history(systems, input.request.product)), _declared(systems, input.request.product)
 
     failed = survives(systems, arrange, lambda input: _commit(products, input), look, within=("gitlab",))
@@ -155,7 +156,7 @@ def test_a_change_against_the_rules_is_refused_with_its_findings(
         "kind": "CodeRepo",
         "spec": {"name": "code", "product": product, "project": "nowhere", "git": {"gitlab": {"name": "code"}}},
     }
-    input = _input(systems, _request(systems, product, repository))
+    input = _input(systems, _request(systems, product, repository), head="0" * 40)  # the head has moved since the plan
     with pytest.raises(Refused) as caught:
         _commit(products, input)
     assert caught.value.findings
@@ -165,8 +166,8 @@ def test_a_change_against_the_rules_is_refused_with_its_findings(
 def test_what_is_declared_is_read_at_its_head(systems: Systems, products: ProductActivities, product: str) -> None:
     made = _commit(products, _input(systems, _request(systems, product, _project(product))))
     reports: list[Any] = []
-    read = SyncInput(product=product)
+    read = HeadInput(product=product)
     assert systems.written_by(lambda: reports.append(ActivityEnvironment().run(products.read, read))) == NOTHING
     assert (reports[0].exists, reports[0].commit) == (True, made.commit)
-    nobody = ActivityEnvironment().run(products.read, SyncInput(product=unique("nobody")))
+    nobody = ActivityEnvironment().run(products.read, HeadInput(product=unique("nobody")))
     assert nobody.exists is False

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from temporalio.testing import ActivityEnvironment
+
 from activities.repositories import RepositoryActivities
 from nautes.blueprints import vault as names
-from nautes.messages.gitlab import HookInput, KeysInput, KeysState
+from nautes.messages.gitlab import (
+    HookInput,
+    KeysInput,
+    KeysState,
+    RepositoryDeletion,
+    RepositoryReady,
+    RepositorySetup,
+)
 from nautes.messages.secrets import SecretRef
 from nautes.messages.vault import RepositorySecrets
-from tests.contract.gitlab.support import Receiver
+from nautes.planning.repositories import repository
+from nautes.resources.product import CodeRepo
+from tests.contract.gitlab.support import Receiver, quoted, unique
 from tests.integration.activities.support import NOTHING, Systems, survives
 
 EVENTS = ["push_events", "tag_push_events"]
@@ -195,3 +208,143 @@ def test_the_removal_of_secrets_survives_a_failure_at_every_call(
         within=("vault",),
     )
     assert failed >= 16
+
+
+# All of it at once
+
+
+def _setup(systems: Systems, **more: Any) -> RepositorySetup:
+    group = systems.make.group()
+    values = {"group": group["path"], "group_id": group["id"], "path": unique("code"), "name": "Code", "new": True}
+    permissions = ["readonly", "readwrite"]
+    return RepositorySetup.model_validate({**values, "permissions": permissions, "events": EVENTS, **more})
+
+
+def _attempts(repositories: RepositoryActivities) -> Callable[[RepositorySetup], RepositoryReady]:
+    """Every call after the first one of an input is a retry of it, as Temporal would make it."""
+    seen: set[str] = set()
+
+    def ensure(input: RepositorySetup) -> RepositoryReady:
+        environment = ActivityEnvironment()
+        environment.info = dataclasses.replace(environment.info, attempt=2 if input.path in seen else 1)
+        seen.add(input.path)
+        found: RepositoryReady = environment.run(repositories.ensure, input)
+        return found
+
+    return ensure
+
+
+def _equipment(systems: Systems, input: RepositorySetup) -> Any:
+    """What GitLab has of a repository, each with whether Vault has its other half."""
+    root = systems.make.root
+    (row,) = root.seen(f"/groups/{quoted(input.group)}/projects")
+    number = row["id"]
+    keys = _keys(systems, KeysInput(project_id=number, permissions=input.permissions))
+    kept = {path: _secret(systems, path) or {} for path in (names.token_path(number), names.hook_path(number))}
+    tokens = [str(each["id"]) == kept[names.token_path(number)].get("id") for each in _tokens(systems, number)]
+    hooks = [str(each["id"]) == kept[names.hook_path(number)].get("hook") for each in _webhooks(systems, number)]
+    return row["path"], row["name"], keys, tokens, hooks
+
+
+def _tokens(systems: Systems, number: int) -> list[Any]:
+    return [each for each in systems.make.root.seen(f"/projects/{number}/access_tokens") if each["active"]]
+
+
+def _webhooks(systems: Systems, number: int) -> list[Any]:
+    return list(systems.make.root.seen(f"/projects/{number}/hooks"))
+
+
+def test_a_new_repository_is_equipped_without_a_look_and_says_what_was_made(
+    systems: Systems, repositories: RepositoryActivities
+) -> None:
+    input, ready = _setup(systems), list[RepositoryReady]()
+    assert systems.calls_of(lambda: ready.append(repositories.ensure(input)))[0] == 5, (
+        "project, two keys, token, webhook"
+    )
+    assert _equipment(systems, input)[3:] == ([True], [True])
+    path = f"{input.group}/{input.path}"
+    made = {f"{each.system} {each.action} {each.target}" for each in ready[0].effects}
+    assert made >= {
+        f"gitlab create repository {path}",
+        f"gitlab create deploy key readwrite of {path}",
+        f"vault create secret access token of {path}",
+        f"gitlab create webhook of {path}",
+    }
+    planned = repositories_planned(input)
+    assert made == planned, "what is done is what the plan says"
+    assert ready[0].expires_at
+    again = input.model_copy(update={"new": False})
+    assert systems.written_by(lambda: ready.append(repositories.ensure(again))) == NOTHING
+    assert (ready[1].effects, ready[1].id) == ([], ready[0].id)
+
+
+def repositories_planned(input: RepositorySetup) -> set[str]:
+    """The effects of the plan's step for a new repository."""
+    declared = CodeRepo(name=input.path, product=input.group, project="web")
+    step = repository(input.group, declared, None, known=False, group_is_new=False)
+    return {f"{each.system} {each.action} {each.target}" for each in step.effects}
+
+
+def test_a_repository_that_was_there_keeps_its_settings_when_a_push_declares_it(
+    systems: Systems, repositories: RepositoryActivities
+) -> None:
+    row = systems.make.project()
+    group, _, path = row["path_with_namespace"].rpartition("/")
+    more = {"group": group, "path": path, "project_id": row["id"], "settings": False, "new": False}
+    repositories.ensure(_setup(systems, **more))
+    assert systems.make.root.seen(f"/projects/{row['id']}")["name"] == row["name"]
+    assert _webhooks(systems, row["id"])
+
+
+def test_a_repository_with_all_it_needs_survives_a_failure_at_every_call(
+    systems: Systems, repositories: RepositoryActivities
+) -> None:
+    failed = survives(
+        systems,
+        lambda: _setup(systems),
+        _attempts(repositories),
+        lambda input: _equipment_without_names(systems, input),
+    )
+    assert failed >= 20
+
+
+def _equipment_without_names(systems: Systems, input: RepositorySetup) -> Any:
+    return _equipment(systems, input)[1:]
+
+
+def _made(systems: Systems, repositories: RepositoryActivities) -> RepositoryDeletion:
+    ready = repositories.ensure(_setup(systems))
+    return RepositoryDeletion(path=ready.path, project_id=ready.id, ours=True)
+
+
+def test_a_repository_goes_for_good_with_its_secrets_and_nothing_there_is_success(
+    systems: Systems, repositories: RepositoryActivities
+) -> None:
+    input = _made(systems, repositories)
+    assert len(_left(systems, RepositorySecrets(project_id=input.project_id))) == 5
+    assert repositories.delete(input).removed is True
+    assert systems.make.root.get(f"/projects/{input.project_id}").status_code == 404
+    assert _left(systems, RepositorySecrets(project_id=input.project_id)) == []
+    assert systems.written_by(lambda: repositories.delete(input)) == NOTHING
+    assert repositories.delete(input).removed is False
+
+
+def test_an_undo_deletes_no_repository_that_somebody_else_has_made(
+    systems: Systems, repositories: RepositoryActivities
+) -> None:
+    row = systems.make.project()
+    by_path = RepositoryDeletion(path=row["path_with_namespace"], ours=True)
+    by_id = RepositoryDeletion(path=f"{row['path_with_namespace']}-before", project_id=row["id"], ours=True)
+    for input in (by_path, by_id):
+        assert systems.written_by(lambda input=input: repositories.delete(input)) == NOTHING
+        assert repositories.delete(input).removed is False
+
+
+def test_the_removal_of_a_repository_survives_a_failure_at_every_call(
+    systems: Systems, repositories: RepositoryActivities
+) -> None:
+    def look(input: RepositoryDeletion) -> Any:
+        gone = systems.make.root.get(f"/projects/{input.project_id}").status_code
+        return gone, _left(systems, RepositorySecrets(project_id=input.project_id))
+
+    assert survives(systems, lambda: _made(systems, repositories), repositories.delete, look) >= 20

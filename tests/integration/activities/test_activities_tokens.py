@@ -163,7 +163,7 @@ def _filled(systems: Systems, repositories: RepositoryActivities, *permissions: 
     root, base = systems.make.root, f"/projects/{number}"
     root.made(f"{base}/hooks", url="http://127.0.0.1:9/theirs")
     root.made(f"{base}/access_tokens", name="theirs", scopes=["api"], expires_at=day(30))
-    return WithdrawInput(project_id=number, path="shop/api", hooks_url=HOOKS)
+    return WithdrawInput(project_id=number, path="shop/api")
 
 
 def _left(systems: Systems, input: WithdrawInput) -> list[str]:
@@ -187,12 +187,12 @@ def test_what_is_ours_goes_from_a_repository_that_is_given_up_and_the_rest_stays
 
 def test_without_an_address_no_webhook_is_taken_for_ours(systems: Systems, repositories: RepositoryActivities) -> None:
     input = _filled(systems, repositories)
-    repositories.withdraw(input.model_copy(update={"hooks_url": ""}))
+    RepositoryActivities(systems.gitlab, systems.vault).withdraw(input)
     assert _left(systems, input) == sorted([str(input.project_id), "theirs", "theirs"])
 
 
 def test_a_repository_that_is_gone_has_nothing_to_give_up(systems: Systems, repositories: RepositoryActivities) -> None:
-    input = WithdrawInput(project_id=999_999_999, hooks_url=HOOKS)
+    input = WithdrawInput(project_id=999_999_999)
     assert repositories.withdraw(input).removed is False
 
 
@@ -232,6 +232,5 @@ def test_looking_is_cheap(systems: Systems, repositories: RepositoryActivities) 
     assert systems.calls_of(lambda: repositories.ensure_foreign_keys(agreement)) == (1, 2)
     assert systems.calls_of(lambda: repositories.ensure_token(TokenInput(project_id=number))) == (1, 2)
     repositories.withdraw(input)
-    repositories.drop_secrets(RepositorySecrets(project_id=number))
-    assert systems.calls_of(lambda: repositories.withdraw(input)) == (3, 0)
+    assert systems.calls_of(lambda: repositories.withdraw(input)) == (3, 7)
     assert systems.calls_of(lambda: repositories.drop_secrets(RepositorySecrets(project_id=number))) == (0, 7)
