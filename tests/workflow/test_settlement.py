@@ -259,7 +259,10 @@ async def test_a_change_waits_until_a_request_for_access_is_decided(platform: Pl
     handle = await _started(platform, product)
     hold = platform.fakes.hold("products.opened")
     loan = await handle.start_update(
-        "request_access", _access_request(product, "guest"), result_type=Accepted, wait_for_stage=WorkflowUpdateStage.ACCEPTED
+        "request_access",
+        _access_request(product, "guest"),
+        result_type=Accepted,
+        wait_for_stage=WorkflowUpdateStage.ACCEPTED,
     )
     await hold.begun.wait()
     accepted = await handle.execute_update("submit", change(product), result_type=Accepted)
