@@ -30,7 +30,7 @@ from nautes_sandbox.process import Supervisor, free_ports
 from tests.workflow.fakes import BEAT, Fakes
 from worker import WORKFLOWS, runner
 
-WITHIN = 30.0  # seconds a condition may take to come true
+WITHIN = 60.0  # seconds a condition may take to come true; a busy machine is slow
 LOOK_EVERY = 0.02
 FAILURES = [pydantic.ValidationError]
 
@@ -146,7 +146,7 @@ def server(directory: Path) -> Iterator[str]:
     try:
         yield f"127.0.0.1:{port}"
     finally:
-        supervisor.stop("temporal")
+        supervisor.stop("temporal", kill=True)  # asked to end, it takes its time to save what nobody needs
 
 
 async def connect(address: str) -> Client:
