@@ -11,7 +11,7 @@ from typing import TypeVar
 
 Found = TypeVar("Found")
 
-DEADLINE = 30.0  # seconds
+DEADLINE = 60.0  # seconds; a busy machine is slow
 LOOK_EVERY = 0.02
 
 

@@ -1,4 +1,7 @@
-"""Which embedded worlds the tests run in: with real API servers where there are binaries, and with the stand-in everywhere."""
+"""Which embedded worlds the tests run in: with real API servers where there are binaries, and with the stand-in everywhere.
+
+Fixtures keep a world for a group of tests (mark xdist_group); tests/conftest.py ends it when the group has ended.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +27,22 @@ def best_flavour() -> str:
     return "real" if assets.find() else "stand-in"
 
 
+_up: list[World] = []
+
+
 @contextmanager
 def running(directory: Path, flavour: str, *, clusters: Sequence[str] = CLUSTERS, **settings: str) -> Iterator[World]:
     """A world on free ports, ended and forgotten at the end; `settings` are the platform's (NAUTES_*)."""
     world = World(directory, kubernetes=flavour, free_ports=True, environment=settings, clusters=clusters)
+    _up.append(world)
     try:
         world.up()
         yield world
     finally:
         world.reset()
+
+
+def end_all() -> None:
+    """End and forget every world of this process. Its fixture's own end finds nothing left to do."""
+    while _up:
+        _up.pop().reset()

@@ -35,11 +35,13 @@ with workflow.unsafe.imports_passed_through():
     from workflows import effects, progress
     from workflows.change import ChangeWorkflow
     from workflows.effects import perform
+    from workflows.outbox import Outbox
 
 PUSHED = "pushed"  # signal of everything that wants to hear of pushes
 FROM_GIT = "git-"  # begins the operations that a push asked for
-TOLD_AT_ONCE = 200  # signals under way; Temporal takes 2,000 of one workflow
+WATCHERS_AT_ONCE = 200  # signals under way; Temporal takes 2,000 of one workflow
 UNCLAIMED_KEPT = 200  # pushes kept until it is known who watches their repository
+CARRIED = 200  # deliveries that a fresh run takes over; with more, the run delivers some of them first
 
 
 @workflow.defn(name="Product")
@@ -54,6 +56,8 @@ class ProductWorkflow:
         self._handled = list(self._state.handled)
         self._look = self._state.look
         self._unclaimed = list(self._state.unclaimed)
+        self._outbox = Outbox(self._state.undelivered)
+        self._ending = False  # the run is over when what is being delivered is
         self._reading = False
         self._running = ""
         self._exists = True
@@ -75,7 +79,7 @@ class ProductWorkflow:
         effects.require(require_bounded, request)
 
     @workflow.signal
-    async def pushed(self, push: Push) -> None:
+    def pushed(self, push: Push) -> None:
         """A repository of the product moved: pass it on to whoever follows it, at once, even while a change runs."""
         if not effects.remember(self._handled, push.event):
             return
@@ -83,7 +87,7 @@ class ProductWorkflow:
             self._look = self._look or push.after != self._state.commit
         if self._look or self._reading or self._running:  # who watches may be about to change: told then as well
             self._unclaimed = [*self._unclaimed, push][-UNCLAIMED_KEPT:]
-        await self._pass_on(self._state.watches, [push])
+        self._pass_on(self._state.watches, [push])
 
     @workflow.signal
     def renew(self) -> None:
@@ -117,13 +121,22 @@ class ProductWorkflow:
         known = self._state.known.model_copy(update={"foreign_uses": [*others, *request.wanted]})
         self._state = self._state.model_copy(update={"known": known})
 
-    async def _pass_on(self, watches: Sequence[Watch], pushes: Sequence[Push]) -> None:
-        """Tell whoever follows the repositories of these pushes, many at a time."""
-        due = [(each.workflow, push) for push in pushes for each in watches if each.project_id == push.project_id]
-        for first in range(0, len(due), TOLD_AT_ONCE):
-            await asyncio.gather(*(self._tell(*each) for each in due[first : first + TOLD_AT_ONCE]))
+    def _pass_on(self, watches: Sequence[Watch], pushes: Sequence[Push]) -> None:
+        """Put it in the outbox for whoever follows the repositories of these pushes."""
+        for push in pushes:
+            self._outbox.add(watches, push)
 
-    async def _tell(self, workflow_id: str, push: Push) -> None:
+    async def _deliver(self) -> None:
+        """Empty the outbox as long as this run lives, many watchers at a time, each in its order (0020)."""
+        while True:
+            await workflow.wait_condition(lambda: bool(self._outbox) or self._ending)
+            if self._ending and len(self._outbox) <= CARRIED:
+                return
+            due = self._outbox.next(WATCHERS_AT_ONCE)
+            await asyncio.gather(*(self._notify(*each) for each in due.items()))
+            self._outbox.delivered(due)
+
+    async def _notify(self, workflow_id: str, push: Push) -> None:
         try:
             await workflow.get_external_workflow_handle(workflow_id).signal(PUSHED, push)
         except ApplicationError:
@@ -148,20 +161,29 @@ class ProductWorkflow:
 
     @workflow.run
     async def run(self, input: ProductInput) -> None:
+        delivery = asyncio.create_task(self._deliver())
         while self._exists or self._queue or self._look:
             self._show()
             if self._queue:
                 await self._change(self._queue[0])
                 self._queue.pop(0)
             elif effects.should_continue_as_new():
-                await workflow.wait_condition(workflow.all_handlers_finished)
-                if not self._queue:
-                    workflow.continue_as_new(ProductInput(path=self._path, state=self._carried()))
+                delivery = await self._begin_afresh(delivery)
             elif self._look:
                 await self._read()
             else:
                 await self._rest()
+        await workflow.wait_condition(lambda: workflow.all_handlers_finished() and not self._outbox)
+
+    async def _begin_afresh(self, delivery: asyncio.Task[None]) -> asyncio.Task[None]:
+        """Continue as new between two deliveries; not if something began meanwhile. Gives the delivery that goes on."""
         await workflow.wait_condition(workflow.all_handlers_finished)
+        self._ending = True
+        await delivery
+        if not self._queue and workflow.all_handlers_finished():
+            workflow.continue_as_new(ProductInput(path=self._path, state=self._carried()))
+        self._ending = False
+        return asyncio.create_task(self._deliver())
 
     async def _rest(self) -> None:
         """Until something comes; what was refused or failed is looked at again after a while: the world may have changed."""
@@ -250,11 +272,7 @@ class ProductWorkflow:
         )
         progress.renew(known.renew)
         pushes, self._unclaimed = self._unclaimed, []
-        await self._catch_up(pushes, new)
-
-    async def _catch_up(self, pushes: list[Push], watches: list[Watch]) -> None:
-        """Pass on to new watchers what came before they were known; whoever has heard it already drops it."""
-        await self._pass_on(watches, pushes)
+        self._pass_on(new, pushes)  # whoever has heard it already drops it
 
     def _carried(self) -> ProductState:
         return self._state.model_copy(
@@ -263,6 +281,7 @@ class ProductWorkflow:
                 "handled": self._handled,
                 "look": self._look,
                 "unclaimed": self._unclaimed,
+                "undelivered": self._outbox.left(),
                 "renew": self._renew,
             }
         )

@@ -28,6 +28,13 @@ class Watch(Payload):
     project_id: int
 
 
+class Undelivered(Payload):
+    """A push, and the workflows that have not heard of it yet."""
+
+    push: Push
+    workflows: list[str]
+
+
 class ProductState(Payload):
     """All that must survive of a product's workflow."""
 
@@ -44,6 +51,7 @@ class ProductState(Payload):
     look: bool = True  # read default.project again
     renew: bool = False  # look after every key and token
     unclaimed: list[Push] = []  # pushes that came before it was known who watches the repository, bounded
+    undelivered: list[Undelivered] = []  # pushes on their way to their watchers, oldest first, bounded
     message: str = ""
 
 

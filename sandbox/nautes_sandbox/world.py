@@ -262,14 +262,20 @@ class World:
 
     def down(self) -> None:
         """End everything: the platform first, so that nothing is left half done."""
+        self._end(kill=False)
+
+    def _end(self, *, kill: bool) -> None:
         with self._locked():
-            for name in ("api", "worker", f"{HOST}-virtual"):  # the last starts others
-                self.supervisor.stop(name)
+            for name in ("api", "worker"):
+                self.supervisor.stop(name, kill=kill)
+            self.supervisor.stop(
+                f"{HOST}-virtual"
+            )  # never killed: it must not be in the middle of starting another one
             rest = list(self.supervisor.running())
             first = [each for each in rest if not each.endswith(("-etcd", "-apiserver"))]
             for group in (first, [each for each in rest if each.endswith("-apiserver")], rest):
                 with ThreadPoolExecutor(8) as pool:
-                    list(pool.map(self.supervisor.stop, group))
+                    list(pool.map(lambda name: self.supervisor.stop(name, kill=kill), group))
 
     def status(self) -> dict[str, int | None]:
         """Every process that should be there -> its id, None when it does not run."""
@@ -277,8 +283,8 @@ class World:
         return {name: self.supervisor.pid(name) for name in names}
 
     def reset(self) -> None:
-        """End everything and forget all data."""
-        self.down()
+        """End everything and forget all data: nothing has to be saved before."""
+        self._end(kill=True)
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def kill(self, name: str) -> None:

@@ -23,7 +23,7 @@ async def client(address: str) -> Client:
 
 @pytest.fixture
 async def platform(request: pytest.FixtureRequest, client: Client) -> AsyncIterator[Platform]:
-    """`@both_caches` runs a test a second time with nothing cached: every workflow task replays the whole history."""
+    """A test may say how many runs the worker keeps in its cache; with none, every workflow task replays the history."""
     with hurried(retry_maximum=0.2):
         async with working(client, cached=getattr(request, "param", 1000)) as found:
             yield found

@@ -1,10 +1,14 @@
-"""A Temporal server of our own, and a worker with the production workflows on fakes: one per test, on its own queue."""
+"""A Temporal server of our own, and a worker with the production workflows on fakes: one per test, on its own queue.
+
+At the end of a test every history it made is replayed: whatever test it is, workflow code that is not deterministic fails it.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pydantic
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
-from temporalio.worker import Worker
+from temporalio.worker import Replayer, Worker, WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
+from temporalio.workflow import _Definition
 
 from activities.errors import ErrorInterceptor
 from activities.heartbeats import HeartbeatInterceptor
@@ -25,10 +30,9 @@ from nautes_sandbox.process import Supervisor, free_ports
 from tests.workflow.fakes import BEAT, Fakes
 from worker import WORKFLOWS, runner
 
-# Seconds a condition may take to come true. Without a cache the SDK now and then drops a task while it evicts a run, and the
-# server gives it out again when its time (10 s) is over: that may happen more than once on a busy machine.
-WITHIN = 60.0
+WITHIN = 60.0  # seconds a condition may take to come true; a busy machine is slow
 LOOK_EVERY = 0.02
+FAILURES = [pydantic.ValidationError]
 
 Handle = WorkflowHandle[Any, Any]
 
@@ -97,8 +101,9 @@ class Platform:
         return True
 
     async def runs(self, key: str) -> list[Handle]:
-        """Every run a workflow id has had."""
+        """Every run a workflow id has had, the oldest first."""
         found = [each async for each in self.client.list_workflows(f"WorkflowId = '{key}'")]
+        found.sort(key=lambda each: each.start_time)
         return [self.client.get_workflow_handle(each.id, run_id=each.run_id) for each in found]
 
     async def began_afresh(self, key: str) -> None:
@@ -141,7 +146,7 @@ def server(directory: Path) -> Iterator[str]:
     try:
         yield f"127.0.0.1:{port}"
     finally:
-        supervisor.stop("temporal")
+        supervisor.stop("temporal", kill=True)  # asked to end, it takes its time to save what nobody needs
 
 
 async def connect(address: str) -> Client:
@@ -149,24 +154,73 @@ async def connect(address: str) -> Client:
     return await Client.connect(address, data_converter=pydantic_data_converter, identity="tests")
 
 
+class Runs(WorkflowRunner):
+    """The production runner, which notes every run it had: (workflow id, run id) -> `events_kept` at its beginning."""
+
+    def __init__(self) -> None:
+        self.seen: dict[tuple[str, str], int] = {}
+        self._runner = runner()
+
+    def prepare_workflow(self, defn: _Definition) -> None:
+        self._runner.prepare_workflow(defn)
+
+    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
+        self.seen.setdefault((det.info.workflow_id, det.info.run_id), TIMING.events_kept)
+        return self._runner.create_instance(det)
+
+    def set_worker_level_failure_exception_types(self, types: Sequence[type[BaseException]]) -> None:
+        self._runner.set_worker_level_failure_exception_types(types)
+
+
 @asynccontextmanager
 async def working(client: Client, *, cached: int = 1000, queue: str = "") -> AsyncIterator[Platform]:
-    """The worker of the platform with everything that production gives it, but for the activities."""
-    fakes, queue = Fakes(), queue or f"nautes-{uuid.uuid4().hex[:8]}"
+    """The worker of the platform with everything that production gives it, but for the activities.
+
+    What it has run is replayed when it has ended.
+    """
+    fakes, queue, runs = Fakes(), queue or f"nautes-{uuid.uuid4().hex[:8]}", Runs()
     worker = Worker(
         client,
         task_queue=queue,
         workflows=WORKFLOWS,
         activities=fakes.activities(),
         max_cached_workflows=cached,
-        workflow_runner=runner(),
+        workflow_runner=runs,
         interceptors=[ErrorInterceptor(), HeartbeatInterceptor()],
         max_heartbeat_throttle_interval=timedelta(seconds=BEAT),
-        workflow_failure_exception_types=[pydantic.ValidationError],
+        workflow_failure_exception_types=FAILURES,
         identity="tests",
     )
     async with worker:
         yield Platform(client, queue, fakes)
+    await replay(client, runs.seen)
+
+
+async def replay(client: Client, runs: Mapping[tuple[str, str], int]) -> None:
+    """Replay the histories of these runs. Raises `NondeterminismError` if one does not come to the same commands."""
+    for kept in set(runs.values()):
+        keys = [key for key, value in runs.items() if value == kept]
+        with hurried(events_kept=kept):
+            async with replayer().workflow_replay_iterator(_histories(client, keys)) as results:
+                async for result in results:
+                    if result.replay_failure:
+                        raise result.replay_failure
+
+
+async def _histories(client: Client, keys: Iterable[tuple[str, str]]) -> AsyncIterator[WorkflowHistory]:
+    for workflow_id, run_id in keys:
+        yield await client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history()
+
+
+@functools.cache
+def replayer() -> Replayer:
+    """The one of this process: it never gives its threads back."""
+    return Replayer(
+        workflows=WORKFLOWS,
+        data_converter=pydantic_data_converter,
+        workflow_runner=runner(),
+        workflow_failure_exception_types=FAILURES,
+    )
 
 
 @contextmanager

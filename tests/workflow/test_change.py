@@ -16,7 +16,6 @@ from nautes.resources.findings import Finding
 from nautes.resources.product import Product
 from tests.workflow import answers
 from tests.workflow.answers import COMMIT, PROJECT, at_head, change, new_product, new_repositories, plan, unique
-from tests.workflow.caches import both_caches
 from tests.workflow.platform import Handle, Platform, until
 
 
@@ -27,7 +26,6 @@ async def _start(platform: Platform, product: str, action: str = "apply", **more
     return platform.handle(key, ChangeReport)
 
 
-@both_caches
 async def test_a_new_product_is_made_in_order_and_committed_once(platform: Platform) -> None:
     product = unique("shop")
     platform.fakes.answers["products.plan"] = new_product(product, "code")
@@ -82,7 +80,6 @@ async def test_a_dry_run_answers_with_the_plan_and_does_nothing(platform: Platfo
     assert platform.fakes.names() == ["products.plan"]
 
 
-@both_caches
 async def test_a_refusal_in_the_middle_takes_back_what_was_done_newest_first(platform: Platform) -> None:
     product = unique("shop")
     platform.fakes.answers["products.plan"] = plan(*new_repositories(product, "code", "docs"))
@@ -212,7 +209,6 @@ async def test_the_undo_itself_cannot_be_cancelled(platform: Platform) -> None:
     assert not hold.cancelled.is_set()
 
 
-@both_caches
 async def test_an_outage_is_shown_and_retried_until_it_ends(platform: Platform) -> None:
     product = unique("shop")
     platform.fakes.fail("products.commit_files", Unavailable("gitlab-unavailable", "GitLab answers 503"), times=10_000)
@@ -254,7 +250,6 @@ async def test_a_tree_that_agrees_already_is_no_effect(platform: Platform) -> No
     assert (report.state, report.effects) == ("done", [])
 
 
-@both_caches
 async def test_a_product_is_removed_in_reverse(platform: Platform) -> None:
     product = unique("shop")
     key = "DeploymentRuntime/web"

@@ -23,7 +23,6 @@ from nautes.messages.operations import Accepted, ClusterRequest
 from nautes.messages.status import ClusterStatus
 from nautes.resources.findings import Finding
 from tests.workflow.answers import ADA, HEAD, KUBECONFIG, claim, manifest, registration, unique
-from tests.workflow.caches import both_caches
 from tests.workflow.platform import Handle, Platform, hurried, until
 
 
@@ -59,7 +58,6 @@ async def _refusal(handle: Handle, wanted: Claim) -> tuple[str | None, str]:
     return cause.type, cause.message
 
 
-@both_caches
 async def test_deployments_of_one_product_share_a_namespace_and_get_to_know_the_cluster(platform: Platform) -> None:
     cluster = unique("edge")
     handle = await _started(platform, cluster, _ready(cluster))
@@ -118,7 +116,6 @@ async def test_a_cluster_of_the_wrong_kind_refuses_a_runtime(platform: Platform)
     assert refusal == ("Refused", f"cluster {cluster} is a deployment worker, not pipeline")
 
 
-@both_caches
 async def test_claims_wait_while_a_cluster_is_not_ready(platform: Platform) -> None:
     cluster = unique("edge")
     handle = await _started(platform, cluster)
@@ -137,7 +134,6 @@ async def _phase(platform: Platform, handle: Handle, phase: str) -> bool:
     return bool((await platform.shown(handle.id, ClusterStatus)).phase == phase)
 
 
-@both_caches
 async def test_operations_run_one_at_a_time_and_the_same_one_once(platform: Platform) -> None:
     cluster = unique("edge")
     handle = await _started(platform, cluster, _ready(cluster))
@@ -201,7 +197,6 @@ async def test_it_ends_when_its_first_registration_is_refused(platform: Platform
     await handle.result()
 
 
-@both_caches
 async def test_it_ends_after_its_removal(platform: Platform) -> None:
     cluster = unique("edge")
     handle = await _started(platform, cluster, _ready(cluster))
@@ -252,7 +247,6 @@ async def test_a_request_for_another_cluster_is_refused(platform: Platform) -> N
     assert str(caught.value.cause).endswith(f"this is cluster {cluster}, not other")
 
 
-@both_caches
 async def test_nothing_is_lost_or_done_twice_when_its_history_starts_afresh(platform: Platform) -> None:
     cluster = unique("edge")
     with hurried(events_kept=40):

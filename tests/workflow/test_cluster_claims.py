@@ -8,14 +8,12 @@ from nautes.messages.clusters import Grant, RegistrationReport
 from nautes.messages.control import Released
 from nautes.messages.operations import ClusterRequest
 from tests.workflow.answers import claim, manifest, registration, unique
-from tests.workflow.caches import both_caches
 from tests.workflow.clusters import host, ready, refusal, reserve, shown, started, submit, uses, wish
 from tests.workflow.platform import Platform, hurried, until
 
 WEB, API, SITE = "deployment/shop/web", "deployment/shop/api", "deployment/docs/site"
 
 
-@both_caches
 async def test_a_change_reserves_and_its_runtime_claims_what_was_reserved(platform: Platform) -> None:
     handle = await started(platform, cluster := unique("edge"), ready(cluster))
     for _ in range(2):  # asking twice is asking once
@@ -75,7 +73,6 @@ async def test_two_pipelines_of_one_change_do_not_get_one_namespace(platform: Pl
     assert (kind, message.rpartition(" ")[2]) == ("Conflict", "pipeline/shop/two")
 
 
-@both_caches
 async def test_a_change_that_does_not_come_about_gives_back_its_own_and_no_more(platform: Platform) -> None:
     handle = await started(platform, cluster := unique("edge"), ready(cluster))
     await reserve(handle, wish("one", claim(WEB, "shop"), environments=["test"]))
@@ -112,7 +109,6 @@ async def test_a_namespace_that_is_reserved_is_not_left_to_nobody(platform: Plat
     assert released.namespaces == ["web"]
 
 
-@both_caches
 async def test_a_wish_waits_while_the_cluster_is_being_registered(platform: Platform) -> None:
     handle = await started(platform, cluster := unique("edge"))
     hold = platform.fakes.hold("components.install")

@@ -7,7 +7,6 @@ from nautes.messages.errors import Forbidden
 from nautes.messages.products import FilesCommitted
 from nautes.resources.findings import Finding
 from tests.workflow.answers import HEAD, claim, manifest, registration, unique
-from tests.workflow.caches import both_caches
 from tests.workflow.clusters import known, ready, shown, started, submit, uses, withdrawn
 from tests.workflow.platform import Handle, Platform, hurried, until
 
@@ -20,7 +19,6 @@ async def _idle(platform: Platform, handle: Handle) -> bool:
     return not status.operation and not status.queued
 
 
-@both_caches
 async def test_what_the_rules_refuse_stands_in_the_status_and_beside_the_commit_and_changes_nothing(
     platform: Platform,
 ) -> None:
@@ -56,7 +54,6 @@ async def test_a_person_is_told_in_the_answer_and_not_beside_a_commit(platform: 
     assert (await shown(platform, handle)).findings == []
 
 
-@both_caches
 async def test_what_was_refused_and_taken_back_in_git_is_tried_no_more(platform: Platform) -> None:
     with hurried(refused_retry=30.0):
         handle = await started(platform, cluster := unique("edge"), ready(cluster))
@@ -99,7 +96,6 @@ def _made(commit: str) -> dict[str, object]:
     return FilesCommitted(commit=commit, changed=["edge.yaml"], made=True).model_dump()
 
 
-@both_caches
 async def test_a_cluster_whose_file_is_gone_is_removed(platform: Platform) -> None:
     handle = await started(platform, cluster := unique("edge"), ready(cluster))
     for _ in range(2):
@@ -132,7 +128,6 @@ async def test_nothing_is_removed_while_the_tenant_repository_cannot_be_read_as_
     assert (await shown(platform, handle)).phase == "Ready"
 
 
-@both_caches
 async def test_a_used_cluster_outlives_its_file_until_nobody_uses_it(platform: Platform) -> None:
     with hurried(refused_retry=0.3):
         handle = await started(platform, cluster := unique("edge"), ready(cluster))

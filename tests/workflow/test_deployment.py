@@ -11,12 +11,10 @@ from nautes.messages.convergence import ConvergeReport, ObjectOutcome
 from nautes.messages.errors import Conflict, NotFound, Unavailable
 from nautes.messages.status import DeploymentStatus
 from tests.workflow.answers import HEAD, deployment, push, unique
-from tests.workflow.caches import both_caches
 from tests.workflow.deployments import NEWER, SICK, started, status_of, until_phase, until_status
 from tests.workflow.platform import Platform, hurried, until
 
 
-@both_caches
 async def test_a_runtime_gets_its_place_and_its_objects_in_order(platform: Platform) -> None:
     product = unique("shop")
     handle = await started(platform, product)
@@ -110,7 +108,6 @@ async def test_it_leaves_its_old_place_before_it_takes_a_new_one(platform: Platf
     assert platform.fakes.asked("control.claim")[-1].cluster == "other"
 
 
-@both_caches
 async def test_paused_it_sees_but_does_not_correct_until_it_is_resumed(platform: Platform) -> None:
     product = unique("shop")
     handle = await started(platform, product)
@@ -165,7 +162,6 @@ async def test_sync_looks_now(platform: Platform) -> None:
     await platform.called("kubernetes.converge", 2)
 
 
-@both_caches
 async def test_a_refused_place_is_said_and_asked_for_again(platform: Platform) -> None:
     product = unique("shop")
     text = "namespace web of cluster edge is used by deployment/docs/site"
@@ -203,7 +199,6 @@ async def test_an_outage_is_shown_and_retried_until_it_ends(platform: Platform) 
     await until_phase(platform, handle, "Converged")
 
 
-@both_caches
 async def test_removed_it_prunes_and_then_gives_back_in_order(platform: Platform) -> None:
     handle = await started(platform, unique("shop"))
     await until_phase(platform, handle, "Converged")
@@ -299,7 +294,6 @@ async def test_cancelled_from_outside_it_ends(platform: Platform, where: str) ->
     hold.release()
 
 
-@both_caches
 async def test_nothing_is_lost_or_done_twice_when_its_history_starts_afresh(platform: Platform) -> None:
     product = unique("shop")
     with hurried(events_kept=50):

@@ -5,12 +5,10 @@ from __future__ import annotations
 from nautes.messages.convergence import HealthReport
 from nautes.messages.errors import Unavailable
 from tests.workflow.answers import push, unique
-from tests.workflow.caches import both_caches
 from tests.workflow.deployments import NEWER, SICK, started, until_phase, until_status
 from tests.workflow.platform import Platform, until
 
 
-@both_caches
 async def test_a_newer_push_wins_over_the_wait_for_an_older_one(platform: Platform) -> None:
     product = unique("shop")
     platform.fakes.answers["kubernetes.health"] = SICK

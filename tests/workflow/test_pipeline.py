@@ -11,7 +11,6 @@ from nautes.messages.runtimes import PipelineInput
 from nautes.messages.status import PipelineStatus, RunStatus
 from nautes.planning.runtimes import EventSource, PipelineFile, Trigger
 from tests.workflow.answers import PROJECT, pipeline, push, unique
-from tests.workflow.caches import both_caches
 from tests.workflow.platform import Handle, Platform, hurried, until
 
 
@@ -39,7 +38,6 @@ def _run(product: str, event: Push, trigger: str = "pushes-ci") -> str:
     return f"run/{product}/build/{event.event}-{trigger}"
 
 
-@both_caches
 async def test_an_event_runs_every_trigger_it_matches_once_however_often_it_is_delivered(platform: Platform) -> None:
     product = unique("shop")
     sources = [
@@ -73,7 +71,6 @@ async def test_an_event_of_another_repository_branch_or_of_a_deletion_runs_nothi
     assert status.runs == [_run(product, last)]
 
 
-@both_caches
 async def test_events_that_come_before_its_place_is_ready_wait_for_it(platform: Platform) -> None:
     product = unique("shop")
     hold = platform.fakes.hold("runtimes.prepare")
@@ -89,7 +86,6 @@ async def test_events_that_come_before_its_place_is_ready_wait_for_it(platform: 
         assert (await platform.result(_run(product, each), RunStatus)).phase == "Succeeded"
 
 
-@both_caches
 async def test_a_refused_place_is_said_and_asked_for_again_and_its_events_wait(platform: Platform) -> None:
     product = unique("shop")
     platform.fakes.fail("control.claim", Conflict("namespace-taken", "namespace build is used by somebody"))
@@ -138,7 +134,6 @@ async def test_specified_again_it_prepares_nothing_again_and_looked_at_it_does(p
     assert "control.release" not in platform.fakes.names()
 
 
-@both_caches
 async def test_removed_it_cancels_its_runs_and_gives_its_place_back(platform: Platform) -> None:
     product = unique("shop")
     handle = await _started(platform, product)
@@ -177,7 +172,6 @@ async def test_declared_again_while_it_is_being_removed_it_is_there_afterwards(p
     assert (await platform.result(_run(product, event), RunStatus)).phase == "Succeeded"
 
 
-@both_caches
 async def test_nothing_is_lost_or_run_twice_when_its_history_starts_afresh(platform: Platform) -> None:
     product = unique("shop")
     with hurried(events_kept=40):

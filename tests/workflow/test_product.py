@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -11,13 +12,20 @@ from nautes.messages.control import NotifyInput
 from nautes.messages.errors import Forbidden
 from nautes.messages.gitlab import Push
 from nautes.messages.operations import REQUEST_LIMIT, Accepted
-from nautes.messages.products import ChangeReport, HeadInput, HeadReport, ProductInput, ProductState, Watch
-from nautes.messages.runtimes import DeploymentInput, DeploymentState
-from nautes.messages.status import ProductStatus
+from nautes.messages.products import (
+    ChangeReport,
+    HeadInput,
+    HeadReport,
+    ProductInput,
+    ProductState,
+    Undelivered,
+    Watch,
+)
+from nautes.messages.runtimes import DeploymentInput, DeploymentState, PipelineInput
+from nautes.messages.status import PipelineStatus, ProductStatus
 from nautes.planning.steps import Outcome
 from tests.workflow import answers
 from tests.workflow.answers import DECLARATION, HEAD, PROJECT, at_head, change, push, unique
-from tests.workflow.caches import both_caches
 from tests.workflow.platform import Handle, Platform, hurried, until
 
 
@@ -55,7 +63,6 @@ def _watches(product: str, *runtimes: str) -> list[Watch]:
     return [Watch(workflow=f"deployment/{product}/{each}", project_id=PROJECT) for each in runtimes]
 
 
-@both_caches
 async def test_a_push_reaches_every_watcher_once_however_often_it_is_delivered(platform: Platform) -> None:
     product = unique("shop")
     platform.fakes.answers["products.read"] = at_head(product, watches=_watches(product, "web", "gone", "docs"))
@@ -67,6 +74,70 @@ async def test_a_push_reaches_every_watcher_once_however_often_it_is_delivered(p
     await _told(platform, docs, second)
     await _told(platform, web, second)
     assert await _heard(platform, web) == await _heard(platform, docs) == [first.event, second.event]
+
+
+# Nothing here asks a query: without a cache, the SDK loses a query that comes while it evicts a run, and nobody answers it.
+@pytest.mark.parametrize("platform", [1000, 0], indirect=True, ids=["cached", "replayed"])
+async def test_every_watcher_hears_pushes_in_the_order_in_which_its_product_heard_them(platform: Platform) -> None:
+    product, names = unique("shop"), [f"web{number}" for number in range(12)]
+    platform.fakes.answers["products.read"] = at_head(product, watches=_watches(product, *names))
+    watchers = [await _watcher(platform, product, each) for each in names]
+    handle = await platform.start("Product", f"product/{product}", ProductInput(path=product))
+    await until(lambda: _has_read(handle), "the declaration read")
+    pushes = [push() for _ in range(12)]
+    for each in pushes:
+        await handle.signal("pushed", each)
+    for watcher in watchers:
+        await _told(platform, watcher, pushes[-1])
+    expected = [each.event for each in pushes]
+    assert [await _heard(platform, watcher) for watcher in watchers] == [expected] * len(watchers)
+
+
+async def _has_read(handle: Handle) -> bool:
+    kinds = [each.WhichOneof("attributes") async for each in handle.fetch_history_events()]
+    done = "activity_task_completed_event_attributes"
+    return done in kinds and "workflow_task_completed_event_attributes" in kinds[kinds.index(done) :]
+
+
+async def test_what_the_run_before_did_not_deliver_comes_first(platform: Platform) -> None:
+    product = unique("shop")
+    web, docs = await _watcher(platform, product), await _watcher(platform, product, "docs")
+    first, second, third = push(), push(), push()
+    left = [Undelivered(push=first, workflows=[docs.id]), Undelivered(push=second, workflows=[docs.id, web.id])]
+    state = ProductState(id="product-7", look=False, watches=_watches(product, "web", "docs"), undelivered=left)
+    start = ProductInput(path=product, state=state)
+    await platform.client.start_workflow(
+        "Product",
+        start,
+        id=f"product/{product}",
+        task_queue=platform.queue,
+        start_signal="pushed",
+        start_signal_args=[third],
+    )
+    await _told(platform, docs, third)
+    await _told(platform, web, third)
+    assert await _heard(platform, docs) == [first.event, second.event, third.event]
+    assert await _heard(platform, web) == [second.event, third.event]
+
+
+async def test_runs_begin_in_the_order_in_which_the_product_heard_of_the_pushes(platform: Platform) -> None:
+    product = unique("shop")
+    key = f"pipeline/{product}/build"
+    watch = Watch(workflow=key, project_id=PROJECT)
+    platform.fakes.answers["products.read"] = at_head(product, watches=[watch])
+    pipeline = await platform.start("Pipeline", key, PipelineInput(product=product, runtime="build"))
+    await pipeline.signal("specified", answers.pipeline(product))
+    handle = await _started(platform, product)
+    pushes = [push() for _ in range(8)]
+    await asyncio.gather(*(handle.signal("pushed", each) for each in pushes))
+    await until(lambda: _ran(platform, key, len(pushes)), "a run for each push")
+    heard = [each.event for each in await platform.heard(handle.id, "pushed", Push)]
+    begun = (await platform.shown(key, PipelineStatus)).runs[::-1]
+    assert begun == [f"run/{product}/build/{event}-pushes-ci" for event in heard]
+
+
+async def _ran(platform: Platform, key: str, times: int) -> bool:
+    return len((await platform.shown(key, PipelineStatus)).runs) == times
 
 
 async def _told(platform: Platform, handle: Handle, news: Push) -> None:
@@ -139,7 +210,6 @@ async def _at(platform: Platform, handle: Handle, commit: str) -> bool:
     return bool((await platform.shown(handle.id, ProductStatus)).commit == commit)
 
 
-@both_caches
 async def test_a_push_to_the_declaration_is_read_and_tells_what_changed(platform: Platform) -> None:
     product = unique("shop")
     handle = await _started(platform, product)
@@ -174,7 +244,6 @@ async def test_what_runtimes_were_told_is_remembered_so_that_only_news_is_told(p
     assert [each.known.digests for each in orders] == [{}, {"DeploymentRuntime/web": "1"}]
 
 
-@both_caches
 async def test_changes_run_one_at_a_time_in_order_and_the_same_operation_once(platform: Platform) -> None:
     product = unique("shop")
     handle = await _started(platform, product)
@@ -239,7 +308,6 @@ async def test_a_request_for_another_product_is_refused_and_one_too_large_says_i
     assert str(len(large.model_dump_json())) in str(caught.value.cause)
 
 
-@both_caches
 async def test_it_ends_when_the_product_is_gone(platform: Platform) -> None:
     product = unique("shop")
     handle = await _started(platform, product)
@@ -271,7 +339,6 @@ async def _says(platform: Platform, handle: Handle, text: str) -> bool:
     return bool((await platform.shown(handle.id, ProductStatus)).message == text)
 
 
-@both_caches
 async def test_nothing_is_lost_or_done_twice_when_its_history_starts_afresh(platform: Platform) -> None:
     product = unique("shop")
     with hurried(events_kept=30):
@@ -289,12 +356,13 @@ async def test_nothing_is_lost_or_done_twice_when_its_history_starts_afresh(plat
             await _submit(handle, each)
             await platform.result(f"change/{product}/{each.operation}")
         await platform.began_afresh(handle.id)
-    assert sorted(await _heard(platform, web)) == sorted(each.event for each in pushes)
+    assert await _heard(platform, web) == [each.event for each in pushes]
     planned = [each.request.operation for each in platform.fakes.asked("products.plan")]
     assert planned == [each.operation for each in requests]
 
 
 def test_the_state_of_a_product_that_waits_is_small() -> None:
     """Carried over with everything at its bound, it stays under the limit of a payload."""
-    state = ProductState(handled=["x" * 12] * 500, unclaimed=[push() for _ in range(200)])
+    undelivered = [Undelivered(push=push(), workflows=["deployment/shop/web"]) for _ in range(200)]
+    state = ProductState(handled=["x" * 12] * 500, unclaimed=[push() for _ in range(200)], undelivered=undelivered)
     assert len(state.model_dump_json()) < 256 << 10

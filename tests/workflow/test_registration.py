@@ -14,7 +14,6 @@ from nautes.messages.products import FilesCommitted
 from nautes.messages.vault import Done, KubeconfigState
 from nautes.resources.findings import Finding
 from tests.workflow.answers import HEAD, KUBECONFIG, STAGED, claim, foreseen, manifest, registration, unique
-from tests.workflow.caches import both_caches
 from tests.workflow.platform import Handle, Platform, until
 
 
@@ -29,7 +28,6 @@ def _ready(cluster: str, **more: Any) -> ClusterState:
     return ClusterState.model_validate({**values, "components": ["traefik"], **more})
 
 
-@both_caches
 async def test_a_cluster_is_registered_in_order(platform: Platform) -> None:
     cluster = unique("edge")
     report = await (await _start(platform, registration(cluster))).result()
@@ -59,7 +57,6 @@ async def test_a_refused_check_does_nothing_but_forget_the_staged_kubeconfig(pla
     assert platform.fakes.calls[1:] == [("vault.discard", STAGED)]
 
 
-@both_caches
 async def test_a_refusal_in_the_middle_takes_back_what_was_done_newest_first(platform: Platform) -> None:
     cluster = unique("edge")
     platform.fakes.fail("control.ensure_schedule", Refused("schedules", "no more schedules"))
@@ -162,7 +159,6 @@ async def test_a_removal_is_refused_while_the_cluster_is_used_and_lists_who_uses
     assert report.registered.phase == "Ready"
 
 
-@both_caches
 async def test_a_cluster_is_removed_in_reverse(platform: Platform) -> None:
     cluster = unique("edge")
     report = await (await _start(platform, registration(cluster, "remove"), _ready(cluster))).result()

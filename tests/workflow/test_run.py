@@ -9,7 +9,6 @@ from nautes.messages.errors import NotFound, Refused, Unavailable
 from nautes.messages.runtimes import RunInput, RunReport
 from nautes.messages.status import RunStatus
 from tests.workflow.answers import KUBECONFIG, PROJECT, pipeline, push, unique
-from tests.workflow.caches import both_caches
 from tests.workflow.platform import Handle, Platform, until
 
 
@@ -29,7 +28,6 @@ def _said(platform: Platform) -> list[tuple[str, str]]:
     return [(each.state, each.description) for each in platform.fakes.asked("gitlab.set_commit_status")]
 
 
-@both_caches
 async def test_a_run_is_followed_to_its_end_and_said_on_the_commit(platform: Platform) -> None:
     report = RunReport(phase="Succeeded", message="1 task", finished="2026-01-01T00:00:00Z", steps=["ci/test: ok (0)"])
     platform.fakes.answers["tekton.await_run"] = report
@@ -66,7 +64,6 @@ async def test_a_run_that_cannot_be_made_is_a_failed_run_that_says_why(
     assert _said(platform)[-1] == ("failed", error.message)
 
 
-@both_caches
 async def test_a_cancelled_run_cancels_its_pipeline_run_and_says_so(platform: Platform) -> None:
     hold = platform.fakes.hold("tekton.await_run")
     handle = await _start(platform)

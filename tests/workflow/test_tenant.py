@@ -17,7 +17,6 @@ from nautes.messages.status import TenantStatus
 from nautes.messages.tenant import TenantInput
 from nautes.resources.findings import Finding
 from tests.workflow.answers import ADA, HEAD, declared, manifest, push, unique
-from tests.workflow.caches import both_caches
 from tests.workflow.platform import Handle, Platform, hurried, until
 
 EDGE = KnownCluster(name="edge", manifest=manifest("edge"), commit=HEAD, requester=ADA)
@@ -34,7 +33,6 @@ async def _ready(platform: Platform, handle: Handle) -> bool:
     return bool((await platform.shown(handle.id, TenantStatus)).phase == "Ready")
 
 
-@both_caches
 async def test_it_prepares_its_systems_and_wakes_everything_that_exists(platform: Platform) -> None:
     platform.fakes.answers["clusters.declared"] = declared(EDGE)
     platform.fakes.answers["gitlab.product_paths"] = ["shop", "docs"]
@@ -54,7 +52,6 @@ async def test_it_prepares_its_systems_and_wakes_everything_that_exists(platform
     assert (status.repository, status.clusters, status.products) == ("nautes/management", ["edge"], ["shop", "docs"])
 
 
-@both_caches
 async def test_a_push_to_the_tenant_repository_wakes_the_clusters_once(platform: Platform) -> None:
     handle = await _started(platform)
     platform.fakes.answers["clusters.declared"] = declared(EDGE)
@@ -97,7 +94,6 @@ async def _look(platform: Platform, handle: Handle) -> WakeInput:
     return found
 
 
-@both_caches
 async def test_a_cluster_whose_file_is_gone_is_told_so_until_it_is_no_more(platform: Platform) -> None:
     platform.fakes.answers["clusters.declared"] = declared(EDGE)
     handle = await _started(platform)

@@ -22,7 +22,6 @@ from nautes.messages.secrets import SecretRef
 from nautes.messages.vault import Done
 from nautes.resources.findings import Finding
 from tests.workflow.answers import HEAD, KUBECONFIG, STAGED, claim, registration, unique
-from tests.workflow.caches import both_caches
 from tests.workflow.clusters import host, ready, refusal, shown, started, submit, virtual
 from tests.workflow.platform import Handle, Platform, until
 
@@ -47,7 +46,6 @@ def _nothing_there(platform: Platform) -> None:
     platform.fakes.fail("vault.kubeconfig_ref", NEVER_STORED)
 
 
-@both_caches
 async def test_a_virtual_worker_is_made_on_its_host_and_then_registered_like_any_other(platform: Platform) -> None:
     cluster = unique("virt")
     _nothing_there(platform)
@@ -111,7 +109,6 @@ STEPS = ["control.claim_host", "clusters.check", "virtual.create", "virtual.acce
 UNDONE = ["place on host big", "virtual cluster on host big", "kubeconfig in Vault", "cluster manifest"]
 
 
-@both_caches
 async def test_a_refusal_takes_the_virtual_cluster_off_its_host(platform: Platform) -> None:
     cluster = unique("virt")
     _nothing_there(platform)
@@ -177,7 +174,6 @@ async def test_who_uses_it_is_said_before_that_it_cannot_move(platform: Platform
     assert report.findings == [frozen]
 
 
-@both_caches
 async def test_a_virtual_worker_is_removed_from_its_host_last(platform: Platform) -> None:
     cluster = unique("virt")
     report = await (await _start(platform, registration(cluster, "remove"), _state(cluster))).result()
@@ -211,7 +207,6 @@ async def test_a_guest_has_a_place_on_a_host_and_on_nothing_else(platform: Platf
     assert await refusal(edge, "claim", place) == ("Refused", f"cluster {other} is a deployment worker, not host")
 
 
-@both_caches
 async def test_a_host_is_not_removed_while_virtual_workers_stand_on_it(platform: Platform) -> None:
     big = await started(platform, name := unique("big"), host(name))
     platform.fakes.answers["clusters.standing"] = ClusterStanding(complete=True, declared=True, guests=["one", "two"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from nautes.clients.vault import Vault
 from nautes.messages.common import Requester
 from nautes.messages.errors import Unavailable
 from nautes_sandbox import openbao
-from nautes_sandbox.process import Supervisor
+from nautes_sandbox.process import Supervisor, free_ports
 from tests.contract.gitlab.stand_in import StandIn
 from tests.contract.gitlab.support import Maker
 from tests.integration.activities.failing_proxy import FailingProxy
@@ -35,7 +34,7 @@ class Bao:
         self.directory = directory / "openbao"
         self._supervisor = Supervisor(directory / "run")
         self.logins = openbao.credentials(self.directory)
-        port = _two_free_ports()
+        port, _ = free_ports(2)  # the next one is OpenBao's for its cluster
         self.url = f"http://127.0.0.1:{port}"
         self._service = openbao.service(self.directory, port)
         self.look = self.vault()  # for the tests' own looks
@@ -77,19 +76,6 @@ class Bao:
             if written and request["path"] != "auth/approle/login":
                 self._writes.append(f"{request['operation']} {request['path']}")
         return list(self._writes)
-
-
-def _two_free_ports() -> int:
-    """A port that is free together with the next one: OpenBao's cluster listens there."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = int(first.getsockname()[1])
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except (OSError, OverflowError):
-                continue
-            return port
 
 
 @dataclass

@@ -10,6 +10,7 @@ import pytest
 
 from nautes_sandbox.scenario import Scenario
 from tests.integration.api.support import document, nothing_written, operation, problem, product, together
+from tests.waiting import until
 
 SHELF = "shelf"
 BASE = f"/api/v1/products/{SHELF}"
@@ -33,14 +34,18 @@ def _get(shelf: Scenario, path: str, **request: Any) -> Any:
 
 
 def test_a_list_is_read_with_one_question_to_gitlab(shelf: Scenario) -> None:
-    _get(shelf, "projects")
+    # Sweeps and what follows a change read beside it now and then: they can only add to what is counted.
+    assert until(lambda: _listed_with_little(shelf), "a list with one question and no fetch")
+
+
+def _listed_with_little(shelf: Scenario) -> bool:
     before = shelf.world.calls()
     listed = _get(shelf, "projects").json()
     after = shelf.world.calls()
     assert [each["name"] for each in listed["items"]] == NAMES
     assert listed["next"] is None
-    assert after["GitLab reads"] - before["GitLab reads"] <= 2  # the branch, and once in a while who this is
-    assert after["Git reads"] == before["Git reads"]
+    asked = after["GitLab reads"] - before["GitLab reads"]
+    return asked <= 2 and after["Git reads"] == before["Git reads"]  # the branch, and once in a while who this is
 
 
 def test_pages_hold_the_list(shelf: Scenario) -> None:

@@ -19,8 +19,8 @@ from nautes.resources.manifest import resource_of
 from nautes.rules.clusters import with_defaults
 from nautes_sandbox.process import free_ports
 from nautes_sandbox.scenario import Scenario
-from nautes_sandbox.world import World
 from tests.integration.api.support import nothing_written
+from tests.worlds import running
 
 SHAPES = Path(__file__).resolve().parents[3] / "examples" / "shapes"
 SUFFIX = "x1"
@@ -92,20 +92,13 @@ class Shapes:
 
 @pytest.fixture(scope="module")
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shapes]:
-    world = World(
-        tmp_path_factory.mktemp("shapes"),
-        kubernetes="stand-in",  # tests/integration/clusters has virtual clusters of both flavours
-        free_ports=True,
-        clusters=("deploy", "pipeline", "host"),
-    )
-    try:
-        world.up()
+    directory = tmp_path_factory.mktemp("shapes")
+    # tests/integration/clusters has virtual clusters of both flavours
+    with running(directory, "stand-in", clusters=("deploy", "pipeline", "host")) as world:
         story = Scenario(world, say=lambda _: None)
         story.install()
         yield Shapes(story, _values(story))
         shutil.rmtree(story.work, ignore_errors=True)
-    finally:
-        world.reset()
 
 
 def _values(story: Scenario) -> dict[str, str]:
