@@ -91,7 +91,6 @@ class ProductActivities:
                 actions=[FileAction(action=each.action, path=each.path, content=each.content) for each in changes],
                 message=_message(request, intent.resources),
                 author=request.requester,
-                expected_head=intent.declaration.head,
             ),
         )
         return FilesCommitted(commit=made.commit, changed=[each.path for each in changes], made=True)
