@@ -134,7 +134,6 @@ class ClusterActivities:
                 actions=[FileAction(action=each.action, path=each.path, content=each.content) for each in changes],
                 message=f"{verb} Cluster/{input.cluster}\n\n{trailers}",
                 author=input.requester,
-                expected_head=declared.head,
             ),
         )
         paths = [each.path for each in changes]

@@ -1,11 +1,11 @@
-"""Looks into Git repositories: where a ref points, and bringing a commit near. Called by the deployment and run workflows."""
+"""Looks into Git repositories: brings a commit near. Called by the deployment and run workflows."""
 
 from __future__ import annotations
 
 from temporalio import activity
 
 from nautes.clients.git import GitCache
-from nautes.messages.git import FetchInput, Head
+from nautes.messages.git import FetchInput
 
 
 class GitActivities:
@@ -13,12 +13,6 @@ class GitActivities:
 
     def __init__(self, git: GitCache) -> None:
         self._git = git
-
-    @activity.defn(name="git.head")
-    def head(self, input: FetchInput) -> Head:
-        """Where a ref points now. Idempotent: it only looks."""
-        commit = self._git.head(input.repository, input.ref)
-        return Head(repository=input.repository, ref=input.ref, commit=commit or "")
 
     @activity.defn(name="git.fetch")
     def fetch(self, input: FetchInput) -> str:

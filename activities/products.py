@@ -185,7 +185,6 @@ class ProductActivities:
                 actions=[FileAction(action=each.action, path=each.path, content=each.content) for each in changes],
                 message=_message(intent, request),
                 author=request.requester,
-                expected_head=intent.declaration.head,
             ),
         )
         report = None

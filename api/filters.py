@@ -42,10 +42,6 @@ def _bool(path: str) -> Test:
     return test
 
 
-def _any(*tests: Test) -> Test:
-    return lambda item, value: any(test(item, value) for test in tests)
-
-
 FILTERS: dict[str, dict[str, Test]] = {
     "Cluster": {
         "cluster_name": _part("name"),

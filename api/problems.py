@@ -11,7 +11,16 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
-from nautes.messages.errors import Conflict, NautesError, NotFound, Refused, Unavailable
+from nautes.messages.errors import (
+    Conflict,
+    Forbidden,
+    NautesError,
+    NotFound,
+    Refused,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+)
 from nautes.resources.documents import pointer_of
 from nautes.resources.findings import Finding
 
@@ -38,25 +47,37 @@ class Problem(BaseModel):
 class Gone(NotFound):
     """What was asked for was there and is kept no longer."""
 
-    status = 410
-
 
 class PreconditionFailed(Conflict):
     """`If-Match` or `If-None-Match` does not hold."""
-
-    status = 412
 
 
 class UnsupportedMedia(Refused):
     """A body of a kind that the route does not take."""
 
-    status = 415
-
 
 class TooMany(Unavailable):
     """Somebody asks too often; `retry_after` says when again."""
 
-    status = 429
+
+STATUSES: dict[type[NautesError], int] = {
+    Refused: 422,
+    Unauthenticated: 401,
+    Forbidden: 403,
+    NotFound: 404,
+    Conflict: 409,
+    TooLarge: 413,
+    Unavailable: 503,
+    Gone: 410,
+    PreconditionFailed: 412,
+    UnsupportedMedia: 415,
+    TooMany: 429,
+}
+
+
+def status_of(error: NautesError) -> int:
+    """The HTTP status of an error: that of its class, or of the nearest class it is derived from."""
+    return next((STATUSES[each] for each in type(error).__mro__ if each in STATUSES), 500)
 
 
 def answer(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
@@ -69,11 +90,11 @@ def of_error(error: NautesError) -> JSONResponse:
     headers: dict[str, str] = {}
     if isinstance(error, Unavailable):
         headers["Retry-After"] = str(int(error.retry_after or RETRY_AFTER))
-    if error.status == 401:
+    if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
     problem = Problem(
         title=type(error).__name__,
-        status=error.status,
+        status=status_of(error),
         code=error.code,
         detail=error.message,
         findings=list(error.findings),

@@ -73,5 +73,4 @@ def _parameters(request: Request) -> set[str]:
 
 
 Shared = Annotated[State, Depends(state)]
-Who = Annotated[Caller, Depends(caller)]
 May = Annotated[Rights, Depends(rights)]

@@ -31,7 +31,6 @@ Compensation = Callable[[], Coroutine[Any, Any, Any]]
 
 PEOPLE = 1  # priority: somebody waits
 DEFAULT = 3
-SWEEP = 5
 
 
 @overload

@@ -22,8 +22,6 @@ from nautes.messages.convergence import (
     HealthReport,
     OwnedInput,
     OwnedReport,
-    ProbeInput,
-    ProbeReport,
 )
 
 __all__ = ["Converger", "Doctor", "KubernetesActivities", "Probe", "Pulse", "Remover"]
@@ -36,7 +34,6 @@ class KubernetesActivities:
         self._converger = Converger(clusters, git)
         self._doctor = Doctor(clusters)
         self._remover = Remover(clusters)
-        self._probe = Probe(clusters)
 
     @activity.defn(name="kubernetes.converge")
     def converge(self, input: ConvergeInput) -> ConvergeReport:
@@ -53,17 +50,7 @@ class KubernetesActivities:
         """Wait until all are healthy or the time is over. Idempotent: it only looks. Heartbeats."""
         return self._doctor.wait(input, Pulse())
 
-    @activity.defn(name="kubernetes.probe")
-    def probe(self, input: ProbeInput) -> ProbeReport:
-        """Is the cluster reachable, and are the rights sufficient? Idempotent: it only asks."""
-        return self._probe.look(input)
-
     @activity.defn(name="kubernetes.delete_owned")
     def delete_owned(self, input: OwnedInput) -> OwnedReport:
         """Delete all the owner has and wait until it is gone. Idempotent: nothing there is success. Heartbeats."""
         return self._remover.delete(input, Pulse())
-
-    @activity.defn(name="kubernetes.await_gone")
-    def await_gone(self, input: OwnedInput) -> OwnedReport:
-        """Wait until nothing of the owner is left. Idempotent: it only looks, and drops the empty inventory. Heartbeats."""
-        return self._remover.wait(input, Pulse())

@@ -40,12 +40,6 @@ _KEPT = "refs/nautes/"  # one ref per fetched commit: it is complete, and garbag
 
 
 @dataclass(frozen=True)
-class _Ref:
-    name: str  # full
-    commit: str
-
-
-@dataclass(frozen=True)
 class CommitInfo:
     """What a commit says of itself."""
 
@@ -69,14 +63,6 @@ class GitCache:
         self._credentials = credentials
         self._due: dict[tuple[str, str], Future[str]] = {}  # fetches that have yet to begin, by repository and source
         self._guard = threading.Lock()
-
-    def head(self, repository: str, ref: str) -> str | None:
-        """The commit `ref` (branch, tag or full ref) points to on the server; None when there is no such ref.
-
-        Raises NotFound (no such repository), Forbidden, Unavailable, Refused (a name that cannot be one).
-        """
-        found = self._remote(repository, ref)
-        return found.commit if found else None
 
     def fetch(self, repository: str, ref_or_commit: str) -> str:
         """Bring a branch, tag, full ref or commit into the cache; its commit. Nothing is fetched that is there already.
@@ -119,19 +105,6 @@ class GitCache:
                 if self._has(path, commit):  # else it was removed in between
                     return read(pygit2.Repository(str(path)))
         raise Unavailable("git-cache", f"{repository} at {commit[:12]} does not stay in the cache")
-
-    def _remote(self, repository: str, ref: str) -> _Ref | None:
-        """Branches win over tags of the same name; a tag object is followed to its commit."""
-        names = _names(ref)
-        patterns = [pattern for name in names for pattern in (name, name + "^{}")]
-        output = self._git(["ls-remote", "--", self._url(repository), *patterns], repository)
-        lines = [line.split("\t", 1) for line in output.splitlines() if "\t" in line]
-        found = {name: commit for commit, name in lines}
-        for name in names:
-            commit = found.get(name + "^{}") or found.get(name)
-            if commit:
-                return _Ref(name, commit)
-        return None
 
     def _fetch_commit(self, repository: str, commit: str) -> str:
         path = self._path(repository)

@@ -1,7 +1,7 @@
 """The one error vocabulary: what a client, an activity or the API may raise.
 
 Clients of outside systems raise these; the worker's interceptor turns them into Temporal application errors (all but
-`Unavailable` are final), the API turns them into RFC 9457 problems. Messages are for people and never carry secrets.
+`Unavailable` are final), api/problems.py turns them into problems. Messages are for people and never carry secrets.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ class NautesError(Exception):
     """Base of every error that may leave a client, an activity or the API; `code` is stable."""
 
     final: ClassVar[bool] = True
-    status: ClassVar[int] = 500
 
     def __init__(self, code: str, message: str, *, findings: Sequence[Finding] = ()) -> None:
         self.code = code
@@ -30,44 +29,34 @@ class NautesError(Exception):
 class Refused(NautesError):
     """The request breaks a rule or an outside system says no to it as it stands."""
 
-    status = 422
-
 
 class Unauthenticated(NautesError):
     """Nobody is known behind the token: absent, wrong, expired or revoked."""
-
-    status = 401
 
 
 class Forbidden(NautesError):
     """The caller is known but lacks a right; the message names it."""
 
-    status = 403
-
 
 class NotFound(NautesError):
     """There is no such thing, or the caller may not know of it."""
-
-    status = 404
 
 
 class Conflict(NautesError):
     """The world moved between reading and writing (a compare-and-swap lost, a name is taken)."""
 
-    status = 409
-
 
 class TooLarge(NautesError):
     """A body, file or tree is over its limit."""
 
-    status = 413
-
 
 class Unavailable(NautesError):
-    """An outage: time-outs, 5xx, 429. Retried with back-off; `retry_after` (seconds) is the other side's own wish."""
+    """An outage: no answer, a fault of the other side, or too many questions. Retried with back-off.
+
+    `retry_after` (seconds) is the other side's own wish.
+    """
 
     final = False
-    status = 503
 
     def __init__(self, code: str, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(code, message)

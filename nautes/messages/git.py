@@ -18,11 +18,3 @@ class TreeRef(Payload):
     repository: str  # path with namespace
     commit: str  # full hash
     path: str = ""
-
-
-class Head(Payload):
-    """Where a ref of a repository points; `commit` "" when the ref is not there (an empty repository, a deleted branch)."""
-
-    repository: str
-    ref: str
-    commit: str = ""

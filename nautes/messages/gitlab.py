@@ -183,7 +183,6 @@ class CommitInput(Payload):
     actions: list[FileAction]
     message: str  # subject, blank line, trailers
     author: Requester
-    expected_head: str  # "" for an empty repository
 
 
 class Committed(Payload):

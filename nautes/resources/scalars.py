@@ -68,8 +68,14 @@ class _Dumper(yaml.SafeDumper):
         style = '"' if BREAKS & set(text) else None if isinstance(scalar(text), str) else "'"
         return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
+    def represent_number(self, number: float) -> yaml.Node:
+        """A float; one that is whole as the integer that it is read back as."""
+        whole = number.is_integer() and abs(number) < _WHOLE
+        return self.represent_int(int(number)) if whole else self.represent_float(number)
+
 
 _Dumper.add_representer(str, _Dumper.represent_text)
+_Dumper.add_representer(float, _Dumper.represent_number)
 
 
 def _digits(text: str) -> str:

@@ -159,6 +159,21 @@ def test_modules_open_with_their_story() -> None:
             assert ast.get_docstring(ast.parse(path.read_text())), path
 
 
+def test_every_activity_is_called_by_a_workflow() -> None:
+    code = {path: path.read_text() for path in tracked() if path.suffix == ".py"}
+    workflows = "".join(text for path, text in code.items() if path.is_relative_to(ROOT / "workflows"))
+    defined = {
+        node.name
+        for path, text in code.items()
+        if path.is_relative_to(ROOT / "activities")
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if any("activity.defn" in ast.unparse(each) for each in node.decorator_list)
+    }
+    assert defined
+    assert [each for each in sorted(defined) if not re.search(rf"Activities\.{each}\b", workflows)] == []
+
+
 def _names(requirements: list[str]) -> set[str]:
     return {_normal(re.split(r"[\[<>=~! ]", each)[0]) for each in requirements}
 

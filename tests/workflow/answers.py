@@ -23,7 +23,6 @@ from nautes.messages.clusters import (
 from nautes.messages.common import Requester
 from nautes.messages.control import DriftReport, Notified, PushesInput, Released
 from nautes.messages.convergence import ConvergeInput, ConvergeReport, HealthReport, OwnedReport
-from nautes.messages.git import FetchInput, Head
 from nautes.messages.gitlab import (
     ForeignKeysState,
     Gone,
@@ -332,10 +331,6 @@ def _converged(input: ConvergeInput) -> ConvergeReport:
     return ConvergeReport(commit=input.source.commit if input.source else "", applied=2, writes=2)
 
 
-def _head(input: FetchInput) -> Head:
-    return Head(repository=input.repository, ref=input.ref, commit=HEAD)
-
-
 def _announced(input: PushesInput) -> Notified:
     return Notified(count=len(input.pushes))
 
@@ -369,7 +364,6 @@ DEFAULTS: dict[str, Any] = {
     "control.ensure_schedule": Notified(count=1),
     "control.drop_schedule": Notified(count=1),
     "drift.sweep": DriftReport(fingerprints={}),
-    "git.head": _head,
     "git.fetch": HEAD,
     "gitlab.ensure_group": _group,
     "gitlab.ensure_tenant_repository": RepositoryState(id=9, path="nautes/management", made="created"),

@@ -92,9 +92,7 @@ def test_a_lost_race_is_a_conflict(systems: Systems, gitlab_activities: GitLabAc
 
     def input(action: str, path: str, lock: str = "") -> CommitInput:
         file = FileAction.model_validate({"action": action, "path": path, "content": "x", "last_commit_id": lock})
-        return CommitInput(
-            project_id=row["id"], branch="main", actions=[file], message="m", author=author, expected_head=""
-        )
+        return CommitInput(project_id=row["id"], branch="main", actions=[file], message="m", author=author)
 
     base = f"/projects/{row['id']}/repository"
     old = systems.make.root.seen(f"{base}/files/README.md", ref="main")["last_commit_id"]
@@ -132,7 +130,7 @@ def test_nobody_at_the_address_is_an_outage(systems: Systems, tenant: str, tmp_p
     vault = Vault(url, "nautes", "some-secret-id")
     for act in (
         lambda: gitlab.product_paths(0),
-        lambda: git.head(FetchInput(repository="a/b", ref="main")),
+        lambda: git.fetch(FetchInput(repository="a/b", ref="main")),
         lambda: VaultActivities(vault, Clusters(vault.kubeconfig)).ensure_tenant("t"),
     ):
         error = _raised(act)
@@ -143,11 +141,10 @@ def test_nobody_at_the_address_is_an_outage(systems: Systems, tenant: str, tmp_p
 def test_git_tells_what_is_missing_and_what_is_not_ours(systems: Systems, git_activities: GitActivities) -> None:
     row = systems.make.project(readme=True)
     path = row["path_with_namespace"]
-    head = git_activities.head(FetchInput(repository=path, ref="main")).commit
+    head = systems.make.root.seen(f"/projects/{row['id']}/repository/branches/main")["commit"]["id"]
     assert git_activities.fetch(FetchInput(repository=path, ref="main")) == head
-    assert git_activities.head(FetchInput(repository=path, ref="nothing")).commit == ""
     missing = _raised(lambda: git_activities.fetch(FetchInput(repository=path, ref="nothing")))
-    gone = _raised(lambda: git_activities.head(FetchInput(repository=f"{path}x", ref="main")))
+    gone = _raised(lambda: git_activities.fetch(FetchInput(repository=f"{path}x", ref="main")))
     assert {type(missing), type(gone)} == {NotFound}
     _harmless(systems, gone)
 

@@ -32,18 +32,11 @@ def test_a_branch_a_tag_a_full_ref_and_a_commit_are_fetched(git: GitCache, sourc
     assert [(each.path, each.content) for each in git.files(source.repository, first)] == [("a.yaml", b"one")]
 
 
-def test_head_looks_without_fetching(git: GitCache, source: Source, tmp_path: Path) -> None:
-    commit = source.commit({"a": "1"})
-    assert git.head(source.repository, "main") == commit
-    assert git.head(source.repository, "other") is None
-    assert not list((tmp_path / "git").glob("*.git"))
-
-
 def test_a_branch_wins_over_a_tag_of_the_same_name(git: GitCache, source: Source) -> None:
     first = source.commit({"a": "1"})
     source.tag("main", first)
     second = source.commit({"a": "2"})
-    assert git.head(source.repository, "main") == second
+    assert git.fetch(source.repository, "main") == second
 
 
 def test_what_is_there_is_not_fetched_again(git: GitCache, git_server: GitServer, source: Source) -> None:

@@ -16,9 +16,10 @@ from api.hooks import Receiver
 from api.identity import Authentication, Caller
 from api.methods import Methods
 from api.paths import EncodedPaths
-from api.problems import TooMany, of_error
+from api.problems import TooMany, of_error, status_of
 from api.state import caller
 from nautes.clients.settings import Settings
+from nautes.messages import errors
 from nautes.messages.common import Requester
 from nautes.messages.errors import Unauthenticated
 
@@ -108,6 +109,18 @@ def test_sources_and_deliveries_are_not_kept_without_end(monkeypatch: pytest.Mon
     assert (len(found._buckets), len(found._seen)) == (10, 10)
     assert found.first_time("0")
     assert not found.first_time("99")
+
+
+class _Special(errors.NotFound):
+    pass
+
+
+def test_every_kind_of_error_has_its_status() -> None:
+    kinds = (errors.Refused, errors.Unauthenticated, errors.Forbidden, errors.NotFound, errors.Conflict)
+    found = [status_of(each("code", "why")) for each in (*kinds, errors.TooLarge, errors.Unavailable)]
+    assert found == [422, 401, 403, 404, 409, 413, 503]
+    assert status_of(_Special("code", "why")) == 404
+    assert status_of(errors.NautesError("code", "why")) == 500
 
 
 def test_too_often_is_told_with_when_to_come_again() -> None:

@@ -24,7 +24,6 @@ KINDS = [
 
 def test_every_kind_of_error_is_looked_at() -> None:
     assert set(KINDS) == set(NautesError.__subclasses__())
-    assert [each.status for each in KINDS] == [422, 401, 403, 404, 409, 413, 503]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -15,6 +15,7 @@ from nautes.resources.cluster import Cluster
 from nautes.resources.findings import Finding
 from nautes.resources.kinds import APPLY_ORDER, KINDS, in_order
 from nautes.resources.manifest import FINDINGS, manifest_of, parse, resource_of
+from nautes.resources.names import owner_of
 from nautes.resources.scalars import text_of
 from tests.unit.resources.strategies import any_resource
 
@@ -180,8 +181,8 @@ def test_a_binding_keeps_its_consumer_and_leaves_out_its_own_product() -> None:
 
 def test_the_other_side_of_a_sharing_names_the_repository_by_its_full_path() -> None:
     own, foreign = binding(productName="shop"), binding(productName="shop", coderepo="group/nested/lib")
-    assert (own.foreign, own.owner_of_repository) == (False, "shop")
-    assert (foreign.foreign, foreign.owner_of_repository) == (True, "group/nested")
+    assert (own.foreign, owner_of(own.coderepo, own.product)) == (False, "shop")
+    assert (foreign.foreign, owner_of(foreign.coderepo, foreign.product)) == (True, "group/nested")
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ VALUES = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(2**53), 2**53)
+    | st.floats(-1e19, 1e19)
     | st.text(st.characters(codec="utf-8", exclude_categories=["C"]))
     | st.text("0123456789abcdefxobyneEN_+-.:~T ", max_size=6),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("abcdefgh", min_size=1), inner, max_size=4),
@@ -140,6 +141,12 @@ def test_whatever_is_written_as_yaml_is_read_back(value: Any, sort: bool, ascii:
     assert list(read(text.encode())) == [value]
     found, findings = documents.documents(text)
     assert ([each.data for each in found], findings) == ([value] if value is not None else [], [])
+
+
+@given(VALUES)
+def test_equal_data_are_equal_texts(value: Any) -> None:
+    text = text_of(value)
+    assert [text_of(each) for each in read(text.encode())] == [text]
 
 
 @given(VALUES)
