@@ -14,6 +14,7 @@ from temporalio import activity
 from activities.gitlab import TRAILER, commit
 from activities.observation import Observed, Observer
 from nautes.clients.declarations import BRANCH, Declarations
+from nautes.clients.git import GitCache
 from nautes.clients.gitlab import GitLab
 from nautes.clients.kubernetes import Clusters
 from nautes.messages import ids
@@ -73,11 +74,12 @@ class ProductActivities:
         gitlab: GitLab,
         limits: deletions.Limits,
         clusters: Clusters | None = None,
+        git: GitCache | None = None,
     ) -> None:
         self._declarations = declarations
         self._gitlab = gitlab
         self._limits = limits
-        self._observer = Observer(declarations, gitlab, clusters)
+        self._observer = Observer(declarations, gitlab, clusters, git)
 
     # Changes
 

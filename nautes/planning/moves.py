@@ -30,10 +30,10 @@ def moves(before: ProductTree, after: ProductTree, objects: Mapping[str, Objects
     }
 
 
-def leaving(before: ProductTree, after: ProductTree) -> dict[str, Placed]:
-    """Deployments that leave a namespace or go altogether: what they have in their clusters has to be counted."""
+def moving(before: ProductTree, after: ProductTree) -> dict[str, Move]:
+    """Deployments that are there and are placed otherwise, or go: what they have in their clusters has to be counted."""
     found = moves(before, after, {})
-    return {key: each.before for key, each in found.items() if each.before and each.leaves and _deploys(each.before)}
+    return {key: each for key, each in found.items() if each.before and each.before.what == "deployment"}
 
 
 def consequences(before: ProductTree, found: Mapping[str, Move]) -> Iterable[Consequence]:
@@ -46,7 +46,3 @@ def consequences(before: ProductTree, found: Mapping[str, Move]) -> Iterable[Con
             yield Consequence(key, replaced, f"{replaced} objects of {key} in a protected environment are replaced")
         elif claims:
             yield Consequence(key, len(claims), f"{key} loses the volume claims {', '.join(claims)}")
-
-
-def _deploys(placed: Placed) -> bool:
-    return placed.what == "deployment"

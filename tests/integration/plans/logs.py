@@ -31,7 +31,9 @@ FILE_ACTIONS = {"create": "create", "update": "change", "delete": "delete"}
 OWN = re.compile(r"product-\d+-(.+)")  # accounts, bindings and roles carry the product's id
 NO_EFFECT = ("selfsubjectaccessreviews", "tokenreviews", "subjectaccessreviews")
 LOGINS = re.compile(r"auth/(approle|[^/]+)/login|auth/token/.*")
-REGISTRATION = re.compile(r"cluster/.*|sys/(mounts|auth)/.*|sys/policies/acl/kubernetes-.*|auth/[^/]+/(config|role/nautes-.*)")
+REGISTRATION = re.compile(
+    r"cluster/.*|sys/(mounts|auth)/.*|sys/policies/acl/kubernetes-.*|auth/[^/]+/(config|role/nautes-.*)"
+)
 
 
 @dataclass(frozen=True, order=True)
