@@ -154,9 +154,7 @@ class Observer:
         try:
             if self._git is None:
                 return there
-            files = self._git.files(
-                repository, self._git.fetch(repository, source.target_revision), source.path
-            )
+            files = self._git.files(repository, self._git.fetch(repository, source.target_revision), source.path)
         except NautesError:
             return there
         items = parse((each.path, each.content) for each in files).objects

@@ -71,10 +71,15 @@ class Generator:
             self._binding_created,
             self._binding_changed,
             self._binding_removed,
+            self._binding_to_others,
+            self._binding_of_others,
+            self._binding_of_others_removed,
             self._deployment_created,
             self._deployment_follows,
             self._account_changed,
+            self._account_shared,
             self._namespace_added,
+            self._namespace_shared,
             self._namespace_taken,
             self._namespaces_swapped,
             self._namespace_replaced,
@@ -87,9 +92,12 @@ class Generator:
         ]
 
     def first(self) -> Iterator[Change]:
-        """What most other moves need: a product with two deployments."""
-        for move in (self._product_created, self._deployment_created, self._deployment_created):
-            yield self._happened(next(move(self._teams[0])))
+        """What most other moves need: a product with two deployments, and another one."""
+        north, south = self._teams
+        yield self._happened(next(self._product_created(north)))
+        yield self._happened(next(self._product_created(south)))
+        yield self._happened(next(self._deployment_created(north)))
+        yield self._happened(next(self._deployment_created(north)))
 
     def next(self) -> Change:
         """One that is possible now."""
@@ -99,7 +107,10 @@ class Generator:
         return self._happened(chosen)
 
     def end(self) -> Iterator[Change]:
-        """Every product goes with all that it holds."""
+        """Nobody uses what is another's any more; then every product goes with all that it holds."""
+        for team in self._teams:
+            for change in list(self._binding_of_others_removed(team)):
+                yield self._happened(change)
         for team in self._teams:
             documents = [(kind, spec) for (kind, _), spec in team.resources.items()]
             yield Change("product removed", team.name, "remove", [("Product", self._product(team)), *documents])
@@ -234,13 +245,40 @@ class Generator:
 
     def _binding_changed(self, team: Team) -> Iterator[Change]:
         for each in self._some(team.of("CodeRepoBinding")):
+            if "product" in each or "/" in each["coderepo"]:
+                continue
             permissions = "readwrite" if each["permissions"] == "readonly" else "readonly"
             spec = {**each, "permissions": permissions}
             yield self._apply("binding changed", team, "CodeRepoBinding", spec)
 
     def _binding_removed(self, team: Team) -> Iterator[Change]:
         for each in self._some(team.of("CodeRepoBinding")):
-            yield self._remove("binding removed", team, "CodeRepoBinding", each)
+            if "product" not in each and "/" not in each["coderepo"]:
+                yield self._remove("binding removed", team, "CodeRepoBinding", each)
+
+    def _binding_to_others(self, team: Team) -> Iterator[Change]:
+        """A repository is opened to another product."""
+        for each in self._some(team.of("CodeRepo")):
+            opened = {spec["coderepo"] for spec in team.of("CodeRepoBinding").values() if "product" in spec}
+            for other in self._teams:
+                if other is not team and other.declared and each["name"] not in opened:
+                    spec = {**self._binding(each["name"], "readonly"), "product": other.name}
+                    yield self._apply("binding opens to another product", team, "CodeRepoBinding", spec)
+
+    def _binding_of_others(self, team: Team) -> Iterator[Change]:
+        """What another product has opened is used."""
+        for other in self._teams:
+            for each in self._some(other.of("CodeRepoBinding")):
+                full = f"{other.name}/{each['coderepo']}"
+                used = {spec["coderepo"] for spec in team.of("CodeRepoBinding").values()}
+                if each.get("product") == team.name and team.of("CodeRepo") and full not in used:
+                    spec = self._binding(full, "readonly")
+                    yield self._apply("binding uses another product's", team, "CodeRepoBinding", spec)
+
+    def _binding_of_others_removed(self, team: Team) -> Iterator[Change]:
+        for each in self._some(team.of("CodeRepoBinding")):
+            if "/" in each["coderepo"]:
+                yield self._remove("binding uses no more", team, "CodeRepoBinding", each)
 
     # Deployments
 
@@ -277,6 +315,15 @@ class Generator:
             spec = {**each, "account": self._name("account")}
             yield self._apply("deployment acts as another account", team, "DeploymentRuntime", spec)
 
+    def _account_shared(self, team: Team) -> Iterator[Change]:
+        """The account of another runtime in a namespace that is this runtime's, too."""
+        for each in self._deployments(team):
+            for other in self._deployments(team):
+                account = other.get("account") or other["name"]
+                if other["name"] != each["name"] and account != (each.get("account") or each["name"]):
+                    spec = {**each, "account": account}
+                    yield self._apply("deployment shares an account", team, "DeploymentRuntime", spec)
+
     def _placed(self, team: Team, what: str, each: Spec, namespaces: list[str]) -> Change:
         spec = {**each, "destination": {**each["destination"], "namespaces": namespaces}}
         return self._apply(what, team, "DeploymentRuntime", spec)
@@ -286,6 +333,15 @@ class Generator:
             names = each["destination"]["namespaces"]
             if len(names) < 3:
                 yield self._placed(team, "namespace added", each, [*names, self._namespace(team)])
+
+    def _namespace_shared(self, team: Team) -> Iterator[Change]:
+        """One that another deployment has already."""
+        for each in self._deployments(team):
+            names = each["destination"]["namespaces"]
+            for other in self._deployments(team):
+                shared = other["destination"]["namespaces"][0]
+                if len(names) < 3 and shared not in names:
+                    yield self._placed(team, "namespace shared", each, [*names, shared])
 
     def _namespace_taken(self, team: Team) -> Iterator[Change]:
         for each in self._deployments(team):

@@ -17,8 +17,8 @@ from tests.integration.plans.changes import Change, Generator
 from tests.integration.plans.logs import Line, Logs
 from tests.waiting import until
 
-SEED = 8
-CHANGES = 32
+SEED = 9
+CHANGES = 34
 OBJECTS = """\
 apiVersion: v1
 kind: ConfigMap
