@@ -94,6 +94,7 @@ class ProductActivities:
         effects = [each for step in steps for each in step.effects]
         found = list(outcomes(intent, effects))
         environments = {each.cluster for each in intent.after.all(Environment)}
+        also = change.consequences_of(intent, observed.outside)
         plan = Plan(
             head=intent.declaration.head,
             group_id=intent.declaration.group_id,
@@ -102,6 +103,7 @@ class ProductActivities:
             warnings=judgement.warnings,
             outcomes=found,
             steps=steps,
+            confirm=deletions.reason(intent.gone, intent.before, self._limits, also),
             registered=sorted(observed.outside.registered & (environments | set(input.known.clusters))),
         )
         plan = plan.model_copy(update={"id": _plan_id(plan, effects, request)})

@@ -17,7 +17,7 @@ from tests.integration.plans.changes import Change, Generator
 from tests.integration.plans.logs import Line, Logs
 from tests.waiting import until
 
-SEED = 9
+SEED = 18
 CHANGES = 34
 OBJECTS = """\
 apiVersion: v1
@@ -54,7 +54,7 @@ def _difference(story: Scenario, logs: Logs, change: Change) -> str:
     logs.begin()
     planned = operation(_asked(story, "plan", text, action=change.action))
     expected = Counter(Line(each["system"], each["action"], each["target"]) for each in planned["effects"])
-    confirmed = {"confirm_deletions": planned["deletions"]} if planned["deletions"] else {}
+    confirmed = {"confirm_deletions": planned["deletions"]} if planned["confirm"] else {}
     _asked(story, change.action, text, wait=60, plan=planned["plan"], **confirmed)
     until(lambda: _settled(story, change.product), f"{change.product} settles after {change.what}")
     equal = _comes_to(logs, expected)
