@@ -93,7 +93,8 @@ def _drop_unused(cluster: Cluster, product_id: str, namespace: str, accounts: li
     bindings = cluster.list(BINDING, namespace=namespace, selector=f"{runtimes.BELONGS_TO}={product_id}").items
     used = {subject.get("name") for each in bindings for subject in each.get("subjects") or []}
     found = [name for name in accounts if name not in used and _is_ours(cluster, product_id, namespace, name)]
-    return any([cluster.delete(ACCOUNT, namespace, name) for name in found])
+    gone = [cluster.delete(ACCOUNT, namespace, name) for name in found]
+    return any(gone)
 
 
 def _is_ours(cluster: Cluster, product_id: str, namespace: str, account: str) -> bool:
