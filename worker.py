@@ -97,7 +97,7 @@ def activities(settings: Settings, client: Client) -> list[Callable[..., Any]]:
         VaultActivities(vault, clusters),
         GitActivities(git),
         KubernetesActivities(clusters, git),
-        ProductActivities(declarations, gitlab, limits(settings), clusters),
+        ProductActivities(declarations, gitlab, limits(settings), clusters, git),
         ClusterActivities(declarations, gitlab, clusters),
         ComponentActivities(clusters),
         RuntimeActivities(clusters),

@@ -5,6 +5,7 @@ Used by activities/products.py with the platform's own account. Only looks; what
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,17 +14,20 @@ from activities.kubernetes.inventory import Look, parent_namespaces
 from activities.worlds import Worlds
 from nautes.blueprints import runtimes, vault
 from nautes.clients.declarations import Declarations
+from nautes.clients.git import GitCache
 from nautes.clients.gitlab import DEVELOPER, MAINTAINER, GitLab
 from nautes.clients.kubernetes import Clusters
+from nautes.convergence.manifests import parse
+from nautes.convergence.objects import Key, key_of, metadata
 from nautes.messages.errors import NautesError, NotFound
 from nautes.messages.operations import ChangeRequest
 from nautes.messages.secrets import SecretRef
 from nautes.planning.change import Observation
-from nautes.planning.declaration import named_repositories, product_id
-from nautes.planning.effects import Objects, Placed
+from nautes.planning.declaration import full_path, named_repositories, product_id
+from nautes.planning.effects import Move, Objects
 from nautes.planning.head import names as names_in_effect
 from nautes.planning.known import Known
-from nautes.planning.moves import deployments_to_count
+from nautes.planning.moves import moving
 from nautes.planning.repositories import DECLARATION
 from nautes.planning.request import Intent, Request
 from nautes.resources.declaration import Declaration
@@ -31,6 +35,7 @@ from nautes.resources.findings import Finding
 from nautes.resources.manifest import resource_of
 from nautes.resources.names import Names
 from nautes.resources.product import CodeRepo, CodeRepoBinding
+from nautes.resources.runtime import DeploymentRuntime
 from nautes.resources.tree import ProductTree
 from nautes.rules.decided import PRODUCT_IN_USE, PRODUCT_SPELLING, PRODUCT_UNKNOWN, REPOSITORY_ID
 from nautes.rules.engine import World
@@ -52,10 +57,17 @@ class Observed:
 class Observer:
     """Looks; every method may be called as often as one likes."""
 
-    def __init__(self, declarations: Declarations, gitlab: GitLab, clusters: Clusters | None = None) -> None:
+    def __init__(
+        self,
+        declarations: Declarations,
+        gitlab: GitLab,
+        clusters: Clusters | None = None,
+        git: GitCache | None = None,
+    ) -> None:
         self._declarations = declarations
         self._gitlab = gitlab
         self._clusters = clusters
+        self._git = git
         self._worlds = Worlds(declarations)
 
     def intent(self, request: ChangeRequest, known: Known) -> Intent:
@@ -106,16 +118,21 @@ class Observer:
     def objects(
         self, declaration: Declaration, before: ProductTree, after: ProductTree, world: World
     ) -> Mapping[str, Objects]:
-        """What deployments that move or go have in their clusters: counted through their inventories."""
-        number = product_id(declaration.group_id)
-        found = deployments_to_count(before, after)
-        return {
-            key: self._counted(number, each) for key, each in found.items() if number and each.cluster in world.clusters
-        }
+        """What deployments that move, or go, have in their clusters: counted through their inventories."""
+        number, found = product_id(declaration.group_id), dict[str, Objects]()
+        for key, move in moving(before, after).items():
+            if number and move.before and move.before.cluster in world.clusters:
+                live = self._live(number, move)
+                runtime = after.get(DeploymentRuntime, move.before.name)
+                follow = self._following(declaration, runtime, move, live) if live and runtime and move.turned else ()
+                found[key] = Objects(known=False) if live is None else _counted(live, follow)
+        return found
 
-    def _counted(self, number: str, placed: Placed) -> Objects:
-        if self._clusters is None:
-            return Objects(known=False)
+    def _live(self, number: str, move: Move) -> list[Key] | None:
+        """What is in the inventory of a deployment, None when the cluster does not answer."""
+        placed = move.before
+        if self._clusters is None or placed is None:
+            return None
         try:
             reference = SecretRef(engine="cluster", path=vault.kubeconfig_path(placed.cluster))
             cluster = self._clusters.get(reference)
@@ -124,12 +141,26 @@ class Observer:
         except (
             NautesError
         ):  # a cluster that does not answer must not stop a plan: the plan says that nothing was counted
-            return Objects(known=False)
-        counts: dict[str, int] = {}
-        for key in live:
-            counts[key.namespace] = counts.get(key.namespace, 0) + 1
-        claims = sorted(f"{key.namespace}/{key.name}" for key in live if (key.group, key.kind) == CLAIM)
-        return Objects(by_namespace=counts, claims=tuple(claims))
+            return None
+        return list(live)
+
+    def _following(
+        self, declaration: Declaration, runtime: DeploymentRuntime, move: Move, live: Iterable[Key]
+    ) -> list[Key]:
+        """Objects of the namespace that was the first one whose manifests do not name it; all, where Git does not answer."""
+        first = move.before.namespaces[0] if move.before else ""
+        there = [key for key in live if key.namespace == first]
+        source = runtime.manifest_source
+        repository = full_path(declaration, source.code_repo)
+        try:
+            if self._git is None:
+                return there
+            files = self._git.files(repository, self._git.fetch(repository, source.target_revision), source.path)
+        except NautesError:
+            return there
+        items = parse((each.path, each.content) for each in files).objects
+        named = {key_of(each) for each in items if metadata(each).get("namespace") == first}
+        return [key for key in there if key not in named]
 
     # Rights and what GitLab holds beside the declaration
 
@@ -221,3 +252,18 @@ class Observer:
             return self._declarations.at(declaration, commit) if commit else nothing
         except NotFound:  # somebody rewrote the branch: nothing is known of before
             return nothing
+
+
+def _counted(live: Iterable[Key], following: Iterable[Key]) -> Objects:
+    """By namespace, with the volume claims by name."""
+    keys, follow = list(live), list(following)
+    return Objects(
+        by_namespace=Counter(key.namespace for key in keys),
+        claims=_claims(keys),
+        following=len(follow),
+        following_claims=_claims(follow),
+    )
+
+
+def _claims(keys: Iterable[Key]) -> tuple[str, ...]:
+    return tuple(sorted(f"{key.namespace}/{key.name}" for key in keys if (key.group, key.kind) == CLAIM))

@@ -14,6 +14,7 @@ from temporalio import activity
 from activities.gitlab import TRAILER, commit
 from activities.observation import Observed, Observer
 from nautes.clients.declarations import BRANCH, Declarations
+from nautes.clients.git import GitCache
 from nautes.clients.gitlab import GitLab
 from nautes.clients.kubernetes import Clusters
 from nautes.messages import ids
@@ -74,11 +75,12 @@ class ProductActivities:
         gitlab: GitLab,
         limits: deletions.Limits,
         clusters: Clusters | None = None,
+        git: GitCache | None = None,
     ) -> None:
         self._declarations = declarations
         self._gitlab = gitlab
         self._limits = limits
-        self._observer = Observer(declarations, gitlab, clusters)
+        self._observer = Observer(declarations, gitlab, clusters, git)
 
     # Changes
 
@@ -93,6 +95,7 @@ class ProductActivities:
         effects = [each for step in steps for each in step.effects]
         found = list(outcomes(intent, effects))
         environments = {each.cluster for each in intent.after.all(Environment)}
+        also = change.consequences_of(intent, observed.outside)
         plan = Plan(
             head=intent.declaration.head,
             group_id=intent.declaration.group_id,
@@ -101,6 +104,7 @@ class ProductActivities:
             warnings=judgement.warnings,
             outcomes=found,
             steps=steps,
+            confirm=deletions.reason(intent.gone, intent.before, self._limits, also),
             registered=sorted(observed.outside.registered & (environments | set(input.known.clusters))),
         )
         plan = plan.model_copy(update={"id": _plan_id(plan, effects, request)})

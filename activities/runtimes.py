@@ -60,23 +60,15 @@ class RuntimeActivities:
     @activity.defn(name="runtimes.clear_account")
     def clear_account(self, input: ClearAccountInput) -> Done:
         """Delete an account that no binding of the product names any more. Idempotent: not there is success."""
-        cluster, selector = self._clusters.get(input.grant.kubeconfig), f"{runtimes.BELONGS_TO}={input.product_id}"
-        changed = False
-        for name in input.namespaces:
-            bindings = cluster.list(BINDING, namespace=name, selector=selector).items
-            used = any(
-                subject.get("name") == input.account for each in bindings for subject in each.get("subjects") or []
-            )
-            live = None if used else _get(cluster, ACCOUNT, name, input.account)
-            if live is not None and _belongs(live) == input.product_id:
-                changed |= cluster.delete(ACCOUNT, name, input.account)
-        return Done(changed=changed)
+        cluster = self._clusters.get(input.grant.kubeconfig)
+        gone = [_drop_unused(cluster, input.product_id, name, [input.account]) for name in input.namespaces]
+        return Done(changed=any(gone))
 
     @activity.defn(name="runtimes.clear")
     def clear(self, input: ClearInput) -> Done:
         """Delete the product's namespaces and wait until they are gone. Idempotent: not there is success. Heartbeats.
 
-        In the namespaces that others of the product go on using, the runtime's rights end.
+        In the namespaces that others of the product go on using, the runtime's rights end, and its accounts go.
         """
         cluster, pulse = self._clusters.get(input.grant.kubeconfig), Pulse()
         changed = False
@@ -84,6 +76,7 @@ class RuntimeActivities:
             changed |= _belongs_to(_get(cluster, BINDING, name, input.binding), input) and cluster.delete(
                 BINDING, name, input.binding
             )
+            changed |= _drop_unused(cluster, input.product_id, name, input.accounts)
         for name in input.namespaces:
             if _belongs_to(_get(cluster, NAMESPACE, "", name), input):
                 cluster.delete(NAMESPACE, "", name)
@@ -91,6 +84,22 @@ class RuntimeActivities:
         while not _gone(cluster, input, pulse):
             pulse()
         return Done(changed=changed)
+
+
+def _drop_unused(cluster: Cluster, product_id: str, namespace: str, accounts: list[str]) -> bool:
+    """Delete those of the product's accounts in a namespace that no binding there names any more."""
+    if not accounts:
+        return False
+    bindings = cluster.list(BINDING, namespace=namespace, selector=f"{runtimes.BELONGS_TO}={product_id}").items
+    used = {subject.get("name") for each in bindings for subject in each.get("subjects") or []}
+    found = [name for name in accounts if name not in used and _is_ours(cluster, product_id, namespace, name)]
+    gone = [cluster.delete(ACCOUNT, namespace, name) for name in found]
+    return any(gone)
+
+
+def _is_ours(cluster: Cluster, product_id: str, namespace: str, account: str) -> bool:
+    live = _get(cluster, ACCOUNT, namespace, account)
+    return live is not None and _belongs(live) == product_id
 
 
 def _gone(cluster: Cluster, input: ClearInput, pulse: Pulse) -> bool:

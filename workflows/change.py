@@ -228,6 +228,7 @@ class ChangeWorkflow:
                 "effects": self._record.done if effects_ is None else effects_,
                 "plan": plan.id if self._request.dry_run else "",
                 "deletions": plan.deletions,
+                "confirm": plan.confirm,
                 "message": message,
                 "head": head,
             }

@@ -173,7 +173,7 @@ class DeploymentWorkflow:
         """Give back the namespaces and accounts of before, when nothing of the runtime is left in them."""
         former = self._former(spec)
         if former and not report.left:
-            await release(spec, grant, self._id, former)
+            await release(spec, grant, self._id, former, self._state.former_accounts)
             self._set(granted=list(spec.namespaces))
         if self._state.former_accounts:
             await drop_accounts(spec, grant, self._state.former_accounts)
@@ -195,7 +195,7 @@ class DeploymentWorkflow:
         else:
             owned = inputs.owned(spec, grant, former)
             await perform(KubernetesActivities.delete_owned, owned, "Delete the runtime's objects", within=600)
-            await give_back(spec, grant, self._id, former)
+            await give_back(spec, grant, self._id, former, self._state.former_accounts)
         self._set(claimed=None, prepared=None, grant=None, granted=[], former_accounts=[])
 
     # State

@@ -45,8 +45,13 @@ async def unclaim(spec: Spec, workflow_id: str, names: Sequence[str] | None = No
         await perform(ControlActivities.release, input, "Take back the claim", timeout=TIMING.refused_retry)
 
 
-async def release(spec: Spec, grant: Grant, workflow_id: str, names: Sequence[str]) -> None:
-    """Give namespaces back: those that nobody else uses are deleted, in the others the runtime's rights end."""
+async def release(
+    spec: Spec, grant: Grant, workflow_id: str, names: Sequence[str], accounts: Sequence[str] = ()
+) -> None:
+    """Give namespaces back: those that nobody else uses are deleted, in the others the runtime's rights end.
+
+    `accounts` are those the runtime has had besides the one it is specified with.
+    """
     input = ClaimInput(cluster=grant.cluster, claim=inputs.claim(spec, workflow_id, names))
     released = await perform(ControlActivities.release, input, "Give back the namespaces")
     clear = ClearInput(
@@ -55,14 +60,17 @@ async def release(spec: Spec, grant: Grant, workflow_id: str, names: Sequence[st
         namespaces=released.namespaces,
         kept=[each for each in names if each not in released.namespaces],
         binding=inputs.binding(spec),
+        accounts=[runtimes.account_name(spec.product_id, each) for each in (spec.account, *accounts)],
     )
     await perform(RuntimeActivities.clear, clear, "Delete namespaces nobody else uses", within=900)
 
 
-async def give_back(spec: Spec, grant: Grant, workflow_id: str, former: Sequence[str] = ()) -> None:
+async def give_back(
+    spec: Spec, grant: Grant, workflow_id: str, former: Sequence[str] = (), accounts: Sequence[str] = ()
+) -> None:
     """Drop the Vault role, then give back all namespaces, also those that the runtime was leaving."""
     await perform(VaultActivities.drop_runtime_role, inputs.vault_role_name(spec, grant), "Drop the Vault role")
-    await release(spec, grant, workflow_id, [*namespaces(spec), *former])
+    await release(spec, grant, workflow_id, [*namespaces(spec), *former], accounts)
 
 
 async def drop_accounts(spec: Spec, grant: Grant, accounts: Sequence[str]) -> None:

@@ -1,4 +1,6 @@
-"""What a change would do, for people: `+ ~ -` per resource and field, then per system, and a last line that counts.
+"""What a change would do, for people: `+ ~ -` per resource and field, then per system, and last lines that count.
+
+Objects that are deleted and made anew elsewhere are `-/+`, those that stay although their runtime moves `=`.
 
 Used by `nautes plan`, `apply --dry-run` and `nautes diff`. Values of fields that name a secret are never shown.
 """
@@ -12,8 +14,9 @@ from typing import Any
 
 from nautes.cli import show
 
-SIGNS = {"created": "+", "changed": "~", "removed": "-", "create": "+", "change": "~", "delete": "-"}
-STYLES = {"+": "green", "~": "yellow", "-": "red"}
+OUTCOMES = {"created": "+", "changed": "~", "removed": "-"}
+SIGNS = {"create": "+", "change": "~", "replace": "-/+", "delete": "-", "keep": "="}
+STYLES = {"+": "green", "~": "yellow", "-/+": "magenta", "-": "red", "=": "dim"}
 SECRET = re.compile(r"kubeconfig|password|token|secret|private_?key", re.IGNORECASE)
 LONGEST = 200  # characters of a value that are shown
 Operations = list[dict[str, Any]]
@@ -28,14 +31,30 @@ def plan(operations: Operations) -> None:
 
 
 def count(operations: Operations) -> None:
-    """The last line of a plan."""
-    found = Counter(SIGNS[each["action"]] for each in _changing(operations))
-    show.line(f"Plan: {found['+']} to create, {found['~']} to change, {found['-']} to delete.")
+    """The last lines of a plan: resources, objects that are replaced, and what has to be confirmed."""
+    found = Counter(OUTCOMES[each["action"]] for each in _changing(operations))
+    counts = (
+        f"{found['+']} to create, {found['~']} to change, {_replaced(operations)} to replace, {found['-']} to delete"
+    )
+    show.line(f"Plan: {counts}.")
+    for each in operations:
+        if each.get("confirm"):
+            number = each["deletions"]
+            what = f"{number} deletion{'s' * (number != 1)} to confirm"
+            show.line(f"{what}: --confirm-deletions {number} ({each['confirm']})", STYLES["-"])
+
+
+def _replaced(operations: Operations) -> int:
+    """How many objects are deleted and made anew; those that were not counted are one."""
+    targets = [e["target"] for each in operations for e in each.get("effects", []) if e["action"] == "replace"]
+    numbers = [target.partition(" ")[0] for target in targets]
+    return sum(int(each) if each.isdecimal() else 1 for each in numbers)
 
 
 def differs(operations: Operations) -> bool:
     """Whether anything would be done."""
-    return bool(_changing(operations) or any(each.get("effects") for each in operations))
+    effects = [effect for each in operations for effect in each.get("effects", [])]
+    return bool(_changing(operations) or any(each["action"] != "keep" for each in effects))
 
 
 def diff(operations: Operations) -> None:
@@ -44,7 +63,7 @@ def diff(operations: Operations) -> None:
         fields = _fields(operation)
         for outcome in _changing([operation]):
             key = outcome["resource"]
-            show.line(f"{SIGNS[outcome['action']]} {key}", STYLES[SIGNS[outcome["action"]]])
+            show.line(f"{OUTCOMES[outcome['action']]} {key}", STYLES[OUTCOMES[outcome["action"]]])
             for each in fields.get(key, []):
                 for sign, value in (("-", each.get("before")), ("+", each.get("after"))):
                     if value is not None:
@@ -53,7 +72,7 @@ def diff(operations: Operations) -> None:
 
 def _changing(operations: Operations) -> list[dict[str, Any]]:
     outcomes = [outcome for operation in operations for outcome in operation.get("outcomes", [])]
-    return [each for each in outcomes if each["action"] in SIGNS]
+    return [each for each in outcomes if each["action"] in OUTCOMES]
 
 
 def _fields(operation: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
@@ -68,7 +87,7 @@ def _resources(operation: dict[str, Any]) -> set[str]:
     fields = _fields(operation)
     told = set()
     for outcome in _changing([operation]):
-        sign, key = SIGNS[outcome["action"]], outcome["resource"]
+        sign, key = OUTCOMES[outcome["action"]], outcome["resource"]
         detail = f"  ({outcome['detail']})" if outcome.get("detail") else ""
         show.line(f"{sign} {key}{detail}", STYLES[sign])
         for each in fields.get(key, []):

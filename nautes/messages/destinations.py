@@ -25,6 +25,9 @@ class ClearInput(Payload):
     namespaces: list[str]
     kept: list[str] = []
     binding: str = ""  # name of the runtime's RoleBinding, which goes in the namespaces that are kept
+    accounts: list[
+        str
+    ] = []  # ServiceAccounts the runtime has had, which go there as well unless another runtime acts as them
 
 
 class ClearAccountInput(Payload):

@@ -78,7 +78,8 @@ class OperationResult(Payload):
     effects: list[Effect] = []  # the plan (dry run) or what was done
     warnings: list[Finding] = []  # what the person should know; refuses nothing
     plan: str = ""  # id of the plan (dry run): `apply` may name it and is refused if the world has moved
-    deletions: int = 0  # resources that go (would go)
+    deletions: int = 0  # what goes (would go): resources, volume claims, objects of protected environments
+    confirm: str = ""  # why the deletions have to be confirmed, "" when they do not
     undone: list[str] = []
     message: str = ""
 

@@ -111,7 +111,7 @@ def deployment(runtime: DeploymentRuntime, declaration: Declaration) -> Deployme
         runtime=runtime.name,
         environment=runtime.destination.environment,
         cluster=cluster,
-        repository=_full(declaration, name),
+        repository=full_path(declaration, name),
         repository_id=repository_id,
         revision=runtime.manifest_source.target_revision,
         path=runtime.manifest_source.path,
@@ -130,7 +130,7 @@ def pipeline(runtime: ProjectPipelineRuntime, declaration: Declaration) -> Pipel
     sources = [
         EventSource(
             name=each.name,
-            repository=_full(declaration, each.gitlab.repo_name),
+            repository=full_path(declaration, each.gitlab.repo_name),
             repository_id=numbers.get(each.gitlab.repo_name, 0),
             revision=each.gitlab.revision,
             events=each.gitlab.events,
@@ -147,7 +147,7 @@ def pipeline(runtime: ProjectPipelineRuntime, declaration: Declaration) -> Pipel
         cluster=cluster,
         namespace=runtime.namespace,
         account=runtime.machine_account,
-        source=_full(declaration, runtime.pipeline_source),
+        source=full_path(declaration, runtime.pipeline_source),
         source_id=source_id,
         pipelines=[PipelineFile(name=each.name, path=each.path, label=each.label) for each in runtime.pipelines],
         event_sources=sources,
@@ -159,6 +159,6 @@ def pipeline(runtime: ProjectPipelineRuntime, declaration: Declaration) -> Pipel
     )
 
 
-def _full(declaration: Declaration, name: str) -> str:
+def full_path(declaration: Declaration, name: str) -> str:
     """Full path of a repository; one of another product is named so already."""
     return name if "/" in name else f"{declaration.path}/{name}"

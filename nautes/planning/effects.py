@@ -86,10 +86,16 @@ def foreign_keys(
 
 @dataclass(frozen=True)
 class Objects:
-    """What a runtime has in its cluster, counted through its inventory. `claims` are volume claims, "<namespace>/<name>"."""
+    """What a runtime has in its cluster, counted through its inventory. `claims` are volume claims, "<namespace>/<name>".
+
+    `following` are those of its first namespace that move to another one although that namespace stays the runtime's: their
+    manifests name none.
+    """
 
     by_namespace: Mapping[str, int] = field(default_factory=dict)
     claims: tuple[str, ...] = ()
+    following: int = 0
+    following_claims: tuple[str, ...] = ()
     known: bool = True  # False: the cluster did not answer
 
     @property
@@ -153,13 +159,21 @@ class Move:
 
     @property
     def replaced(self) -> int:
-        """How many objects are deleted although the runtime stays: those in namespaces that it leaves."""
-        return 0 if self.after is None else sum(self.objects.by_namespace.get(each, 0) for each in self.leaves)
+        """How many objects are deleted although the runtime stays: those that are, by their manifests or not, elsewhere then."""
+        left = sum(self.objects.by_namespace.get(each, 0) for each in self.leaves)
+        return 0 if self.after is None else left + self.objects.following
 
     @property
     def lost_claims(self) -> list[str]:
         """Volume claims that are deleted, whether the runtime goes or only leaves a namespace."""
-        return [each for each in self.objects.claims if each.partition("/")[0] in self.leaves]
+        left = [each for each in self.objects.claims if each.partition("/")[0] in self.leaves]
+        return [*left, *self.objects.following_claims]
+
+    @property
+    def turned(self) -> bool:
+        """Whether another namespace is the first one, where objects go whose manifests name none, and the old one stays."""
+        old, new = self.before, self.after
+        return bool(old and new and old.namespaces[0] != new.namespaces[0] and old.namespaces[0] in new.namespaces)
 
 
 def runtime(move: Move) -> Iterator[Effect]:
@@ -182,9 +196,20 @@ def _prepared(move: Move) -> Iterator[Effect]:
         for kind, name in sorted(old & new, key=_wave):
             if kind == "RoleBinding" and move.before and move.after and _bound(move.before) != _bound(move.after):
                 yield Effect(system="kubernetes", action="change", target=f"{kind} {name} in {cluster}")
+        for name in _emptied(move, cluster):
+            detail = "until its objects have left"
+            yield Effect(system="kubernetes", action="change", target=f"RoleBinding {name} in {cluster}", detail=detail)
         for kind, name in sorted(old - new - after, key=_wave, reverse=True):
             if kind == "Namespace" or name.partition("/")[0] not in gone:  # what is in a namespace goes with it
                 yield Effect(system="kubernetes", action="delete", target=f"{kind} {name} in {cluster}")
+
+
+def _emptied(move: Move, cluster: str) -> list[str]:
+    """Bindings in namespaces that a deployment leaves: the accounts of after get rights there, to take away what is there."""
+    old, new = move.before, move.after
+    if old is None or new is None or old.what != "deployment" or old.cluster != new.cluster or old.cluster != cluster:
+        return []
+    return [f"{each}/{old.name}" for each in move.leaves]
 
 
 def _in(cluster: str, placed: Iterable[Placed]) -> Iterator[Object]:
@@ -198,6 +223,11 @@ def _bound(placed: Placed) -> tuple[str, tuple[str, ...]]:
     return placed.account, placed.namespaces
 
 
+def _allowed(placed: Placed) -> tuple[str, frozenset[str]]:
+    """What a Vault role is made of besides repositories: the order of namespaces is nothing to Vault."""
+    return placed.account, frozenset(placed.namespaces)
+
+
 def _wave(one: Object) -> tuple[int, str]:
     return ("Namespace", "ServiceAccount", "RoleBinding").index(one[0]), one[1]
 
@@ -205,7 +235,7 @@ def _wave(one: Object) -> tuple[int, str]:
 def _role(move: Move) -> Iterator[Effect]:
     old, new = move.before, move.after
     if old and new and old.cluster == new.cluster:
-        if (_bound(old), old.repositories) != (_bound(new), new.repositories):
+        if (_allowed(old), old.repositories) != (_allowed(new), new.repositories):
             yield Effect(system="vault", action="change", target=f"role {new.name} of {new.cluster}")
         return
     if old:

@@ -30,10 +30,10 @@ def moves(before: ProductTree, after: ProductTree, objects: Mapping[str, Objects
     }
 
 
-def deployments_to_count(before: ProductTree, after: ProductTree) -> dict[str, Placed]:
-    """Deployments that move or go: what they have in their clusters has to be counted."""
+def moving(before: ProductTree, after: ProductTree) -> dict[str, Move]:
+    """Deployments that are there and are placed otherwise, or go: what they have in their clusters has to be counted."""
     found = moves(before, after, {})
-    return {key: each.before for key, each in found.items() if each.before and each.before.what == "deployment"}
+    return {key: each for key, each in found.items() if each.before and each.before.what == "deployment"}
 
 
 def consequences(before: ProductTree, found: Mapping[str, Move]) -> Iterable[Consequence]:

@@ -111,7 +111,9 @@ def delete(path: str, name: str, project_id: int, needs: Iterable[str], *, fille
 def delete_group(path: str, needs: Iterable[str]) -> Step:
     """The group goes last."""
     lines = list(effects.deleted("group", path))
-    return Step(id="delete-group", kind="delete-group", subject=f"group {path}", needs=list(needs), effects=lines)
+    return Step(
+        id="delete-group", kind="delete-group", subject=f"group {path}", needs=list(needs), effects=lines, deletions=1
+    )
 
 
 def _step(full: str, name: str, lines: list[Any], wanted: dict[str, Any]) -> Step:

@@ -90,6 +90,7 @@ class Plan(Payload):
     warnings: list[Finding] = []
     outcomes: list[Outcome] = []
     steps: list[Step] = []
+    confirm: str = ""  # why its deletions have to be confirmed, "" when they do not
     registered: list[str] = []  # of the clusters that the product's environments name: those that are registered
 
     @property

@@ -45,22 +45,33 @@ def check(
     """Empty when `gone` may go, with its consequences. `confirmed` is the number the user repeated: a wrong one is refused."""
     deleted = list(gone)
     number = len(deleted) + sum(each.count for each in consequences)
-    reasons = [_why(deleted, before, limits or Limits()) if deleted else "", *(each.why for each in consequences)]
-    why = "; ".join(filter(None, reasons))
+    why = reason(deleted, before, limits, consequences)
     if not (deleted or consequences) or confirmed == number or (confirmed is None and not why):
         return []
-    reason = f"{confirmed} were confirmed" if confirmed is not None else f"this has to be confirmed because {why}"
+    refusal = f"{confirmed} were confirmed" if confirmed is not None else f"this has to be confirmed because {why}"
     return [
         DELETIONS_UNCONFIRMED.finding(
             "",
-            f"{number} resource{'s' * (number != 1)} would be deleted; {reason}",
+            f"{number} resource{'s' * (number != 1)} would be deleted; {refusal}",
             hint=f"repeat the number: --confirm-deletions {number}",
         )
     ]
 
 
-def _why(deleted: list[Resource], before: ProductTree, limits: Limits) -> str:
+def reason(
+    gone: Iterable[Resource],
+    before: ProductTree,
+    limits: Limits | None = None,
+    consequences: Sequence[Consequence] = (),
+) -> str:
     """Why these deletions have to be confirmed, "" when they do not."""
+    deleted = list(gone)
+    reasons = [_why(deleted, before, limits or Limits()) if deleted else "", *(each.why for each in consequences)]
+    return "; ".join(filter(None, reasons))
+
+
+def _why(deleted: list[Resource], before: ProductTree, limits: Limits) -> str:
+    """What of the resources themselves asks for it."""
     protected = sorted(each.key for each in deleted if _protected(each, before))
     if protected:
         return f"{', '.join(protected)} is protected or lies in a protected environment"

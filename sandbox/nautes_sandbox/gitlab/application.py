@@ -25,6 +25,7 @@ from nautes_sandbox.gitlab import (
     api_users,
     tokens,
 )
+from nautes_sandbox.gitlab.audit import Audit
 from nautes_sandbox.gitlab.faults import Faults
 from nautes_sandbox.gitlab.http import PREFIX, Reply, Request
 from nautes_sandbox.gitlab.instance import Instance
@@ -53,6 +54,7 @@ class Application:
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
         self._faults = Faults()
+        self._audit = Audit(instance.data / "requests.log")
         self._git = SmartHttp(instance, instance.data / "hooks")
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="api")
 
@@ -99,10 +101,20 @@ class Application:
         if fault and not fault.after:
             raise fault.problem
         try:
-            return self._dispatch(request, below)
+            return self._noted(request, below)
         finally:
             if fault:
                 raise fault.problem
+
+    def _noted(self, request: Request, below: str) -> Reply:
+        """Carry out a request and note how it ended, whatever a fault makes of the answer."""
+        try:
+            reply = self._dispatch(request, below)
+        except Problem as problem:
+            self._audit.note(request, problem.status, None)
+            raise
+        self._audit.note(request, reply.status, reply.body)
+        return reply
 
     def _dispatch(self, request: Request, below: str) -> Reply:
         method = request.method

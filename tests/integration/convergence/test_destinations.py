@@ -12,7 +12,7 @@ from nautes.blueprints import runtimes
 from nautes.clients.kubernetes import Cluster, Clusters
 from nautes.messages.clusters import Grant
 from nautes.messages.destinations import ClearInput, PrepareInput
-from nautes.messages.errors import Refused
+from nautes.messages.errors import NotFound, Refused
 from tests.integration.convergence.support import REF
 
 PRODUCT = "product-7"
@@ -66,6 +66,22 @@ def test_who_leaves_a_namespace_that_others_use_keeps_no_rights_in_it(
     assert places.clear(leave).changed
     assert _bound(cluster, both) == {"product-7-docs": [both, other]}
     assert cluster.get(ACCOUNT, both, "product-7-builder")
+    assert not places.clear(leave).changed
+
+
+def test_the_account_of_who_leaves_goes_unless_another_acts_as_it(
+    places: RuntimeActivities, cluster: Cluster, names: list[str]
+) -> None:
+    one, both, other = names
+    alone = "product-7-web"
+    for input in (_place("web", one, both), _place("docs", both, other)):
+        places.prepare(input)
+    places.prepare(_place("web", one, both).model_copy(update={"account": alone}))
+    leave = _clear("web", kept=[both]).model_copy(update={"accounts": ["product-7-builder", alone]})
+    assert places.clear(leave).changed
+    assert cluster.get(ACCOUNT, both, "product-7-builder")
+    with pytest.raises(NotFound):
+        cluster.get(ACCOUNT, both, alone)
     assert not places.clear(leave).changed
 
 

@@ -108,7 +108,7 @@ def operation(state: str = "done", *outcomes: str, **more: Any) -> dict[str, Any
     """An operation; outcomes as "Project/web created"."""
     pairs = [each.split(" ") for each in outcomes]
     empty: dict[str, Any] = {"commit": "", "findings": [], "already": [], "warnings": [], "effects": [], "undone": []}
-    empty |= {"plan": "", "deletions": 0, "message": ""}
+    empty |= {"plan": "", "deletions": 0, "confirm": "", "message": ""}
     told = [{"resource": key, "action": action, "detail": ""} for key, action in pairs]
     return {"operation": OPERATION, "state": state, "outcomes": told, **empty, **more}
 

@@ -60,7 +60,7 @@ git:
 vault:
   - key of old  (read-only)
 """
-COUNTED = "Plan: 1 to create, 1 to change, 1 to delete.\n"
+COUNTED = "Plan: 1 to create, 1 to change, 0 to replace, 1 to delete.\n"
 
 
 @pytest.fixture(autouse=True)
@@ -128,6 +128,49 @@ def test_a_plan_of_a_removal(nautes: Nautes, api: FakeApi) -> None:
     assert api.last("POST").query == {"action": ["remove"]}
 
 
+MOVED = operation(
+    "done",
+    "DeploymentRuntime/web changed",
+    plan="4f2a9c01",
+    deletions=3,
+    confirm="3 objects of DeploymentRuntime/web in a protected environment are replaced",
+    effects=[
+        {"system": "git", "action": "change", "target": "DeploymentRuntime/web", "detail": "", "fields": []},
+        {"system": "kubernetes", "action": "delete", "target": "Namespace a in deploy", "detail": "", "fields": []},
+        {
+            "system": "kubernetes",
+            "action": "replace",
+            "target": "3 objects of deployment web in deploy",
+            "detail": "volume claims a/data",
+            "fields": [],
+        },
+        {"system": "kubernetes", "action": "keep", "target": "2 objects of deployment web in deploy", "detail": ""},
+    ],
+)
+
+
+def test_objects_that_are_replaced_or_stay_are_told_and_what_has_to_be_confirmed(nautes: Nautes, api: FakeApi) -> None:
+    api.on("POST", "/api/v1/apply", operations(MOVED))
+    assert nautes("apply", "-f", "web.yaml", "--dry-run").out == (
+        "~ DeploymentRuntime/web\n"
+        "git:\n"
+        "  ~ DeploymentRuntime/web\n"
+        "kubernetes:\n"
+        "  - Namespace a in deploy\n"
+        "  -/+ 3 objects of deployment web in deploy  (volume claims a/data)\n"
+        "  = 2 objects of deployment web in deploy\n"
+        "Plan: 0 to create, 1 to change, 3 to replace, 0 to delete.\n"
+        "3 deletions to confirm: --confirm-deletions 3 "
+        "(3 objects of DeploymentRuntime/web in a protected environment are replaced)\n"
+    )
+
+
+def test_what_only_stays_is_no_difference(nautes: Nautes, api: FakeApi) -> None:
+    kept = {"system": "kubernetes", "action": "keep", "target": "2 objects of deployment web in deploy", "detail": ""}
+    api.on("POST", "/api/v1/plan", operations(operation("done", "Project/web unchanged", effects=[kept])))
+    assert nautes("plan", "-f", "web.yaml", "--detailed-exitcode").code == 0
+
+
 NOTHING = operation("done", "Project/web unchanged", plan="1")
 REFUSED = problem(422, "x", "no", [finding("x", "no")])
 
@@ -148,7 +191,7 @@ def test_exit_codes_tell_whether_there_is_a_difference(
 
 def test_nothing_to_do_is_said(nautes: Nautes, api: FakeApi) -> None:
     api.on("POST", "/api/v1/plan", operations(NOTHING))
-    assert nautes("plan", "-f", "web.yaml").out == "Plan: 0 to create, 0 to change, 0 to delete.\n"
+    assert nautes("plan", "-f", "web.yaml").out == "Plan: 0 to create, 0 to change, 0 to replace, 0 to delete.\n"
     assert nautes("diff", "-f", "web.yaml").out == ""
 
 

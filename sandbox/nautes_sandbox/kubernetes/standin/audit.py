@@ -1,9 +1,10 @@
-"""Who called for what, one JSON line per request in the words of the real server's audit log, so that calls can be counted."""
+"""Who called for what and how it ended: one JSON line per request in the words of the real server's audit log."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from urllib.parse import urlencode
 
 from nautes_sandbox.kubernetes.standin.requests import Request, split
 
@@ -16,8 +17,8 @@ class Audit:
     def __init__(self, path: Path) -> None:
         self._file = path.open("a", buffering=1)
 
-    def note(self, request: Request) -> None:
-        """One request, before it is carried out."""
+    def note(self, request: Request, status: int) -> None:
+        """One request, before it is answered."""
         parts = split(request.path)
         rest = parts[2:] if parts[:1] == ["api"] else parts[3:]
         if rest[:1] == ["namespaces"] and len(rest) > 2:
@@ -27,8 +28,9 @@ class Audit:
             verb = "watch" if request.flag("watch") else "list"
         line = {
             "verb": verb,
-            "requestURI": request.path,
+            "requestURI": request.path + (f"?{urlencode(request.query)}" if request.query else ""),
             "userAgent": request.headers.get("user-agent", ""),
             "objectRef": {"resource": rest[0] if rest else ""},
+            "responseStatus": {"code": status},
         }
         self._file.write(json.dumps(line, separators=(",", ":")) + "\n")

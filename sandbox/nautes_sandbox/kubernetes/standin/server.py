@@ -71,9 +71,7 @@ class Server:
         query = dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
         path = scope["raw_path"].decode().split("?")[0]
         try:
-            request = Request(scope["method"], path, query, headers, await _read(receive))
-            self._audit.note(request)
-            answer = self._answer(request)
+            answer = self._noted(Request(scope["method"], path, query, headers, await _read(receive)))
         except ApiError as error:
             answer = error.code, error.body
         except Exception:
@@ -83,6 +81,19 @@ class Server:
             await self._stream(answer, receive, send)
         else:
             await _send(send, *answer, warning=query.get("fieldValidation") in ("Strict", "Warn"))
+
+    def _noted(self, request: Request) -> tuple[int, Object | bytes | str] | Watch:
+        """The answer to a request, which is noted whether or not it was refused."""
+        status = 500
+        try:
+            answer = self._answer(request)
+            status = 200 if isinstance(answer, Watch) else answer[0]
+        except ApiError as error:
+            status = error.code
+            raise
+        finally:
+            self._audit.note(request, status)
+        return answer
 
     def _answer(self, request: Request) -> tuple[int, Object | bytes | str] | Watch:
         parts = split(request.path)
