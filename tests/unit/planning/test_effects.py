@@ -181,6 +181,7 @@ def test_a_runtime_whose_namespaces_change_keeps_what_stays_and_replaces_what_it
         ("kubernetes", "create", "ServiceAccount three/live in edge"),
         ("kubernetes", "create", "RoleBinding three/live in edge"),
         ("kubernetes", "change", "RoleBinding two/live in edge"),
+        ("kubernetes", "change", "RoleBinding one/live in edge"),
         ("kubernetes", "delete", "Namespace one in edge"),
         ("vault", "change", "role live of edge"),
         ("kubernetes", "replace", "3 objects of deployment live in edge"),
