@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -44,6 +44,11 @@ class Platform:
     client: Client
     queue: str
     fakes: Fakes
+    _hurried: ExitStack
+
+    def hurry(self, **changes: float) -> None:
+        """Change times of the platform until this world has ended and was replayed."""
+        self._hurried.enter_context(hurried(**changes))
 
     async def start(self, kind: str, key: str, argument: Any, *more: Any) -> Handle:
         """Start a workflow."""
@@ -155,17 +160,17 @@ async def connect(address: str) -> Client:
 
 
 class Runs(WorkflowRunner):
-    """The production runner, which notes every run it had: (workflow id, run id) -> `events_kept` at its beginning."""
+    """The production runner, which notes every run it had: (workflow id, run id)."""
 
     def __init__(self) -> None:
-        self.seen: dict[tuple[str, str], int] = {}
+        self.seen: set[tuple[str, str]] = set()
         self._runner = runner()
 
     def prepare_workflow(self, defn: _Definition) -> None:
         self._runner.prepare_workflow(defn)
 
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
-        self.seen.setdefault((det.info.workflow_id, det.info.run_id), TIMING.events_kept)
+        self.seen.add((det.info.workflow_id, det.info.run_id))
         return self._runner.create_instance(det)
 
     def set_worker_level_failure_exception_types(self, types: Sequence[type[BaseException]]) -> None:
@@ -191,25 +196,23 @@ async def working(client: Client, *, cached: int = 1000, queue: str = "") -> Asy
         workflow_failure_exception_types=FAILURES,
         identity="tests",
     )
-    async with worker:
-        yield Platform(client, queue, fakes)
-    await replay(client, runs.seen)
+    with ExitStack() as changed:
+        async with worker:
+            yield Platform(client, queue, fakes, changed)
+        await replay(client, runs.seen)
 
 
-async def replay(client: Client, runs: Mapping[tuple[str, str], int]) -> None:
+async def replay(client: Client, runs: Iterable[tuple[str, str]]) -> None:
     """Replay the histories of these runs. Raises `NondeterminismError` if one does not come to the same commands."""
-    for kept in set(runs.values()):
-        keys = [key for key, value in runs.items() if value == kept]
-        with hurried(events_kept=kept):
-            async with replayer().workflow_replay_iterator(_histories(client, keys)) as results:
-                async for result in results:
-                    if result.replay_failure:
-                        raise result.replay_failure
 
+    async def histories() -> AsyncIterator[WorkflowHistory]:
+        for workflow_id, run_id in runs:
+            yield await client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history()
 
-async def _histories(client: Client, keys: Iterable[tuple[str, str]]) -> AsyncIterator[WorkflowHistory]:
-    for workflow_id, run_id in keys:
-        yield await client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history()
+    async with replayer().workflow_replay_iterator(histories()) as results:
+        async for result in results:
+            if result.replay_failure:
+                raise result.replay_failure
 
 
 @functools.cache

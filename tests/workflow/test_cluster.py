@@ -249,17 +249,17 @@ async def test_a_request_for_another_cluster_is_refused(platform: Platform) -> N
 
 async def test_nothing_is_lost_or_done_twice_when_its_history_starts_afresh(platform: Platform) -> None:
     cluster = unique("edge")
-    with hurried(events_kept=40):
-        handle = await _started(platform, cluster, _ready(cluster))
-        requests = [registration(cluster) for _ in range(2)]
-        for number in range(20):
-            await _claim(handle, claim(f"deployment/shop/{number}", f"shop-{number}"))
-            if number % 10 == 5:
-                await _submit(handle, requests[number // 10])
-        for each in requests:
-            await platform.result(await _submit(handle, each))
-        await platform.began_afresh(handle.id)
-        status = await platform.shown(handle.id, ClusterStatus)
+    platform.hurry(events_kept=40)
+    handle = await _started(platform, cluster, _ready(cluster))
+    requests = [registration(cluster) for _ in range(2)]
+    for number in range(20):
+        await _claim(handle, claim(f"deployment/shop/{number}", f"shop-{number}"))
+        if number % 10 == 5:
+            await _submit(handle, requests[number // 10])
+    for each in requests:
+        await platform.result(await _submit(handle, each))
+    await platform.began_afresh(handle.id)
+    status = await platform.shown(handle.id, ClusterStatus)
     assert status.claims == {f"deployment/shop/{each}": [f"shop-{each}"] for each in range(20)}
     checked = [each.request.operation for each in platform.fakes.asked("clusters.check")]
     assert checked == [each.operation for each in requests]

@@ -9,7 +9,7 @@ from nautes.messages.control import Released
 from nautes.messages.operations import ClusterRequest
 from tests.workflow.answers import claim, manifest, registration, unique
 from tests.workflow.clusters import host, ready, refusal, reserve, shown, started, submit, uses, wish
-from tests.workflow.platform import Platform, hurried, until
+from tests.workflow.platform import Platform, until
 
 WEB, API, SITE = "deployment/shop/web", "deployment/shop/api", "deployment/docs/site"
 
@@ -180,12 +180,12 @@ async def test_the_check_of_a_change_hears_of_every_user(platform: Platform) -> 
 
 
 async def test_the_register_survives_when_its_history_starts_afresh(platform: Platform) -> None:
-    with hurried(events_kept=40):
-        handle = await started(platform, cluster := unique("edge"), ready(cluster))
-        await reserve(handle, wish("one", claim(WEB, "shop"), environments=["test"]))
-        for number in range(20):
-            await handle.execute_update("claim", claim(f"deployment/shop/{number}", f"shop-{number}"))
-        await platform.began_afresh(handle.id)
-        await platform.handle(handle.id).execute_update("unreserve", wish("one"))
+    platform.hurry(events_kept=40)
+    handle = await started(platform, cluster := unique("edge"), ready(cluster))
+    await reserve(handle, wish("one", claim(WEB, "shop"), environments=["test"]))
+    for number in range(20):
+        await handle.execute_update("claim", claim(f"deployment/shop/{number}", f"shop-{number}"))
+    await platform.began_afresh(handle.id)
+    await platform.handle(handle.id).execute_update("unreserve", wish("one"))
     status = await shown(platform, platform.handle(handle.id))
     assert (status.reservations, status.environments, len(status.claims)) == ({}, {}, 20)

@@ -296,32 +296,32 @@ async def test_cancelled_from_outside_it_ends(platform: Platform, where: str) ->
 
 async def test_nothing_is_lost_or_done_twice_when_its_history_starts_afresh(platform: Platform) -> None:
     product = unique("shop")
-    with hurried(events_kept=50):
-        handle = await started(platform, product)
-        await until_phase(platform, handle, "Converged")
-        old = push()
-        await handle.signal("pushed", old)
-        for number in range(6):
-            platform.fakes.answers["git.fetch"] = f"{number:040x}"
-            await handle.signal("pushed", push())
-            await until_status(
-                platform, handle, lambda found: found.converged_commit == platform.fakes.answers["git.fetch"]
-            )
-        await platform.began_afresh(handle.id)
-        looked = len(platform.fakes.asked("git.fetch"))
-        await handle.signal("pushed", old)
-        await handle.signal("look")
-        await platform.called("git.fetch", looked + 1)
-        await handle.signal("remove")
-        await platform.handle(handle.id).result()
+    platform.hurry(events_kept=50)
+    handle = await started(platform, product)
+    await until_phase(platform, handle, "Converged")
+    old = push()
+    await handle.signal("pushed", old)
+    for number in range(6):
+        platform.fakes.answers["git.fetch"] = f"{number:040x}"
+        await handle.signal("pushed", push())
+        await until_status(
+            platform, handle, lambda found: found.converged_commit == platform.fakes.answers["git.fetch"]
+        )
+    await platform.began_afresh(handle.id)
+    looked = len(platform.fakes.asked("git.fetch"))
+    await handle.signal("pushed", old)
+    await handle.signal("look")
+    await platform.called("git.fetch", looked + 1)
+    await handle.signal("remove")
+    await platform.handle(handle.id).result()
     assert len(platform.fakes.asked("control.claim")) == 1
     assert len(platform.fakes.asked("git.fetch")) == looked + 1
 
 
 async def test_a_refusal_that_lasts_does_not_make_its_history_grow_without_end(platform: Platform) -> None:
     platform.fakes.fail("control.claim", Conflict("namespace-taken", "taken"), times=10_000)
-    with hurried(events_kept=40, refused_retry=0.01):
-        handle = await started(platform, unique("shop"))
-        await platform.began_afresh(handle.id)
-        await platform.handle(handle.id).signal("remove")
-        await platform.handle(handle.id).result()
+    platform.hurry(events_kept=40, refused_retry=0.01)
+    handle = await started(platform, unique("shop"))
+    await platform.began_afresh(handle.id)
+    await platform.handle(handle.id).signal("remove")
+    await platform.handle(handle.id).result()

@@ -174,17 +174,17 @@ async def test_declared_again_while_it_is_being_removed_it_is_there_afterwards(p
 
 async def test_nothing_is_lost_or_run_twice_when_its_history_starts_afresh(platform: Platform) -> None:
     product = unique("shop")
-    with hurried(events_kept=40):
-        handle = await _started(platform, product)
-        events = [push() for _ in range(8)]
-        for number, each in enumerate(events):
-            await handle.signal("pushed", each)
-            await handle.signal("pushed", events[number // 2])
-        for each in events:
-            await platform.result(_run(product, each), RunStatus)
-        await platform.began_afresh(handle.id)
-        await handle.signal("remove")
-        await platform.handle(handle.id).result()
+    platform.hurry(events_kept=40)
+    handle = await _started(platform, product)
+    events = [push() for _ in range(8)]
+    for number, each in enumerate(events):
+        await handle.signal("pushed", each)
+        await handle.signal("pushed", events[number // 2])
+    for each in events:
+        await platform.result(_run(product, each), RunStatus)
+    await platform.began_afresh(handle.id)
+    await handle.signal("remove")
+    await platform.handle(handle.id).result()
     made = [each.run.push.event for each in platform.fakes.asked("tekton.create_run")]
     assert sorted(made) == sorted(each.event for each in events)
     assert len(platform.fakes.asked("control.claim")) == 1
@@ -192,8 +192,8 @@ async def test_nothing_is_lost_or_run_twice_when_its_history_starts_afresh(platf
 
 async def test_a_refusal_that_lasts_does_not_make_its_history_grow_without_end(platform: Platform) -> None:
     platform.fakes.fail("control.claim", Conflict("namespace-taken", "taken"), times=10_000)
-    with hurried(events_kept=40, refused_retry=0.01):
-        handle = await _started(platform, unique("shop"))
-        await platform.began_afresh(handle.id)
-        await platform.handle(handle.id).signal("remove")
-        await platform.handle(handle.id).result()
+    platform.hurry(events_kept=40, refused_retry=0.01)
+    handle = await _started(platform, unique("shop"))
+    await platform.began_afresh(handle.id)
+    await platform.handle(handle.id).signal("remove")
+    await platform.handle(handle.id).result()

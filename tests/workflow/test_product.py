@@ -26,7 +26,7 @@ from nautes.messages.status import PipelineStatus, ProductStatus
 from nautes.planning.steps import Outcome
 from tests.workflow import answers
 from tests.workflow.answers import DECLARATION, HEAD, PROJECT, at_head, change, push, unique
-from tests.workflow.platform import Handle, Platform, hurried, until
+from tests.workflow.platform import Handle, Platform, until
 
 
 async def _started(platform: Platform, product: str, **state: Any) -> Handle:
@@ -341,21 +341,21 @@ async def _says(platform: Platform, handle: Handle, text: str) -> bool:
 
 async def test_nothing_is_lost_or_done_twice_when_its_history_starts_afresh(platform: Platform) -> None:
     product = unique("shop")
-    with hurried(events_kept=30):
-        platform.fakes.answers["products.read"] = at_head(product, watches=_watches(product, "web"))
-        web, handle = await _watcher(platform, product), await _started(platform, product)
-        pushes = [push() for _ in range(20)]
-        requests = [change(product) for _ in range(2)]
-        for number, each in enumerate(pushes):
-            await handle.signal("pushed", each)
-            await handle.signal("pushed", pushes[number // 2])
-            if number % 10 == 5:
-                await _submit(handle, requests[number // 10])
-        await _told(platform, web, pushes[-1])
-        for each in requests:
-            await _submit(handle, each)
-            await platform.result(f"change/{product}/{each.operation}")
-        await platform.began_afresh(handle.id)
+    platform.hurry(events_kept=30)
+    platform.fakes.answers["products.read"] = at_head(product, watches=_watches(product, "web"))
+    web, handle = await _watcher(platform, product), await _started(platform, product)
+    pushes = [push() for _ in range(20)]
+    requests = [change(product) for _ in range(2)]
+    for number, each in enumerate(pushes):
+        await handle.signal("pushed", each)
+        await handle.signal("pushed", pushes[number // 2])
+        if number % 10 == 5:
+            await _submit(handle, requests[number // 10])
+    await _told(platform, web, pushes[-1])
+    for each in requests:
+        await _submit(handle, each)
+        await platform.result(f"change/{product}/{each.operation}")
+    await platform.began_afresh(handle.id)
     assert await _heard(platform, web) == [each.event for each in pushes]
     planned = [each.request.operation for each in platform.fakes.asked("products.plan")]
     assert planned == [each.operation for each in requests]

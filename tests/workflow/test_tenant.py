@@ -17,7 +17,7 @@ from nautes.messages.status import TenantStatus
 from nautes.messages.tenant import TenantInput
 from nautes.resources.findings import Finding
 from tests.workflow.answers import ADA, HEAD, declared, manifest, push, unique
-from tests.workflow.platform import Handle, Platform, hurried, until
+from tests.workflow.platform import Handle, Platform, until
 
 EDGE = KnownCluster(name="edge", manifest=manifest("edge"), commit=HEAD, requester=ADA)
 
@@ -65,19 +65,19 @@ async def test_a_push_to_the_tenant_repository_wakes_the_clusters_once(platform:
 
 
 async def test_it_remembers_what_it_has_heard_when_its_history_starts_afresh(platform: Platform) -> None:
-    with hurried(events_kept=60):
-        handle = await _started(platform)
-        first = push(9)
-        await handle.signal("pushed", first)
-        for number in range(10):
-            await handle.signal("pushed", push(9))
-            await platform.called("clusters.declared", number + 2)
-        await platform.began_afresh(handle.id)
-        await until(lambda: _ready(platform, platform.handle(handle.id)), "a ready tenant")
-        looked = len(platform.fakes.asked("clusters.declared"))
-        for each in (first, push(9)):
-            await platform.handle(handle.id).signal("pushed", each)
-        await platform.called("clusters.declared", looked + 1)
+    platform.hurry(events_kept=60)
+    handle = await _started(platform)
+    first = push(9)
+    await handle.signal("pushed", first)
+    for number in range(10):
+        await handle.signal("pushed", push(9))
+        await platform.called("clusters.declared", number + 2)
+    await platform.began_afresh(handle.id)
+    await until(lambda: _ready(platform, platform.handle(handle.id)), "a ready tenant")
+    looked = len(platform.fakes.asked("clusters.declared"))
+    for each in (first, push(9)):
+        await platform.handle(handle.id).signal("pushed", each)
+    await platform.called("clusters.declared", looked + 1)
     assert len(platform.fakes.asked("clusters.declared")) == looked + 1
 
 
@@ -136,18 +136,18 @@ async def test_nothing_is_gone_where_no_repository_or_branch_was_found(platform:
 
 
 async def test_what_was_declared_is_known_when_its_history_starts_afresh(platform: Platform) -> None:
-    with hurried(events_kept=60):
-        platform.fakes.answers["clusters.declared"] = declared(EDGE)
-        handle = await _started(platform)
-        for number in range(10):
-            await handle.signal("pushed", push(9))
-            await platform.called("clusters.declared", number + 2)
-        platform.fakes.answers["clusters.declared"] = DeclaredReport(requester=ADA)  # nothing to be learned from
-        await platform.began_afresh(handle.id)
-        await until(lambda: _ready(platform, platform.handle(handle.id)), "a ready tenant")
-        platform.fakes.answers["clusters.declared"] = declared(commit=NEXT)
-        await platform.handle(handle.id).signal("pushed", push(9))
-        told = await until(lambda: [each.gone for each in platform.fakes.asked("control.wake") if each.gone], "a word")
+    platform.hurry(events_kept=60)
+    platform.fakes.answers["clusters.declared"] = declared(EDGE)
+    handle = await _started(platform)
+    for number in range(10):
+        await handle.signal("pushed", push(9))
+        await platform.called("clusters.declared", number + 2)
+    platform.fakes.answers["clusters.declared"] = DeclaredReport(requester=ADA)  # nothing to be learned from
+    await platform.began_afresh(handle.id)
+    await until(lambda: _ready(platform, platform.handle(handle.id)), "a ready tenant")
+    platform.fakes.answers["clusters.declared"] = declared(commit=NEXT)
+    await platform.handle(handle.id).signal("pushed", push(9))
+    told = await until(lambda: [each.gone for each in platform.fakes.asked("control.wake") if each.gone], "a word")
     assert [each.name for each in told[0]] == ["edge"]
 
 
