@@ -96,6 +96,7 @@ class Observer:
                 projects=self._projects(intent),
                 registered=frozenset(after.clusters),
                 objects=self.objects(intent.declaration, intent.before, intent.after, before),
+                owners=self._owners(intent),
             ),
         )
 
@@ -107,6 +108,13 @@ class Observer:
             return {}
         listed = self._gitlab.pages(f"/groups/{number}/projects")
         return {str(each["path"]): each for each in listed if MARKED not in str(each["path"])}
+
+    def _owners(self, intent: Intent) -> Mapping[str, ProductTree]:
+        """Declarations of the products whose repositories are used before or after the change."""
+        bindings = [each for tree in (intent.before, intent.after) for each in tree.all(CodeRepoBinding)]
+        owners = {each.owner_of_repository for each in bindings if each.foreign}
+        found = {owner: self._declarations.product(owner).tree for owner in sorted(owners)}
+        return {owner: tree for owner, tree in found.items() if tree is not None}
 
     # Clusters
 

@@ -46,8 +46,9 @@ def count(operations: Operations) -> None:
 
 def _replaced(operations: Operations) -> int:
     """How many objects are deleted and made anew; those that were not counted are one."""
-    targets = [e["target"] for each in operations for e in each.get("effects", []) if e["action"] == "replace"]
-    numbers = [target.partition(" ")[0] for target in targets]
+    effects = [effect for each in operations for effect in each.get("effects", [])]
+    replaced = [each for each in effects if (each["system"], each["action"]) == ("kubernetes", "replace")]
+    numbers = [each["target"].partition(" ")[0] for each in replaced]
     return sum(int(each) if each.isdecimal() else 1 for each in numbers)
 
 

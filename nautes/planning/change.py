@@ -20,6 +20,7 @@ from nautes.planning.steps import Step, without_repeats
 from nautes.resources.names import Names
 from nautes.resources.product import CodeRepo, Environment, Product
 from nautes.resources.runtime import DeploymentRuntime, ProjectPipelineRuntime
+from nautes.resources.tree import ProductTree
 from nautes.rules.deletions import Consequence
 from nautes.rules.engine import Runtime
 
@@ -38,6 +39,7 @@ class Observation:
     projects: Mapping[str, Any] = field(default_factory=dict)
     registered: frozenset[str] = frozenset()  # clusters
     objects: Mapping[str, Objects] = field(default_factory=dict)
+    owners: Mapping[str, ProductTree] = field(default_factory=dict)  # of other products' repositories, by product
 
 
 def steps(intent: Intent, observed: Observation) -> list[Step]:
@@ -131,6 +133,7 @@ def _follow_up(intent: Intent, observed: Observation) -> list[Step]:
         ours=True,
         created=frozenset(_created(intent, observed)),
         objects=observed.objects,
+        owners=observed.owners,
     )
     return follow_up(head).steps
 

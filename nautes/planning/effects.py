@@ -15,7 +15,7 @@ from nautes.planning.steps import Action, Effect, FieldChange
 from nautes.resources.base import Resource
 from nautes.resources.fields import differences
 from nautes.resources.manifest import manifest_of
-from nautes.resources.product import Product
+from nautes.resources.product import CodeRepo, CodeRepoBinding, Product
 from nautes.resources.runtime import DeploymentRuntime
 from nautes.resources.tree import ProductTree
 from nautes.rules.engine import Runtime, repositories
@@ -82,6 +82,25 @@ def foreign_keys(
             action: Action = "create" if access in there else "delete"
             target = f"deploy key {access.permission} of {access.consumer} on {product}/{name}"
             yield Effect(system="gitlab", action=action, target=target)
+
+
+def keys_elsewhere(owner: ProductTree, before: ProductTree, after: ProductTree) -> Iterable[Effect]:
+    """Deploy keys of the product's repositories on those of another product, which gives what both declare."""
+    old, new = (keys.wanted(owner, list(_foreign_uses(tree, owner.product))) for tree in (before, after))
+    for name in sorted({*old, *new}):
+        here, there = old.get(name, frozenset()), new.get(name, frozenset())
+        for access in sorted(here ^ there, key=lambda each: (each.consumer, each.permission)):
+            action: Action = "create" if access in there else "delete"
+            target = f"deploy key {access.permission} of {access.consumer} on {owner.product}/{name}"
+            yield Effect(system="gitlab", action=action, target=target)
+
+
+def _foreign_uses(tree: ProductTree, owner: str) -> Iterator[keys.ForeignUse]:
+    for each in tree.all(CodeRepoBinding):
+        if each.foreign and each.owner_of_repository == owner:
+            own = [other for other in tree.all(CodeRepo) if not each.projects or other.project in each.projects]
+            consumers = tuple(keys.Consumer(f"{tree.product}/{other.name}", other.project) for other in own)
+            yield keys.ForeignUse(tree.product, each.coderepo, each.permissions, consumers)
 
 
 @dataclass(frozen=True)
@@ -236,7 +255,9 @@ def _role(move: Move) -> Iterator[Effect]:
     old, new = move.before, move.after
     if old and new and old.cluster == new.cluster:
         if (_allowed(old), old.repositories) != (_allowed(new), new.repositories):
-            yield Effect(system="vault", action="change", target=f"role {new.name} of {new.cluster}")
+            # A pipeline that gets another namespace gives back all it had first: nothing of it can stay.
+            action: Action = "replace" if old.what == "pipeline" and old.namespaces != new.namespaces else "change"
+            yield Effect(system="vault", action=action, target=f"role {new.name} of {new.cluster}")
         return
     if old:
         yield Effect(system="vault", action="delete", target=f"role {old.name} of {old.cluster}")

@@ -30,8 +30,8 @@ class Head:
     """A declaration at its head. Its tree is what is in effect there; `pushed` is what the commit holds, in effect or not.
 
     `before` was in effect until now; `registered` are clusters; `ours`: the commit is a change's own, which has `created` these
-    repositories; `renew`: every key and
-    token has to be looked after; `objects`: what runtimes that leave a namespace have there.
+    repositories; `renew`: every key and token has to be looked after; `objects`: what runtimes that move have in their clusters;
+    `owners`: declarations of products whose repositories are used (only a plan shows what these do then).
     """
 
     declaration: Declaration
@@ -45,6 +45,7 @@ class Head:
     created: frozenset[str] = frozenset()
     renew: bool = False
     objects: Mapping[str, Objects] = field(default_factory=dict)
+    owners: Mapping[str, ProductTree] = field(default_factory=dict)
 
     @property
     def tree(self) -> ProductTree:
@@ -217,6 +218,9 @@ def _uses(head: Head) -> _Part:
             id=f"report-use:{owner}",
             kind="report-use",
             subject=f"use of {owner}",
+            effects=list(effects.keys_elsewhere(head.owners[owner], head.before, head.tree))
+            if owner in head.owners
+            else [],
             input={"owner": owner, "wanted": [each.model_dump() for each in found.get(owner, [])]},
         )
         for owner in sorted({*now, *before})

@@ -18,7 +18,7 @@ from nautes.resources.base import (
     Resource,
     Text,
 )
-from nautes.resources.names import is_foreign
+from nautes.resources.names import is_foreign, owner_of
 
 
 class GitLabSettings(Model):
@@ -147,3 +147,8 @@ class CodeRepoBinding(Resource):
     def foreign(self) -> bool:
         """Whether this is the consumer's side: the repository is another product's."""
         return is_foreign(self.coderepo)
+
+    @property
+    def owner_of_repository(self) -> str:
+        """Path of the product that owns the repository."""
+        return owner_of(self.coderepo, self.product)

@@ -133,12 +133,18 @@ class Logs:
     # One write
 
     def _put(self, system: str, target: str) -> None:
-        """Created, or changed where it was there. What is made and then completed by the same change is created once."""
-        known = (system, target) in self._there
-        if known and self._since.lines[Line(system, "create", target)]:
+        """Created, changed where it was there, replaced where the same change deleted it.
+
+        What is made and then completed by the same change is created once.
+        """
+        lines, known = self._since.lines, (system, target) in self._there
+        if known and lines[Line(system, "create", target)]:
             return
         self._there.add((system, target))
-        self._since.lines[Line(system, "change" if known else "create", target)] += 1
+        gone = Line(system, "delete", target)
+        replaced = not known and lines[gone] > 0
+        lines[gone] -= replaced
+        lines[Line(system, "change" if known else "replace" if replaced else "create", target)] += 1
 
     def _delete(self, system: str, target: str) -> None:
         if (system, target) in self._there:
@@ -304,13 +310,13 @@ class Logs:
 
     def _roles(self, action: str = "") -> Iterator[tuple[str, str]]:
         """(runtime, cluster) of the Vault roles that were written."""
-        for line in self._since.lines:
+        for line in +self._since.lines:
             found = re.fullmatch(r"role (\S+) of (\S+)", line.target)
             if found and action in ("", line.action):
                 yield found[1], found[2]
 
     def _bindings(self) -> Iterator[tuple[str, str]]:
         """(runtime, cluster) of the bindings that were written."""
-        for line in self._since.lines:
+        for line in +self._since.lines:
             if found := re.fullmatch(r"RoleBinding \S+/(\S+) in (\S+)", line.target):
                 yield found[1], found[2]

@@ -18,7 +18,7 @@ from tests.integration.plans.logs import Line, Logs
 from tests.waiting import until
 
 SEED = 18
-CHANGES = 34
+CHANGES = 32
 OBJECTS = """\
 apiVersion: v1
 kind: ConfigMap
