@@ -82,7 +82,6 @@ class Document:
     """One YAML document: its data, and where each JSON pointer lies in the source."""
 
     data: Any
-    source: str
     place: _Place = NOWHERE
 
     @property
@@ -130,7 +129,7 @@ def documents(
     try:
         for data, place in reader.documents(text, source or "the text"):
             if data is not None or reader.findings:
-                found.append(Document(data, source, place))
+                found.append(Document(data, place))
     except Malformed as error:
         reader.findings.append(_finding(error))
     return found, reader.findings

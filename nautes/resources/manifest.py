@@ -57,7 +57,7 @@ def parse(text: str | bytes, source: str = "", limits: Limits | None = None) -> 
 
 def resource_of(manifest: Mapping[str, Any]) -> Resource:
     """The resource of a manifest that was parsed before (a payload). Raises `ValueError` when it is not one."""
-    resource, findings = _resource(Document(dict(manifest), ""))
+    resource, findings = _resource(Document(dict(manifest)))
     if resource is None:
         raise ValueError("; ".join(each.message for each in findings))
     return resource
