@@ -79,12 +79,12 @@ async def test_a_push_reaches_every_watcher_once_however_often_it_is_delivered(p
 # Nothing here asks a query: without a cache, the SDK loses a query that comes while it evicts a run, and nobody answers it.
 @pytest.mark.parametrize("platform", [1000, 0], indirect=True, ids=["cached", "replayed"])
 async def test_every_watcher_hears_pushes_in_the_order_in_which_its_product_heard_them(platform: Platform) -> None:
-    product, names = unique("shop"), [f"web{number}" for number in range(12)]
+    product, names = unique("shop"), [f"web{number}" for number in range(8)]
     platform.fakes.answers["products.read"] = at_head(product, watches=_watches(product, *names))
     watchers = [await _watcher(platform, product, each) for each in names]
     handle = await platform.start("Product", f"product/{product}", ProductInput(path=product))
     await until(lambda: _has_read(handle), "the declaration read")
-    pushes = [push() for _ in range(12)]
+    pushes = [push() for _ in range(10)]
     for each in pushes:
         await handle.signal("pushed", each)
     for watcher in watchers:
