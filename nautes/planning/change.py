@@ -24,7 +24,7 @@ from nautes.resources.tree import ProductTree
 from nautes.rules.deletions import Consequence
 from nautes.rules.engine import Runtime
 
-UNMADE = -1  # stands for the id of a repository that the plan will make
+UNMADE = -1  # stands for an id that the plan does not know: of a repository that it will make, or of another product
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def steps(intent: Intent, observed: Observation) -> list[Step]:
     commit = _commit(intent, [each.id for each in first], consequences_of(intent, observed))
     after = [_after(each, commit) for each in _follow_up(intent, observed)]
     if intent.removes:
-        after = [each for each in after if each.id not in _deleted_ids(intent, observed)]
+        after = list(_without(_deleted_ids(intent, observed), after))
     last = list(_last(intent, observed, [*commit, *after])) if intent.removes else []
     return without_repeats([*first, *commit, *after, *last])
 
@@ -145,9 +145,11 @@ def _created(intent: Intent, observed: Observation) -> Iterable[str]:
 
 
 def _names(intent: Intent, observed: Observation) -> Names:
-    """Ids that the declaration will name; a repository that is to be made has none yet."""
+    """Ids that the declaration will name. One that is not known yet is looked up at the commit: no step's effects need it."""
     names = intent.declaration.names
     numbers = dict(names.repositories)
+    for full in {name for each in intent.after for name in declared.named_repositories(each) if "/" in name}:
+        numbers.setdefault(full, UNMADE)
     for each in intent.after.all(CodeRepo):
         found = observed.projects.get(each.name)
         numbers.setdefault(each.name, int(found["id"]) if found else UNMADE)
@@ -158,6 +160,13 @@ def _names(intent: Intent, observed: Observation) -> Names:
 
 def _after(step: Step, commit: list[Step]) -> Step:
     return step.model_copy(update={"needs": [*(each.id for each in commit), *step.needs]})
+
+
+def _without(ids: set[str], steps: Iterable[Step]) -> Iterator[Step]:
+    """The other steps, which then do not wait for these."""
+    for each in steps:
+        if each.id not in ids:
+            yield each.model_copy(update={"needs": [need for need in each.needs if need not in ids]})
 
 
 def _deleted_ids(intent: Intent, observed: Observation) -> set[str]:

@@ -142,11 +142,17 @@ def _repositories(head: Head) -> _Part:
     """Which repositories are equipped with keys, token and webhook, and which lose them."""
     before, found = head.known.repositories, head.tree.all(CodeRepo)
     numbers = {each.name: head.declaration.names.repositories.get(each.name, 0) for each in found}
-    news = [each for each in found if head.renew or before.get(each.name) != numbers[each.name]]
-    steps = [repositories.equipped(head.path, each, numbers[each.name]) for each in news]
+    steps = [repositories.equipped(head.path, each, numbers[each.name]) for each in _unequipped(head)]
     lost = {name: number for name, number in before.items() if name not in numbers}
     steps += [repositories.withdraw(head.path, name, number) for name, number in lost.items()]
     return _Part(steps, {"repositories": numbers})
+
+
+def _unequipped(head: Head) -> list[CodeRepo]:
+    """Repositories that are not known to have keys, token and webhook, or whose credentials are all looked after now."""
+    before, numbers = head.known.repositories, head.declaration.names.repositories
+    found = head.tree.all(CodeRepo)
+    return [each for each in found if head.renew or before.get(each.name) != numbers.get(each.name, 0)]
 
 
 def _foreign_keys(head: Head) -> _Part:
@@ -157,12 +163,13 @@ def _foreign_keys(head: Head) -> _Part:
     for name in silent:
         wanted.pop(name, None)
     grants = {name: _digest(each) for name, each in wanted.items()}
+    news = {each.name for each in _unequipped(head)}
     steps = [
         Step(
             id=f"foreign-keys:{name}",
             kind="foreign-keys",
             subject=f"authorizations of {head.path}/{name}",
-            needs=[f"repository:{each}" for each in sorted(wanted)],
+            needs=[f"repository:{each}" for each in sorted(wanted) if each in news],
             effects=list(effects.foreign_keys(head.path, name, head.before, head.tree, _uses_of_ours(head))),
             input={
                 "project_id": numbers[name],

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
@@ -117,7 +117,22 @@ class Fakes:
         if failures := self._failures.get(name):
             raise failures.pop(0)
         answer = self.answers[name]
-        return answer(argument) if callable(answer) else answer
+        found = answer(argument) if callable(answer) else answer
+        return await self._beating(found) if asyncio.iscoroutine(found) else found
+
+    async def _beating(self, answer: Coroutine[Any, Any, Any]) -> Any:
+        """An answer that takes its time; it is stopped when its activity is cancelled."""
+        task = asyncio.ensure_future(answer)
+        try:
+            while not task.done():
+                activity.heartbeat()
+                await asyncio.wait([task], timeout=BEAT)
+        except asyncio.CancelledError:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            raise
+        return task.result()
 
     def _fake(self, definition: Callable[..., Any]) -> Callable[..., Any]:
         name, hints = _name(definition), get_type_hints(definition)

@@ -32,21 +32,32 @@ def test_a_plan_lists_effects_and_writes_nothing(shop: Scenario) -> None:
         ("git", "create", "CodeRepo/code"),
         *(("gitlab", "create", f"repository planned/{each}") for each in ("code", "default.project")),
         *(("gitlab", "create", f"webhook of planned/{each}") for each in ("code", "default.project")),
-        *(("vault", "create", f"secrets of planned/{each}") for each in ("code", "default.project")),
-        ("gitlab", "create", "deploy key readonly of planned/default.project"),
-        *(("gitlab", "create", f"deploy key {each} of planned/code") for each in ("readonly", "readwrite")),
-        ("gitlab", "create", "access token of planned/code"),
+        *(("vault", "create", f"secret webhook of planned/{each}") for each in ("code", "default.project")),
+        *_credential("deploy key readonly of planned/default.project"),
+        *(line for each in ("readonly", "readwrite") for line in _credential(f"deploy key {each} of planned/code")),
+        *_credential("access token of planned/code"),
+        ("gitlab", "create", "member ada of group planned"),
     }
     assert shop.gitlab_get("/groups/planned").status_code == 404
+
+
+def _credential(target: str) -> list[tuple[str, str, str]]:
+    """In GitLab, its secret in Vault, and the policy that opens it."""
+    found = (("gitlab", target), ("vault", f"secret {target}"), ("vault", f"policy {target}"))
+    return [(system, "create", what) for system, what in found]
 
 
 def test_a_plan_of_a_removal_removes_nothing(shop: Scenario) -> None:
     with nothing_written(shop.world):
         answer = shop.api("DELETE", "/api/v1/products/shop/deploymentruntimes/web", "team", params={"dry_run": True})
     planned = operation(answer)
-    assert [each["target"] for each in planned["effects"]][:2] == ["DeploymentRuntime/web", "deployment web in deploy"]
+    assert [each["target"] for each in planned["effects"]][:2] == [
+        "DeploymentRuntime/web",
+        "Namespace shop-web in deploy",
+    ]
     assert {each["action"] for each in planned["effects"]} == {"delete"}
     assert planned["deletions"] == 1
+    assert any(each["target"].endswith("objects of deployment web in deploy") for each in planned["effects"])
     assert shop.deployment()["phase"] == "Converged"
 
 

@@ -31,7 +31,9 @@ def test_a_plan_says_per_system_what_would_be_done_and_is_what_is_done(story: Sc
         ("gitlab", "create", f"repository {of}/default.project"),
         ("gitlab", "create", f"repository {of}/code"),
         ("gitlab", "create", f"webhook of {of}/code"),
-        ("vault", "create", f"secrets of {of}/code"),
+        ("vault", "create", f"secret webhook of {of}/code"),
+        ("vault", "create", f"secret deploy key readwrite of {of}/code"),
+        ("vault", "create", f"policy access token of {of}/code"),
         ("git", "create", "Project/web"),
         ("git", "create", "CodeRepo/code"),
     }
