@@ -273,7 +273,7 @@ def _own_objects(move: Move) -> Iterator[Effect]:
     target = f"of deployment {placed.name} in {placed.cluster}"
     if not move.objects.known:
         detail = "not counted: the cluster does not answer"
-        action: Action = "delete" if move.after is None else "replace" if move.leaves else "keep"
+        action: Action = "delete" if move.after is None else "replace" if move.leaves or move.turned else "keep"
         yield Effect(system="kubernetes", action=action, target=f"objects {target}", detail=detail)
         return
     counts = (

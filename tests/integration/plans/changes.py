@@ -55,6 +55,7 @@ class Generator:
         self._clusters = clusters  # deploy, pipeline -> name
         self._numbers = itertools.count(1)
         self.taken: Counter[str] = Counter()
+        self._made: set[str] = set()
         self._moves: list[Callable[[Team], Iterator[Change]]] = [
             self._product_created,
             self._product_changed,
@@ -91,19 +92,29 @@ class Generator:
             self._several,
         ]
 
+    @property
+    def untaken(self) -> set[str]:
+        """Moves that no change was made of."""
+        return {each.__name__ for each in self._moves} - self._made
+
     def first(self) -> Iterator[Change]:
         """What most other moves need: a product with two deployments, and another one."""
         north, south = self._teams
-        yield self._happened(next(self._product_created(north)))
-        yield self._happened(next(self._product_created(south)))
-        yield self._happened(next(self._deployment_created(north)))
-        yield self._happened(next(self._deployment_created(north)))
+        for move, team in (
+            (self._product_created, north),
+            (self._product_created, south),
+            (self._deployment_created, north),
+            (self._deployment_created, north),
+        ):
+            self._made.add(move.__name__)
+            yield self._happened(next(move(team)))
 
     def next(self) -> Change:
         """One that is possible now."""
-        possible = [each for team in self._teams for move in self._moves for each in list(move(team))[:1]]
-        least = min(self.taken[each.what] for each in possible)
-        chosen = self._dice.choice([each for each in possible if self.taken[each.what] == least])
+        possible = [(move, each) for team in self._teams for move in self._moves for each in list(move(team))[:1]]
+        least = min(self.taken[each.what] for _, each in possible)
+        move, chosen = self._dice.choice([(move, each) for move, each in possible if self.taken[each.what] == least])
+        self._made.add(move.__name__)
         return self._happened(chosen)
 
     def end(self) -> Iterator[Change]:

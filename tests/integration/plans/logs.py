@@ -1,7 +1,8 @@
 """What the systems' own logs say was done, in the words of a plan. Read by test_plan_is_what_happens.py.
 
-GitLab's request log, OpenBao's audit log and the API servers' audit logs are replayed from the beginning of the world: whether a
-write created or changed something follows from whether it was there. A write that has no word here fails the comparison.
+GitLab's request log (a commit stands there with the files it touched, also when its repository is gone later), OpenBao's audit
+log and the API servers' audit logs are replayed from the beginning of the world: whether a write created or changed something
+follows from whether it was there. A write that has no word here stands in the comparison as it is, and fails it.
 
 Left out, because no plan speaks of it: what a deployment applies for the first time and the Secret that is the parent of its
 inventory (they belong to the runtime's own convergence), tokens and reviews (they change nothing), and commit statuses.

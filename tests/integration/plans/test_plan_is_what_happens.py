@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from nautes_sandbox.actions import quoted
 from nautes_sandbox.scenario import Scenario
 from tests.integration.api.support import document, operation, together
@@ -39,9 +41,11 @@ spec:
 """
 
 
+@pytest.mark.timeout(400)  # forty changes with all their runtimes
 def test_what_a_plan_prints_is_what_the_logs_say_was_done(story: Scenario, logs: Logs) -> None:
     generator = Generator(SEED, ("north", "south"), {"test": story.deploy_cluster, "build": story.pipeline_cluster})
     changes = [*generator.first(), *(generator.next() for _ in range(CHANGES))]
+    assert not generator.untaken, "the seed leaves a kind of change out"
     wrong = [text for each in [*changes, *generator.end()] if (text := _difference(story, logs, each))]
     assert not wrong, "\n".join(wrong)
 
