@@ -28,13 +28,13 @@ class NautesError(Exception):
 
 
 class Refused(NautesError):
-    """The request breaks a rule or an outside system says no to it as it stands."""
+    """The request breaks a rule, or an outside system refuses it as it is."""
 
     status = 422
 
 
 class Unauthenticated(NautesError):
-    """Nobody is known behind the token: absent, wrong, expired or revoked."""
+    """The token is absent, wrong, expired or revoked."""
 
     status = 401
 
@@ -46,13 +46,13 @@ class Forbidden(NautesError):
 
 
 class NotFound(NautesError):
-    """There is no such thing, or the caller may not know of it."""
+    """The thing does not exist, or the caller may not know of it."""
 
     status = 404
 
 
 class Conflict(NautesError):
-    """The world moved between reading and writing (a compare-and-swap lost, a name is taken)."""
+    """Something changed between reading and writing (a compare-and-swap lost, a name is taken)."""
 
     status = 409
 
@@ -64,7 +64,7 @@ class TooLarge(NautesError):
 
 
 class Unavailable(NautesError):
-    """An outage: time-outs, 5xx, 429. Retried with back-off; `retry_after` (seconds) is the other side's own wish."""
+    """An outage: timeouts, 5xx, 429. Retried with back-off; `retry_after` (seconds) is what the server asks for."""
 
     final = False
     status = 503
