@@ -151,7 +151,7 @@ CASES: dict[str, list[Case]] = {
             [hooks(post=[{"name": "review"}], eventSources=NIGHTLY)],
             [hooks(post=[{"name": "notify"}], eventSources=NIGHTLY)],
             BUILD,
-            "does not understand events of type calendar",
+            "does not accept events of type calendar",
         )
     ],
     "trigger-revision": [
