@@ -1,4 +1,4 @@
-"""Looks into Git repositories: where a ref points, and bringing a commit near. Called by the deployment and run workflows."""
+"""Reads Git repositories: resolves a ref, fetches a commit into the cache. Called by the deployment and run workflows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class GitActivities:
 
     @activity.defn(name="git.head")
     def head(self, input: FetchInput) -> Head:
-        """Where a ref points now. Idempotent: it only looks."""
+        """Where a ref points now. Idempotent: it only reads."""
         commit = self._git.head(input.repository, input.ref)
         return Head(repository=input.repository, ref=input.ref, commit=commit or "")
 

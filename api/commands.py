@@ -34,7 +34,7 @@ from nautes.messages.operations import Accepted, ChangeRequest, ClusterRequest, 
 from nautes.messages.products import ProductInput
 
 ANSWER_WITHIN = timedelta(seconds=10)  # for a worker to take a command
-LOOK_EVERY = 0.05  # seconds between looks for an operation that was not begun yet
+POLL_EVERY = 0.05  # seconds between looks for an operation that was not begun yet
 OPERATIONS = ("change", "registration")
 
 
@@ -129,7 +129,7 @@ async def _result(client: Client, operation: str) -> OperationResult:
             raise errors.NautesError("operation-failed", text[:500]) from error
         else:
             return found
-        await asyncio.sleep(LOOK_EVERY)
+        await asyncio.sleep(POLL_EVERY)
 
 
 def respond(results: list[tuple[str, OperationResult | None]], message: str = "") -> JSONResponse:

@@ -18,7 +18,7 @@ from nautes.messages.errors import NautesError, NotFound
 from nautes.messages.operations import OperationStatus
 
 router = APIRouter(prefix="/api/v1", tags=["operations"])
-LOOK_EVERY = 0.5  # seconds between looks at a running operation
+POLL_EVERY = 0.5  # seconds between looks at a running operation
 TEXT = "`event: step` with how it stands, `event: end` with how it ended, comments while nothing changes"
 
 
@@ -46,7 +46,7 @@ async def watch(operation: Annotated[str, Depends(followed)], shared: Shared) ->
             if step and step != last:
                 yield ServerSentEvent(event="step", data=step)
                 last = step
-            await asyncio.wait([end], timeout=LOOK_EVERY)
+            await asyncio.wait([end], timeout=POLL_EVERY)
         found = end.result()
         if found is not None:
             yield ServerSentEvent(event="end", data=found.model_dump(mode="json", exclude=HIDDEN))

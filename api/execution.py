@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 
 from api import authorization
 from api.authorization import Change, Rights
-from api.commands import LOOK_EVERY, operation_id, respond, result, running, submit
+from api.commands import POLL_EVERY, operation_id, respond, result, running, submit
 from api.identity import Caller
 from api.operations import product_status
 from api.parameters import Options
@@ -146,7 +146,7 @@ async def _require_not_hidden(shared: State, rights: Rights, path: str) -> None:
     status = await product_status(shared, path)
     deadline = time.monotonic() + JUST_REMOVED
     while status.operation and time.monotonic() < deadline:  # perhaps it is just being removed: then its name is free
-        await asyncio.sleep(LOOK_EVERY)
+        await asyncio.sleep(POLL_EVERY)
         if not await running(shared.temporal, ids.product(path)):
             return
         status = await product_status(shared, path)

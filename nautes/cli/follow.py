@@ -17,7 +17,7 @@ from nautes.cli.client import NOT_FOUND, Api, CommandError
 
 POLL = 30  # seconds one request may wait for an end
 GLANCE = 1  # seconds it waits where a person watches the steps
-LOOK_EVERY = 0.2  # seconds between two requests, at least
+POLL_EVERY = 0.2  # seconds between two requests, at least
 LISTEN = 15.0  # seconds that must be left for listening: this far apart are the stream's signs of life
 Operation = dict[str, Any]
 
@@ -57,7 +57,7 @@ def steps(api: Api, operation: Operation, deadline: float) -> Iterator[Operation
         found = {"operation": operation["operation"], **api.get(path, wait, wait=wait)}
         yield found
         if found["state"] == "running":  # what is only queued is answered at once
-            time.sleep(max(0.0, min(LOOK_EVERY - (time.monotonic() - asked), deadline - time.monotonic())))
+            time.sleep(max(0.0, min(POLL_EVERY - (time.monotonic() - asked), deadline - time.monotonic())))
 
 
 def require(operations: list[Operation]) -> None:

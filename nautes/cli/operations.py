@@ -18,7 +18,7 @@ from nautes.cli.reading import timeline
 
 OPERATIONS = ("change/", "registration/")
 FOREVER = 7 * 24 * 3600.0  # seconds `events` follows an operation
-LOOK_EVERY = 0.3  # seconds between looks at a runtime
+POLL_EVERY = 0.3  # seconds between looks at a runtime
 
 
 def wait(
@@ -43,7 +43,7 @@ def wait(
                 break
             if time.monotonic() > deadline:
                 raise CommandError(found["line"])
-            time.sleep(LOOK_EVERY)
+            time.sleep(POLL_EVERY)
     show.line(found["line"])
 
 
