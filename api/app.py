@@ -49,7 +49,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "door"))
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "api"))
         vault = Vault(found.vault_addr, found.vault_role_id, found.vault_secret_id, found.request_seconds)
         gitlab = Caller(found.gitlab_url, found.request_seconds)
         temporal = await connect(found)
