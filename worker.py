@@ -1,6 +1,6 @@
 """Composition root of the worker: settings -> clients -> activities -> Temporal worker. Run as `python -m worker`.
 
-Nothing else builds clients or registers workflows. At boot the tenant workflow is started, which finds it running if it is.
+Nothing else builds clients or registers workflows. At boot the tenant workflow is started, unless it is running.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ from workflows.run import PipelineRunWorkflow
 from workflows.sweeps import BranchSweepWorkflow, CredentialSweepWorkflow, DriftSweepWorkflow
 from workflows.tenant import TenantWorkflow
 
-HEARD_WITHIN = 0.5  # seconds: heartbeats are sent no less often, so a cancellation is heard soon
+HEARD_WITHIN = 0.5  # seconds: heartbeats are sent at least as often, so that a cancellation arrives soon
 THREADS = 40  # activities at once; each may block on the network
 WORKFLOWS: Sequence[type] = (
     TenantWorkflow,
@@ -128,7 +128,7 @@ def hooks_url(settings: Settings) -> str:
 
 
 def runner() -> SandboxedWorkflowRunner:
-    """How workflow code runs: shut off from everything but the packages named above. Replays use it as well."""
+    """The sandbox of workflow code, which passes through only the packages named above. Replays use it as well."""
     return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))
 
 
@@ -147,7 +147,7 @@ def worker(settings: Settings, client: Client, *, max_cached_workflows: int = 10
         max_heartbeat_throttle_interval=timedelta(seconds=HEARD_WITHIN),
         workflow_failure_exception_types=[pydantic.ValidationError],
         graceful_shutdown_timeout=timedelta(seconds=10),
-        # A dead worker's cached workflows are picked up by another one this soon.
+        # After this time another worker takes over the cached workflows of a dead one.
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=settings.heartbeat_seconds / 4),
     )
 

@@ -1,4 +1,4 @@
-"""Clusters in the tenant repository: known, checked, committed. Called by the tenant and registration workflows."""
+"""Clusters in the tenant repository: reads, checks and commits them. Called by the tenant and registration workflows."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from nautes.resources.tree import difference
 from nautes.rules import clusters as rules
 from nautes.rules.decided import PLAN_STALE, PRECONDITION_FAILED
 
-ATTEMPTS = 5  # at a commit whose files moved in between
+ATTEMPTS = 5  # attempts at a commit whose files changed in between
 
 
 class ClusterActivities:
@@ -49,7 +49,7 @@ class ClusterActivities:
 
     @activity.defn(name="clusters.declared")
     def declared(self, _: str) -> DeclaredReport:
-        """What the tenant repository declares at its head. Idempotent: it only looks."""
+        """What the tenant repository declares at its head. Idempotent: it only reads."""
         declared = self._declarations.clusters()
         user = self._gitlab.get("/user")
         platform = Requester(id=user["id"], username=user["username"], name=user["name"], email=user.get("email") or "")
@@ -65,7 +65,7 @@ class ClusterActivities:
 
     @activity.defn(name="clusters.standing")
     def standing(self, cluster: str) -> ClusterStanding:
-        """Whether a cluster is declared, and which virtual ones stand on it. Idempotent: it only looks."""
+        """Whether a cluster is declared, and which virtual ones name it as their host. Idempotent: it only reads."""
         declared = self._declarations.clusters()
         return ClusterStanding(
             complete=_complete(declared),
@@ -75,13 +75,13 @@ class ClusterActivities:
 
     @activity.defn(name="clusters.plan")
     def plan(self, input: ClusterCheck) -> ClusterPlan:
-        """What a request would do, by the rules alone: the cluster itself is not looked at. Idempotent: it only looks."""
+        """What a request would do, by the rules alone: the cluster itself is not probed. Idempotent: it only reads."""
         applies = input.request.action == "apply"
         return _plan(input, self.check(input.model_copy(update={"probe": False})) if applies else [])
 
     @activity.defn(name="clusters.check")
     def check(self, input: ClusterCheck) -> list[Finding]:
-        """Rules, reachability and rights; empty when all is well. Idempotent: it only looks. Raises Unavailable."""
+        """Rules, reachability and rights; empty when all is well. Idempotent: it only reads. Raises Unavailable."""
         cluster = cluster_of(input.request.manifest)
         before = cluster_of(input.manifest) if input.manifest else None
         others = self._declarations.clusters().clusters
@@ -90,7 +90,7 @@ class ClusterActivities:
         if found or not input.probe:
             return found
         try:
-            self._probe.look(ProbeInput(cluster=input.kubeconfig))
+            self._probe.check(ProbeInput(cluster=input.kubeconfig))
         except Unavailable:
             raise
         except NautesError as error:
@@ -100,13 +100,13 @@ class ClusterActivities:
 
     @activity.defn(name="clusters.commit")
     def commit(self, input: ClusterCommit) -> ClusterCommitted:
-        """Write or remove a cluster's manifest. Idempotent: a tree that agrees already is not committed to again."""
+        """Write or remove a cluster's manifest. Idempotent: a tree that holds the same already gets no commit."""
         for _ in range(ATTEMPTS):
             try:
                 return self._commit_once(input)
             except Conflict:
                 continue
-        raise Unavailable("head-moves", "the tenant repository keeps moving")
+        raise Unavailable("head-moves", "the tenant repository changes faster than it can be committed to")
 
     def _commit_once(self, input: ClusterCommit) -> ClusterCommitted:
         declared = self._declarations.clusters()
@@ -141,12 +141,12 @@ class ClusterActivities:
 
 
 def _complete(declared: DeclaredClusters) -> bool:
-    """Whether anything may be concluded from what is not there: repository, branch and every file could be read."""
+    """Whether absence means "not declared": repository, branch and every file could be read."""
     return bool(declared.project_id and declared.head and not declared.findings)
 
 
 def _is_broken(cluster: str, declared: DeclaredClusters) -> bool:
-    """Whether something is wrong with a cluster's file, although a part of it could be read (a key that is there twice)."""
+    """Whether a cluster's file has findings although a part of it could be read (a key that is there twice)."""
     return any(each.message.startswith(f"{CLUSTERS}/{cluster}.y") for each in declared.findings)
 
 
@@ -155,7 +155,7 @@ def _guests(host: str, clusters: Mapping[str, Cluster]) -> list[str]:
 
 
 def _plan(input: ClusterCheck, findings: list[Finding]) -> ClusterPlan:
-    """The plan of a request; `findings` are what the rules found already."""
+    """The plan of a request; `findings` are those of the rules."""
     request, before = input.request, input.manifest
     cluster = cluster_of(request.manifest) if request.action == "apply" else None
     after = manifest_of(cluster) if cluster else {}
@@ -170,13 +170,13 @@ def _plan(input: ClusterCheck, findings: list[Finding]) -> ClusterPlan:
         deletions=1 if before and not after else 0,
     )
     if request.plans and found.id not in request.plans and not found.findings:
-        stale = PLAN_STALE.finding("", "the world has moved since this was planned: plan again")
+        stale = PLAN_STALE.finding("", "something has changed since this was planned: plan again")
         return found.model_copy(update={"findings": [stale]})
     return found
 
 
 def cluster_of(manifest: Manifest) -> Cluster:
-    """A cluster as it is registered: with everything that is only default. Raises ValueError."""
+    """A cluster as it is registered, with its defaults. Raises ValueError."""
     found = resource_of(manifest)
     if not isinstance(found, Cluster):
         raise ValueError(f"{found.key} is no Cluster")
@@ -184,8 +184,8 @@ def cluster_of(manifest: Manifest) -> Cluster:
 
 
 def _expected(input: ClusterCheck) -> Iterable[Finding]:
-    """The version the caller has seen and built upon (If-Match, If-None-Match)."""
+    """Compares the version with the one the caller has seen (If-Match, If-None-Match)."""
     found = version(resource_of(input.manifest)) if input.manifest else ""
     for key, wanted in input.request.expected.items():
         if wanted != found:
-            yield PRECONDITION_FAILED.finding(key, f"{key} is not what was seen")
+            yield PRECONDITION_FAILED.finding(key, f"{key} has changed since it was read")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from temporalio import activity
 
-from activities.kubernetes import Converger, Doctor, Pulse, Remover
+from activities.kubernetes import Converger, HealthObserver, Heartbeat, Remover
 from nautes.clients.kubernetes import Clusters
 from nautes.convergence.manifests import parse
 from nautes.convergence.objects import Object
@@ -18,7 +18,7 @@ from nautes.messages.convergence import ConvergeInput, HealthInput, OwnedInput, 
 from nautes.messages.errors import Refused, Unavailable
 
 HEALTHY_WITHIN = 300.0  # seconds until a component has to be healthy
-_PACKAGED = Path(__file__).with_name("catalog")  # in a wheel; in a checkout it is a folder of the repository
+_PACKAGED = Path(__file__).with_name("catalog")  # its folder in a wheel; in a checkout it is a folder of the repository
 CATALOG = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).resolve().parents[1] / "catalog"
 HOME = "nautes"  # namespace of the platform in a cluster: inventories of components live there
 
@@ -28,18 +28,18 @@ class ComponentActivities:
 
     def __init__(self, clusters: Clusters) -> None:
         self._converger = Converger(clusters)
-        self._doctor = Doctor(clusters)
+        self._health = HealthObserver(clusters)
         self._remover = Remover(clusters)
 
     @activity.defn(name="components.install")
     def install(self, input: ComponentInput) -> ComponentReport:
-        """Converge a component and wait until it is healthy. Idempotent: what agrees is not written. Heartbeats.
+        """Converge a component and wait until it is healthy. Idempotent: what is right already is not written. Heartbeats.
 
-        One this build has no bundle for is left to people, and reported so.
+        A component without a bundle is reported as such: people install it.
         """
         if not bundled(input.component):
             return ComponentReport(bundled=False)
-        pulse = Pulse()
+        heartbeat = Heartbeat()
         namespaces = _namespaces(input)
         report = self._converger.converge(
             ConvergeInput(
@@ -48,7 +48,7 @@ class ComponentActivities:
                 objects=bundle(input.component),
                 namespaces=namespaces,
             ),
-            pulse,
+            heartbeat,
         )
         bad = [each for each in report.outcomes if each.action in ("refused", "failed")]
         if bad:
@@ -56,7 +56,7 @@ class ComponentActivities:
         health = HealthInput(
             cluster=input.kubeconfig, owner=owner(input.component), namespaces=namespaces, within=HEALTHY_WITHIN
         )
-        found = self._doctor.wait(health, pulse)
+        found = self._health.wait(health, heartbeat)
         if not found.healthy:
             first = found.unhealthy[0]
             raise Unavailable("component-unhealthy", f"{input.component}: {first.kind}/{first.name}: {first.reason}")
@@ -65,10 +65,11 @@ class ComponentActivities:
     @activity.defn(name="components.remove")
     def remove(self, input: ComponentInput) -> OwnedReport:
         """Delete a component and wait until it is gone. Idempotent: not there is success. Heartbeats."""
-        if not bundled(input.component):  # nothing of it is ours
+        if not bundled(input.component):  # without a bundle we installed nothing
             return OwnedReport()
         return self._remover.delete(
-            OwnedInput(cluster=input.kubeconfig, owner=owner(input.component), namespaces=_namespaces(input)), Pulse()
+            OwnedInput(cluster=input.kubeconfig, owner=owner(input.component), namespaces=_namespaces(input)),
+            Heartbeat(),
         )
 
 
@@ -82,7 +83,7 @@ def owner(component: str) -> str:
 
 
 def bundled(component: str) -> bool:
-    """Whether this build has what is needed to install a component: a directory of its name in the catalog."""
+    """Whether this build can install a component: the catalog has a directory of its name."""
     return (CATALOG / component).is_dir()
 
 

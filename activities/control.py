@@ -45,9 +45,7 @@ from nautes.resources.payload import Payload
 Answer = TypeVar("Answer", Grant, Released, Reserved)
 
 SWEEP_PRIORITY = 5
-TIMEOUT = (
-    10.0  # seconds until a cluster that nobody knows counts as unknown: after a loss of memory it is about to start
-)
+TIMEOUT = 10.0  # seconds until a cluster without a workflow counts as unknown: after a loss of Temporal's data it may be starting
 UNKNOWN = "cluster-unknown"
 SWEEPS = {  # kind -> (id of its schedule, workflow)
     "branches": (ids.BRANCH_SWEEP, "BranchSweep"),
@@ -56,12 +54,12 @@ SWEEPS = {  # kind -> (id of its schedule, workflow)
 }
 ANSWER_WITHIN = timedelta(seconds=20)  # to an update
 AT_ONCE = 4  # updates of one workflow; Temporal takes 10 by default, of all workers and the API together
-TURN_WITHIN = 10.0  # seconds; whoever waits longer gives its place to others and asks again
-LOOK_EVERY = 2.0  # seconds between heartbeats while waiting for a workflow's end
+TURN_WITHIN = 10.0  # seconds; an update that takes longer gives its place to others and is retried
+HEARTBEAT_EVERY = 2.0  # seconds between heartbeats while waiting for a workflow's end
 
 
 class ControlActivities:
-    """`every` has the intervals of the schedules, in seconds, by kind; `renew_before` days keys and tokens are renewed."""
+    """`every`: intervals of the schedules in seconds, by kind. Keys and tokens are renewed `renew_before` days early."""
 
     def __init__(self, client: Client, tenant: TenantInput, *, every: Mapping[str, float], renew_before: int) -> None:
         self._client = client
@@ -77,7 +75,7 @@ class ControlActivities:
 
     @activity.defn(name="control.claim_host")
     async def claim_host(self, input: ClaimInput) -> Grant:
-        """As `claim`, for a virtual cluster. Idempotent: keyed by it. Raises Refused for a host that nobody knows."""
+        """As `claim`, for a virtual cluster. Idempotent: keyed by it. Raises Refused for a host that is not registered."""
         try:
             return await self._ask(input.cluster, "claim", input.claim, Grant)
         except errors.Unavailable as error:
@@ -95,7 +93,7 @@ class ControlActivities:
     async def reserve(self, input: ReserveInput) -> Reserved:
         """Ask the cluster for what a change needs, all or nothing. Idempotent: keyed by operation and runtime.
 
-        Raises NotFound for a cluster that nobody knows, once it had time to start.
+        Raises NotFound for a cluster without a workflow, once that had time to start.
         """
         try:
             return await self._ask(input.cluster, "reserve", input.reserve, Reserved)
@@ -116,7 +114,7 @@ class ControlActivities:
 
     @activity.defn(name="control.uses")
     async def uses(self, input: UsesInput) -> Reserved:
-        """Tell the cluster which environments of a product stand on it. Idempotent: it is all of it, each time."""
+        """Report to the cluster all environments that a product has on it. Idempotent: each report replaces the one before."""
         try:
             return await self._ask(input.cluster, "uses", input.uses, Reserved)
         except errors.Unavailable as error:
@@ -134,20 +132,22 @@ class ControlActivities:
         except WorkflowUpdateFailedError as error:
             raise _refusal(error) from error
         except RPCError as error:
-            if error.status == RPCStatusCode.NOT_FOUND:  # after a loss of memory the tenant is about to start it
+            if (
+                error.status == RPCStatusCode.NOT_FOUND
+            ):  # after a loss of Temporal's data the tenant is about to start it
                 raise errors.Unavailable(UNKNOWN, f"cluster {cluster} is not known (yet)") from error
             raise errors.Unavailable("temporal-unavailable", error.message) from error
         return found
 
     @asynccontextmanager
     async def _turn(self, workflow_id: str) -> AsyncIterator[None]:
-        """Ask one workflow few things at a time: beyond its limit the server drops updates that are under way as well."""
+        """Send one workflow few updates at a time: beyond its limit the server also drops updates that are under way."""
         turns = self._turns.setdefault(workflow_id, asyncio.Semaphore(AT_ONCE))
         try:
             async with asyncio.timeout(TURN_WITHIN):
                 await turns.acquire()
         except TimeoutError:
-            raise errors.Unavailable("workflow-busy", f"many are asking {workflow_id} just now") from None
+            raise errors.Unavailable("workflow-busy", f"too many updates of {workflow_id} are under way") from None
         try:
             yield
         finally:
@@ -155,7 +155,7 @@ class ControlActivities:
 
     @activity.defn(name="control.request_access")
     async def request_access(self, input: AccessRequest) -> Notified:
-        """Ask the owner of repositories whether they are open to us. Idempotent: the last word counts. Raises Refused."""
+        """Request access to repositories from their owner. Idempotent: the last request counts. Raises Refused."""
         handle: WorkflowHandle[Any, Any] = self._client.get_workflow_handle(ids.product(input.owner))
         try:
             async with self._turn(handle.id):
@@ -168,13 +168,13 @@ class ControlActivities:
 
     @activity.defn(name="control.report_use")
     async def report_use(self, input: AccessRequest) -> Notified:
-        """Say to the owner of repositories what we use of it. Idempotent: the last word counts; one that is gone needs none."""
+        """Report to the owner of repositories which we use. Idempotent: the last report counts."""
         await self._signal_existing(ids.product(input.owner), "use_reported", input)
         return Notified(count=1)
 
     @activity.defn(name="control.renew_due")
     async def renew_due(self, _: int) -> Notified:
-        """Wake the products whose keys or tokens run out soon: one listing. Idempotent: they look for themselves."""
+        """Wake the products whose keys or tokens expire soon: one listing. Idempotent: each product checks its own."""
         due = (datetime.now(UTC) + timedelta(days=self._renew_before)).date().isoformat()
         count = 0
         query = f"{search.KIND.name} = 'Product' AND {search.RENEW.name} <= '{due}' AND ExecutionStatus = 'Running'"
@@ -186,7 +186,7 @@ class ControlActivities:
 
     @activity.defn(name="control.notify_runtimes")
     async def notify_runtimes(self, input: NotifyInput) -> Notified:
-        """Tell runtimes what they are to be. Idempotent: saying the same twice changes nothing."""
+        """Notify runtimes of their specifications. Idempotent: the same specification twice changes nothing."""
         for spec in input.deployments:
             deployment = DeploymentInput(product=spec.product, runtime=spec.runtime)
             key = ids.deployment(spec.product, spec.runtime)
@@ -201,7 +201,7 @@ class ControlActivities:
 
     @activity.defn(name="control.wake")
     async def wake(self, input: WakeInput) -> Notified:
-        """Start or wake the workflows of what exists. Idempotent: a running one only hears what it knows."""
+        """Start or wake the workflows of what exists. Idempotent: a running one is notified of what it knows already."""
         for known in input.clusters:
             await self._signal(
                 "Cluster", ids.cluster(known.name), ClusterInput(name=known.name), "declared", known, known.name
@@ -224,7 +224,7 @@ class ControlActivities:
 
     @activity.defn(name="control.deliver_pushes")
     async def deliver_pushes(self, input: PushesInput) -> Notified:
-        """Pass pushes on to whom they concern. Idempotent: receivers drop events they have handled."""
+        """Pass pushes on to the workflows they concern. Idempotent: receivers drop events they have handled."""
         for push in input.pushes:
             product = push.repository.rpartition("/")[0]
             if push.repository == f"{self._tenant.tenant}/management":
@@ -235,7 +235,7 @@ class ControlActivities:
 
     @activity.defn(name="control.await_end")
     async def await_end(self, workflow_id: str) -> Notified:
-        """Wait until a workflow has ended. Idempotent: it only looks."""
+        """Wait until a workflow has ended. Idempotent: it only reads."""
         handle = self._client.get_workflow_handle(workflow_id)
         while True:
             activity.heartbeat()
@@ -249,7 +249,7 @@ class ControlActivities:
                 return Notified(count=1)
             try:
                 # The server holds this call until the end, or for its own long-poll time.
-                await asyncio.wait_for(handle.result(), LOOK_EVERY)
+                await asyncio.wait_for(handle.result(), HEARTBEAT_EVERY)
             except TimeoutError:
                 continue
             except Exception:  # noqa: S112 - how it ended is not the question; the next look sees that it did
@@ -284,7 +284,7 @@ class ControlActivities:
 
     @activity.defn(name="control.drop_schedule")
     async def drop_schedule(self, cluster: str) -> Notified:
-        """No more sweeps for drift. Idempotent: a schedule that is not there is success."""
+        """Delete the schedule of drift sweeps. Idempotent: a schedule that is not there is success."""
         try:
             await self._client.get_schedule_handle(ids.drift_sweep(cluster)).delete()
         except RPCError as error:

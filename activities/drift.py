@@ -1,4 +1,4 @@
-"""The look for drift in one cluster: one list per kind by label, a fingerprint per runtime, a nudge to those that changed.
+"""Looks for drift in one cluster: one list per kind by label, a fingerprint per runtime, a signal to those that changed.
 
 Called by the drift sweep. A fingerprint covers what people can edit (spec, labels, annotations); status does not count.
 """
@@ -28,7 +28,7 @@ NOISE = ("deployment.kubernetes.io/revision",)  # annotations that controllers w
 
 
 class DriftActivities:
-    """Asks the cluster's workflow who is there, and the cluster what is."""
+    """Reads the runtimes from the cluster's workflow, and their objects from the cluster."""
 
     def __init__(self, client: Client, clusters: Clusters) -> None:
         self._client = client
@@ -36,7 +36,7 @@ class DriftActivities:
 
     @activity.defn(name="drift.sweep")
     async def sweep(self, input: DriftInput) -> DriftReport:
-        """One look. Idempotent: a nudge makes a runtime look, nothing more."""
+        """One sweep. Idempotent: the signal makes a runtime observe, nothing more."""
         known = await self._claims(input.cluster)
         owners = {
             inventory.label(runtimes.owner(each.product_id, each.runtime.rpartition("/")[2])): each.runtime
@@ -49,7 +49,8 @@ class DriftActivities:
         woken = [
             runtime
             for runtime, digest in found.items()
-            if input.fingerprints.get(runtime) != digest  # never seen counts: it may have been edited before this look
+            if input.fingerprints.get(runtime)
+            != digest  # without an older fingerprint it counts as changed: it may have been edited before
         ]
         for runtime in woken:
             await self._nudge(runtime)
@@ -94,7 +95,7 @@ class DriftActivities:
 
 
 def _line(item: Object) -> str:
-    """What people can edit of an object. Kinds without a generation change their version only when somebody writes."""
+    """What people can edit of an object. Without a generation, the resource version is used."""
     meta = item["metadata"]
     annotations = {key: value for key, value in (meta.get("annotations") or {}).items() if key not in NOISE}
     return json.dumps(

@@ -1,6 +1,6 @@
-"""How long an activity has been tried, all attempts together.
+"""The time since the first attempt of an activity.
 
-Used where one and the same answer means an outage at first and a refusal later.
+Used where the same answer means an outage at first and a refusal later.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from temporalio import activity
 
 
 def elapsed() -> float:
-    """Seconds since the running activity was scheduled first; for ever outside of one."""
+    """Seconds since the running activity was scheduled first; infinite outside of an activity."""
     if not activity.in_activity():
         return float("inf")
     return (datetime.now(UTC) - activity.info().scheduled_time).total_seconds()

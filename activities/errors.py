@@ -1,7 +1,7 @@
-"""Errors are data: the worker's interceptor turns ours into Temporal's, with code, message and findings in the details.
+"""The worker's interceptor: it turns our errors into Temporal's, with code, message and findings in the details.
 
-Final errors are not retried; `Unavailable` is, at the time the other side asked for. Anything else is a bug: it is retried
-as well (a new version may mend it) and its text is cut short, because it may quote what must not be kept.
+Final errors are not retried; `Unavailable` is, at the time the server asked for. Any other error is a bug: it is
+retried as well (a new version may fix it) and its text is shortened, because it may quote secrets.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 from nautes.messages.errors import NautesError, Unavailable
 
-UNEXPECTED_LIMIT = 300  # characters of a bug's text
+UNEXPECTED_LIMIT = 300  # characters of the text of an unexpected error
 
 
 class ErrorInterceptor(Interceptor):
-    """To be given to the worker."""
+    """An interceptor for the worker."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
         """Wrap every activity."""
@@ -39,7 +39,7 @@ class _Translating(ActivityInboundInterceptor):
 
 
 def as_application_error(error: NautesError) -> ApplicationError:
-    """The form in which an error of ours travels."""
+    """Our error as Temporal transports it."""
     details = {
         "code": error.code,
         "message": error.message,

@@ -1,4 +1,4 @@
-"""Looks into Git repositories: brings a commit near. Called by the deployment and run workflows."""
+"""Reads Git repositories: fetches a commit into the cache. Called by the deployment and run workflows."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Every activity heartbeats by itself while it runs, so that a worker's death is noticed in seconds, whatever it was doing.
+"""Sends heartbeats while any activity runs, so that the death of a worker is noticed within seconds.
 
-The worker's second interceptor. Cancellation travels with the answers to heartbeats: this is also how it arrives early. How
-long an attempt may take altogether is bounded by its start-to-close timeout.
+The worker's second interceptor. Cancellation arrives with the answers to heartbeats, therefore early. The
+start-to-close timeout bounds how long an attempt may take altogether.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SHARE = 4  # heartbeats within one heartbeat timeout
 
 
 class HeartbeatInterceptor(Interceptor):
-    """To be given to the worker."""
+    """An interceptor for the worker."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
         """Wrap every activity."""
@@ -38,7 +38,7 @@ class _Heartbeating(ActivityInboundInterceptor):
         timeout = activity.info().heartbeat_timeout
         if not timeout:
             return await super().execute_activity(input)
-        task = asyncio.create_task(self._beat(timeout.total_seconds() / SHARE))
+        task = asyncio.create_task(self._heartbeats(timeout.total_seconds() / SHARE))
         try:
             return await super().execute_activity(input)
         finally:
@@ -46,15 +46,15 @@ class _Heartbeating(ActivityInboundInterceptor):
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    async def _beat(self, seconds: float) -> None:
+    async def _heartbeats(self, seconds: float) -> None:
         while True:
             await asyncio.sleep(seconds)
-            # Not activity.heartbeat(): for an activity on a thread that waits for the very loop this runs on.
+            # Not activity.heartbeat(): for an activity on a thread it waits for this event loop.
             self._last.heartbeat(*self._last.details)
 
 
 class _Remembering(ActivityOutboundInterceptor):
-    """What the activity itself said last is said again: progress stays visible."""
+    """Keeps the details of the activity's own last heartbeat, to repeat them: progress stays visible."""
 
     details: tuple[Any, ...] = ()
 

@@ -1,6 +1,6 @@
-"""When a secret ends and when it is time for the next one. Days as GitLab has them: YYYY-MM-DD, ended at their 00:00 UTC.
+"""When a secret expires and when to renew it. Days as in GitLab: YYYY-MM-DD, expired from 00:00 UTC of that day.
 
-Pure but for today's date; used by the keys and tokens of repositories.
+Pure except for today's date; used by the activities for keys and tokens of repositories.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ from datetime import UTC, datetime, timedelta
 
 
 def ahead(days: int) -> str:
-    """The day so many days from today."""
+    """The day that is `days` from today."""
     return (datetime.now(UTC).date() + timedelta(days=days)).isoformat()
 
 
 def over(end: str) -> bool:
-    """Whether what ends that day has ended; "" never ends."""
+    """Whether a secret with this end has expired; "" never does."""
     return bool(end) and end <= ahead(0)
 
 
 def due(end: str, days: int, renew_before: int) -> bool:
-    """Whether it is time for a new one: that one lives `days` (0: for ever), and is never due at once.
+    """Whether to renew: the new one is valid for `days` (0: for ever), and is never due at once.
 
-    What has no end is due when it should have one.
+    A secret without an end is due when it should have one.
     """
     if not end:
         return days > 0

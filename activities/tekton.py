@@ -10,7 +10,7 @@ from typing import Any
 
 from temporalio import activity
 
-from activities.kubernetes import Pulse
+from activities.kubernetes import Heartbeat
 from nautes.blueprints import runtimes
 from nautes.clients.git import GitCache
 from nautes.clients.kubernetes import Cluster, Clusters, Kind
@@ -22,7 +22,7 @@ from nautes.resources.documents import Malformed, read
 RUN = Kind("tekton.dev/v1", "PipelineRun", "pipelineruns", namespaced=True)
 TASK_RUN = Kind("tekton.dev/v1", "TaskRun", "taskruns", namespaced=True)
 LABEL = "nautes.io/run"
-WATCH_SECONDS = 5  # of one watch; a broken one is begun anew
+WATCH_SECONDS = 5  # seconds of one watch; a broken one is begun anew
 PAUSE = 0.2  # seconds between two watches that ended early
 
 
@@ -66,8 +66,8 @@ class TektonActivities:
 
     @activity.defn(name="tekton.await_run")
     def await_run(self, ref: RunRef) -> RunReport:
-        """Follow a PipelineRun to its end. Idempotent: it only looks. Heartbeats."""
-        cluster, pulse = self._clusters.get(ref.grant.kubeconfig), Pulse()
+        """Follow a PipelineRun to its end. Idempotent: it only reads. Heartbeats."""
+        cluster, heartbeat = self._clusters.get(ref.grant.kubeconfig), Heartbeat()
         while True:
             listing = cluster.list(RUN, namespace=ref.namespace, selector=f"{LABEL}={ref.name}")
             if not listing.items:
@@ -82,10 +82,10 @@ class TektonActivities:
                 version=listing.version,
                 seconds=WATCH_SECONDS,
             ):
-                pulse()
+                heartbeat()
                 if _condition(item).get("status") in ("True", "False"):
                     break
-            pulse()
+            heartbeat()
             if time.monotonic() - began < PAUSE:
                 time.sleep(PAUSE)
 
@@ -120,7 +120,7 @@ class TektonActivities:
 
     @activity.defn(name="tekton.cancel_run")
     def cancel_run(self, ref: RunRef) -> Done:
-        """Ask Tekton to cancel. Idempotent: a run that ended or is not there is left alone."""
+        """Cancel a PipelineRun through Tekton. Idempotent: a run that ended or is not there is left alone."""
         cluster = self._clusters.get(ref.grant.kubeconfig)
         try:
             item = cluster.get(RUN, ref.namespace, ref.name)

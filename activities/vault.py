@@ -1,6 +1,6 @@
 """Effects in Vault: engines, kubeconfigs, auth mounts of clusters, roles of runtimes.
 
-Called by the tenant, registration, deployment and pipeline workflows. Every activity looks first: what agrees is not
+Called by the tenant, registration, deployment and pipeline workflows. Every activity reads first: what is right already is not
 written. Values stay inside an activity.
 """
 
@@ -36,7 +36,7 @@ REVIEWER = ("vault", "vault-auth")  # namespace and name of the account that rev
 
 
 class VaultActivities:
-    """`clusters` is asked for tokens of a cluster's service accounts."""
+    """`clusters` issues tokens of a cluster's service accounts."""
 
     def __init__(self, vault: Vault, clusters: Clusters) -> None:
         self._vault = vault
@@ -55,7 +55,7 @@ class VaultActivities:
 
     @activity.defn(name="vault.kubeconfig_ref")
     def kubeconfig_ref(self, cluster: str) -> SecretRef:
-        """Where a cluster's kubeconfig is, in its newest version. Idempotent: it only looks. Raises NotFound."""
+        """The reference to a cluster's kubeconfig in its newest version. Idempotent: it only reads. Raises NotFound."""
         path = names.kubeconfig_path(cluster)
         version = self._vault.version("cluster", path)
         if version is None:
@@ -64,11 +64,11 @@ class VaultActivities:
 
     @activity.defn(name="vault.store_kubeconfig")
     def store_kubeconfig(self, input: KubeconfigInput) -> KubeconfigState:
-        """Move a staged kubeconfig to its place. Idempotent: the same content is not written again."""
+        """Move a staged kubeconfig to its final path. Idempotent: the same content is not written again."""
         path = names.kubeconfig_path(input.cluster)
         current = self._vault.version("cluster", path)
         staged = self._vault.read(input.staged)
-        if staged is None:  # a retry after an unseen success: it is in its place already
+        if staged is None:  # a retry after an attempt whose success was not reported: it is moved already
             if current is None:
                 raise NotFound("kubeconfig-missing", f"the kubeconfig of {input.cluster} is not staged any more")
             ref = SecretRef(engine="cluster", path=path, version=current)
@@ -98,20 +98,20 @@ class VaultActivities:
         before = self._vault.read(SecretRef(engine="cluster", path=path, version=input.previous))
         if before is None or before == self._vault.read(SecretRef(engine="cluster", path=path)):
             return False
-        self._vault.note("cluster", path, {})  # nobody gave this one just now
+        self._vault.note("cluster", path, {})  # the restored version was not given by a person just now
         self._vault.write("cluster", path, before)
         return True
 
     @activity.defn(name="vault.discard")
     def discard(self, staged: SecretRef) -> bool:
-        """Forget a staged secret. Idempotent: not there is success. Nothing outside the staging path is touched."""
+        """Delete a staged secret. Idempotent: not there is success. Nothing outside the staging path is touched."""
         if not staged.path.startswith(names.STAGING):
             raise Refused("not-staged", "only staged secrets are discarded")
         return self._vault.delete(staged.engine, staged.path)
 
     @activity.defn(name="vault.discard_forgotten")
     def discard_forgotten(self, hours: int) -> Done:
-        """Forget what was staged so many hours ago: no worker took the command. Idempotent: it only looks when there is none."""
+        """Delete secrets staged more than some hours ago, whose command no worker took. Idempotent: none left is success."""
         ages = self._vault.ages("cluster", names.STAGING)
         forgotten = [path for path, age in ages.items() if age >= timedelta(hours=hours)]
         for path in forgotten:
@@ -125,7 +125,7 @@ class VaultActivities:
         """The cluster's Kubernetes auth mount. Idempotent: compared with its configuration first."""
         try:
             token, ca, host = self._clusters.reviewer(input.kubeconfig)
-        except NotFound as error:  # the cluster issues it a moment after the account is made
+        except NotFound as error:  # the cluster issues it shortly after the account is created
             raise Unavailable("reviewer-token", error.message) from None
         mount = input.cluster
         changed = False
@@ -142,7 +142,7 @@ class VaultActivities:
 
     @activity.defn(name="vault.verify_login")
     def verify_login(self, input: ClusterAuth) -> Done:
-        """Show that a service account of the cluster can log in. Idempotent: the role it makes for that is removed."""
+        """Check that a service account of the cluster can log in. Idempotent: the role it makes for that is removed."""
         namespace, name = REVIEWER
         role = f"auth/{input.cluster}/role/{PROBE_ROLE}"
         bound = {"bound_service_account_names": [name], "bound_service_account_namespaces": [namespace]}
@@ -167,7 +167,7 @@ class VaultActivities:
 
     @activity.defn(name="vault.drop_auth")
     def drop_auth(self, cluster: str) -> bool:
-        """The cluster's auth mount goes, roles included. Idempotent: not there is success."""
+        """Remove the cluster's auth mount, roles included. Idempotent: not there is success."""
         if f"{cluster}/" not in self._vault.mounts("auth"):
             return False
         self._vault.unmount_auth(cluster)
@@ -175,7 +175,7 @@ class VaultActivities:
 
     @activity.defn(name="vault.drop_cluster")
     def drop_cluster(self, cluster: str) -> Gone:
-        """Auth mount, kubeconfig and policy of a cluster. Idempotent: what is not there is success."""
+        """Remove auth mount, kubeconfig and policy of a cluster. Idempotent: what is not there is success."""
         removed = self.drop_auth(cluster)
         removed |= self._vault.delete("cluster", names.kubeconfig_path(cluster))
         removed |= self._vault.remove(f"sys/policies/acl/{names.kubeconfig_policy(cluster)}")
@@ -196,7 +196,7 @@ class VaultActivities:
 
     @activity.defn(name="vault.drop_runtime_role")
     def drop_runtime_role(self, input: RoleName) -> Gone:
-        """A runtime's role goes. Idempotent: not there is success."""
+        """Remove a runtime's role. Idempotent: not there is success."""
         return Gone(removed=self._vault.remove(f"auth/{input.mount}/role/{input.role}"))
 
 

@@ -1,6 +1,6 @@
-"""Virtual clusters on their hosts: made, asked how they are reached, taken away. Called by workflows/virtual.py.
+"""Virtual clusters on their hosts: creates them, reads their kubeconfig, removes them. Called by workflows/virtual.py.
 
-As the platform itself, through the host's kubeconfig; what is made is converged by the same engine as everything else.
+The platform acts through the host's kubeconfig; the objects are converged by the same engine as all others.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from temporalio import activity
 
 from activities.elapsed import elapsed
-from activities.kubernetes import Converger, Pulse, Remover
+from activities.kubernetes import Converger, Heartbeat, Remover
 from activities.vault import at_server
 from nautes.blueprints import vault as names
 from nautes.blueprints import virtual
@@ -26,13 +26,15 @@ from nautes.messages.secrets import SecretRef
 
 NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
 SECRET = Kind("v1", "Secret", "secrets", namespaced=True)
-WATCH_SECONDS = 5  # of one watch for its Secret: between two of them cancellation is noticed and a heartbeat sent
-WATCHES = 6  # then the attempt ends, and shows as one that is retried
-TIMEOUT = 120.0  # seconds from the first look on until one that does not answer counts as refused
+WATCH_SECONDS = (
+    5  # seconds of one watch for its Secret: between two of them cancellation is noticed and a heartbeat sent
+)
+WATCHES = 6  # after so many the attempt ends, and is shown as retried
+TIMEOUT = 120.0  # seconds from the first check until a cluster that does not answer is refused
 
 
 class VirtualActivities:
-    """`vault` takes the kubeconfigs."""
+    """`vault` stores the kubeconfigs."""
 
     def __init__(self, clusters: Clusters, vault: Vault) -> None:
         self._clusters = clusters
@@ -42,7 +44,7 @@ class VirtualActivities:
 
     @activity.defn(name="virtual.create")
     def create(self, input: VirtualInput) -> ConvergeReport:
-        """Its objects on the host. Idempotent: what agrees is not written. Raises Refused for a namespace not its own."""
+        """Converge its objects on the host. Idempotent: what is right is not written. Raises Refused for a foreign namespace."""
         _require_ours(self._clusters.get(input.host), input.cluster)
         report = self._converger.converge(
             ConvergeInput(
@@ -51,11 +53,11 @@ class VirtualActivities:
                 objects=virtual.objects(input.cluster, input.server, input.node_port),
                 namespaces=_namespaces(input),
             ),
-            Pulse(),
+            Heartbeat(),
         )
         bad = [each for each in report.outcomes if each.action in ("refused", "failed")]
         if bad:
-            raise Refused("virtual-refused", f"the host does not take {bad[0].kind}/{bad[0].name}: {bad[0].reason}")
+            raise Refused("virtual-refused", f"the host refuses {bad[0].kind}/{bad[0].name}: {bad[0].reason}")
         return report
 
     @activity.defn(name="virtual.access")
@@ -71,10 +73,10 @@ class VirtualActivities:
 
     @activity.defn(name="virtual.delete")
     def delete(self, input: VirtualInput) -> OwnedReport:
-        """Everything it has on the host, until it is gone. Idempotent: not there is success. Heartbeats."""
+        """Delete everything it has on the host and wait until it is gone. Idempotent: not there is success. Heartbeats."""
         owner = virtual.owner(input.cluster)
         found = self._remover.delete(
-            OwnedInput(cluster=input.host, owner=owner, namespaces=_namespaces(input)), Pulse()
+            OwnedInput(cluster=input.host, owner=owner, namespaces=_namespaces(input)), Heartbeat()
         )
         if found.remaining:
             first = found.remaining[0]
@@ -82,7 +84,7 @@ class VirtualActivities:
         return found
 
     def _require_answer(self, input: VirtualInput, staged: SecretRef) -> None:
-        """It answers under the address that was declared. One that has just begun may need a while."""
+        """Check that it answers at the declared address. A new one may need a while."""
         try:
             self._clusters.get(staged).call("GET", "/version")
         except Unavailable as error:
@@ -97,7 +99,7 @@ def _namespaces(input: VirtualInput) -> list[str]:
 
 
 def _require_ours(host: Cluster, cluster: str) -> None:
-    """A namespace that is there already must be the virtual cluster's: with it everything in it would go one day."""
+    """An existing namespace must belong to the virtual cluster: it is deleted with everything in it at removal."""
     try:
         live = host.get(NAMESPACE, "", cluster)
     except NotFound:
@@ -111,19 +113,19 @@ def _require_ours(host: Cluster, cluster: str) -> None:
 
 
 def _config(host: Cluster, cluster: str) -> str:
-    """The kubeconfig that its control plane has written. Raises Unavailable when it has not for some watches."""
-    pulse = Pulse()
+    """The kubeconfig that its control plane has written. Raises Unavailable when it is not there after some watches."""
+    heartbeat = Heartbeat()
     for _ in range(WATCHES):
         text = _written(host, cluster)
         if text:
             return text
-        pulse(f"waits for {virtual.secret(cluster)}")
+        heartbeat(f"waits for {virtual.secret(cluster)}")
     name = virtual.secret(cluster)
     raise Unavailable("virtual-not-ready", f"virtual cluster {cluster} has not begun: there is no Secret {name} yet")
 
 
 def _written(host: Cluster, cluster: str) -> str:
-    """Look once, then watch for a while: the kubeconfig in its Secret, "" when there is none."""
+    """The kubeconfig in its Secret, "" when there is none: read once, then watched for a while."""
     name = virtual.secret(cluster)
     listing = host.list(SECRET, namespace=cluster)
     found = next((_held(item) for item in listing.items if item["metadata"]["name"] == name), "")

@@ -1,4 +1,4 @@
-"""What rules may look at beside a product's own declaration: the clusters there are, and what other products open to it.
+"""Input of the rules besides a product's own declaration: the registered clusters, and what other products open to it.
 
 Used by activities/observation.py.
 """
@@ -25,7 +25,7 @@ class Worlds:
         self._declarations = declarations
 
     def of(self, *trees: ProductTree) -> list[World]:
-        """One world per tree, of one moment; every other product is read once."""
+        """One world per tree, all read at the same time; every other product is read once."""
         read = cache(self._declarations.product)
         clusters = self._declarations.clusters().clusters
         named = {name for tree in trees for each in tree for name in named_repositories(each) if "/" in name}
@@ -35,14 +35,14 @@ class Worlds:
 
 
 def _products(trees: Iterable[ProductTree], read: Read) -> Iterable[str]:
-    """Of the products that bindings name: those that are there."""
+    """The products that bindings name and that exist."""
     own = {each.product for each in trees}
     wanted = own | {each.opened_to for tree in trees for each in tree.all(CodeRepoBinding)}
     return (path for path in wanted if path in own or read(path).project_id)
 
 
 def _foreign(full: str, read: Read) -> ForeignRepository | None:
-    """A repository as its owner declares it; None when nobody does."""
+    """A repository as its owner declares it; None when it does not."""
     owner, _, name = full.rpartition("/")
     tree = read(owner).tree
     repository = tree.get(CodeRepo, name) if tree else None

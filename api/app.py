@@ -23,8 +23,8 @@ from nautes.clients.settings import Settings
 from nautes.clients.temporal import connect
 from nautes.clients.vault import Vault
 
-THREADS = 64  # calls to GitLab and Vault that wait side by side
-# `{operation:path}` takes everything below it: whatever ends in a word of its own comes before.
+THREADS = 64  # concurrent calls to GitLab and Vault
+# `{operation:path}` matches everything below it: routes with a suffix of their own come before.
 ROUTERS: tuple[APIRouter, ...] = (
     health.router,
     docs.router,
@@ -38,9 +38,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     *resources.routers,
     changes.router,
 )
-ABOUT = """Declare clusters, products and what is in them; see what became of it. Errors are problems (RFC 9457) with a stable
-`code` and all findings at once. Whoever changes something may say `dry_run`, how long to `wait`, and repeat it under an
-`Idempotency-Key`."""
+ABOUT = """Declare clusters, products and their resources, and read their status. Errors are problems (RFC 9457) with a stable
+`code` and all findings at once. Requests that change something take `dry_run`, the seconds to `wait`, and an
+`Idempotency-Key`, under which they can be repeated."""
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -49,7 +49,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "door"))
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "api"))
         vault = Vault(found.vault_addr, found.vault_role_id, found.vault_secret_id, found.request_seconds)
         gitlab = Caller(found.gitlab_url, found.request_seconds)
         temporal = await connect(found)

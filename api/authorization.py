@@ -1,7 +1,7 @@
-"""May you: decided before any effect, on the parsed resources, with the caller's own token. One function per kind of operation.
+"""Authorization: before any effect, on the parsed resources, with the caller's own token. One function per kind of operation.
 
 What the caller may not know of is 404; what they know but may not do is 403 and names the permission that is missing. GitLab is
-asked anew for every request, and within one request each question once (`Rights`). GitLab's administrators may all.
+asked anew for every request, and only once per question within a request (`Rights`). GitLab's administrators may do everything.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ NO_PARTS = ("", ".", "..")  # of a path in GitLab
 PROJECTS, GROUPS = "projects", "groups"
 
 Answer = TypeVar("Answer")
-Declared = Callable[[], Awaitable[Mapping[str, Resource]]]  # what Git declares now, by "<Kind>/<name>"
+Declared = Callable[[], Awaitable[Mapping[str, Resource]]]  # the resources declared now, by "<Kind>/<name>"
 
 
 class Directory(Protocol):
-    """What is asked of GitLab (clients.gitlab.Caller)."""
+    """The part of GitLab that authorization uses (clients.gitlab.Caller)."""
 
     def user(self, token: str) -> dict[str, Any]:
         """The caller's own record."""
@@ -55,7 +55,7 @@ class Directory(Protocol):
 
 
 class Rights:
-    """What GitLab says to one caller during one request; nothing is asked twice, nothing is kept for the next."""
+    """GitLab's answers to one caller during one request; each is read once and not kept for the next request."""
 
     def __init__(self, directory: Directory, caller: Caller) -> None:
         self.caller = caller
@@ -71,14 +71,14 @@ class Rights:
         return bool((await self._user()).get("can_create_group"))
 
     async def level(self, path: str, kind: str = PROJECTS) -> int | None:
-        """Effective level, None when hidden or not there. Never asks for what an address would resolve to another one."""
+        """Effective level, None when hidden or not there. A path that a URL would resolve to another one is never requested."""
         if not _askable(path):
             return None
         found: int | None = await self._once(self._directory.level, self.caller.person.id, path, kind)
         return found if found is None or not await self.is_admin() else OWNER
 
     async def branch(self, path: str) -> Branch | None:
-        """The branch that declares, as the caller sees it: read rights, head and the right to push in one question."""
+        """The declaration's branch as the caller sees it: read rights, head and the right to push in one request."""
         if not _askable(path):
             return None
         try:
@@ -114,7 +114,7 @@ class Rights:
 
 @dataclass(frozen=True)
 class Change:
-    """What somebody wants of one product."""
+    """The requested change of one product."""
 
     product: str
     action: Action
@@ -126,17 +126,17 @@ class Change:
         return [each for each in self.resources if isinstance(each, kind)]
 
     def path_of(self, repository: str) -> str:
-        """Full path of a repository as a resource names it: one of another product is named by its full path."""
+        """The full path of a repository that a resource names, by name or (of another product) by full path."""
         return repository if "/" in repository else f"{self.product}/{repository}"
 
 
 def unknown(path: str) -> NotFound:
-    """The one answer for what is not there and for what is hidden."""
+    """The same error for what does not exist and for what is hidden."""
     return NotFound("not-found", f"there is no {path}, or you may not know of it")
 
 
 async def may_read(rights: Rights, product: str) -> Branch:
-    """Reading anything of a product is reading its declaration; answers with its head."""
+    """Requires the right to read the declaration, for reading anything of a product; returns its head."""
     found = await rights.branch(f"{product}/{DECLARATION}")
     if found is None:
         raise unknown(f"{product}/{DECLARATION}")
@@ -144,24 +144,24 @@ async def may_read(rights: Rights, product: str) -> Branch:
 
 
 async def may_command(rights: Rights, product: str) -> None:
-    """Commands to runtimes: Maintainer on the declaration."""
+    """Requires Maintainer on the declaration, for commands to runtimes."""
     await rights.require(f"{product}/{DECLARATION}", MAINTAINER)
 
 
 async def may_read_clusters(rights: Rights, repository: str) -> None:
-    """Clusters are known to the readers of the tenant repository."""
+    """Requires the right to read the tenant repository, for reading clusters."""
     await rights.require(repository, REPORTER)
 
 
 async def may_change_clusters(rights: Rights, repository: str) -> None:
-    """Registering, changing and removing clusters, checked or not: Maintainer of the tenant repository."""
+    """Requires Maintainer of the tenant repository, for registering, changing and removing clusters, checked or not."""
     await rights.require(repository, MAINTAINER)
 
 
 async def may_change(rights: Rights, change: Change, declared: Declared) -> None:
-    """Everything a change of one product needs. Raises NotFound or Forbidden for the first thing that is missing."""
+    """Checks everything a change of one product needs. Raises NotFound or Forbidden for the first thing that is missing."""
     new = bool(change.of(Product)) and await _may_change_group(rights, change)
-    if not new:  # whoever makes a group owns all that is in it
+    if not new:  # the creator of a group owns everything in it
         await may_push(rights, change.product)
         if change.skip_check:
             await rights.require(f"{change.product}/{DECLARATION}", MAINTAINER)
@@ -171,7 +171,7 @@ async def may_change(rights: Rights, change: Change, declared: Declared) -> None
 
 
 async def may_push(rights: Rights, product: str) -> None:
-    """GitLab's own word on pushing to the declaration."""
+    """Requires the right to push to the declaration, as GitLab reports it."""
     path = f"{product}/{DECLARATION}"
     branch = await rights.branch(path)
     if branch is None:
@@ -183,7 +183,7 @@ async def may_push(rights: Rights, product: str) -> None:
 
 
 async def _may_change_group(rights: Rights, change: Change) -> bool:
-    """Whether it has no declaration yet. A group is changed and deleted by its owner; saved as it is, it needs nothing more."""
+    """Whether it has no declaration yet. Changing or deleting a group requires Owner; saving it unchanged needs no more."""
     product, group = change.product, await rights.group(change.product)
     if group is None and change.action == "apply":
         await _may_create(rights, product)
@@ -196,7 +196,7 @@ async def _may_change_group(rights: Rights, change: Change) -> bool:
 
 async def _may_create(rights: Rights, product: str) -> None:
     parent = product.rpartition("/")[0]
-    if parent:  # the platform's account would make it anywhere: what GitLab asks of the caller is asked here
+    if parent:  # the platform's account could create it anywhere: the caller's own rights are checked here
         await rights.require(parent, MAINTAINER, GROUPS)
     elif not await rights.can_create_group():
         raise Forbidden("permission-missing", "this needs the right to create top-level groups in GitLab")
@@ -216,7 +216,7 @@ def _differs(product: Product, group: Mapping[str, Any]) -> bool:
 
 
 async def _repositories(rights: Rights, change: Change, declared: Declared) -> None:
-    """Saving one makes keys on it; deleting one destroys it."""
+    """Checks rights on repositories: saving one creates keys on it; deleting one deletes its content."""
     for path, name in [(change.path_of(each.name), each.key) for each in change.of(CodeRepo)]:
         there = await rights.level(path) is not None
         if change.action == "apply":
@@ -226,13 +226,15 @@ async def _repositories(rights: Rights, change: Change, declared: Declared) -> N
 
 
 async def _bindings(rights: Rights, change: Change, declared: Declared, new: bool) -> None:
-    """A binding opens a repository; what Git holds under its name counts as well as what is sent."""
+    """Checks rights on the repositories of bindings, of the declared versions as well as of the sent ones."""
     sent: list[CodeRepoBinding] = change.of(CodeRepoBinding)
     if not sent:
         return
     if change.action == "apply":
         for consumer in sorted({each.consumer for each in sent if each.consumer}):
-            if await rights.level(consumer, GROUPS) is None:  # as GitLab has it: a group one cannot see is not invited
+            if (
+                await rights.level(consumer, GROUPS) is None
+            ):  # as in GitLab: a group that the caller cannot see cannot be invited
                 raise unknown(consumer)
     known = {} if new else await declared()
     kept = [each for each in (known.get(one.key) for one in sent) if isinstance(each, CodeRepoBinding)]
@@ -242,7 +244,7 @@ async def _bindings(rights: Rights, change: Change, declared: Declared, new: boo
 
 
 async def _references(rights: Rights, change: Change, declared: Declared, new: bool) -> None:
-    """Who lets a runtime use a repository must be able to read it."""
+    """Requires the right to read the repositories that a runtime uses."""
     if change.action != "apply":
         return
     names = sorted({name for each in change.resources for name in _used(each)} - _made(change))
@@ -254,13 +256,13 @@ async def _references(rights: Rights, change: Change, declared: Declared, new: b
 
 
 async def _left_to_the_rules(rights: Rights, change: Change, name: str, known: Mapping[str, Resource]) -> bool:
-    """Whether there is no such repository in the product: the rules have better words for that than "not found"."""
+    """Whether the product has no such repository: the rules report that more precisely than "not found"."""
     own = "/" not in name and f"CodeRepo/{name}" not in known
     return own and await rights.level(change.path_of(name)) is None
 
 
 def _made(change: Change) -> set[str]:
-    """Repositories that the same change makes or has checked already."""
+    """Repositories that the same change creates or whose rights it has checked already."""
     return {each.name for each in change.of(CodeRepo)} if change.action == "apply" else set()
 
 

@@ -1,7 +1,7 @@
-"""Bodies, read strictly: which kind of text it is, JSON without duplicate keys, manifests with the place of each finding.
+"""Reads bodies strictly: media type, JSON without duplicate keys, manifests with the position of each finding.
 
-Used by the routes that take a body and by the webhook receiver. The depth is counted before the parser recurses: running into
-Python's recursion limit would hit whatever else runs then.
+Used by the routes that take a body and by the webhook receiver. The depth is counted before the parser recurses, so that
+Python's recursion limit is never reached.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _BREAKS = re.compile("[\x7f-\x9f\u2028\u2029\ufeff]")
 
 
 class _Pairs(dict[str, Any]):
-    """An object of JSON that remembers which keys stood in it more than once."""
+    """A JSON object that records which keys occurred more than once."""
 
     twice: list[str]
 
@@ -41,7 +41,7 @@ class _Pairs(dict[str, Any]):
 
 
 def json_value(body: bytes) -> tuple[Any, list[str]]:
-    """A JSON text of plain values, and the pointers of keys that stand twice. Raises ValueError."""
+    """The plain values of a JSON text, and the pointers of duplicate keys. Raises ValueError."""
     text = body.decode()
     depth = 0
     for mark in _MARKS.finditer(text):
@@ -49,7 +49,7 @@ def json_value(body: bytes) -> tuple[Any, list[str]]:
         if depth > DEEPEST:
             raise ValueError("nested too deep")
     found = json.loads(text, parse_constant=_no_number, object_pairs_hook=_Pairs.of)
-    json.dumps(found, ensure_ascii=False, allow_nan=False).encode()  # half of a surrogate pair is no text
+    json.dumps(found, ensure_ascii=False, allow_nan=False).encode()  # a lone surrogate is not valid text
     return found, list(_twice(found, ""))
 
 
@@ -90,7 +90,7 @@ async def manifests(request: Request) -> list[Resource]:
 
 
 def media_type(request: Request) -> str:
-    """The media type of a body without its parameters, "" when nothing is said."""
+    """The media type of a body without its parameters, "" without one."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
@@ -126,7 +126,7 @@ def _of_json(body: bytes) -> tuple[list[Resource], list[Finding]]:
 
 
 def _line(value: Any) -> str:
-    """A value as one line that YAML reads as the same value: it takes more for line breaks than JSON does."""
+    """A value as one line that YAML reads as the same value: YAML has more line breaks than JSON."""
     text = json.dumps(value, ensure_ascii=False)
     return _BREAKS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 

@@ -36,8 +36,8 @@ BODY: dict[str, Any] = {
 RUNNING: dict[int | str, dict[str, Any]] = {
     202: {
         "model": Operations,
-        "description": "Something still runs: ask at the Location",
-        "headers": {"Location": {"description": "Where to ask for the operation", "schema": {"type": "string"}}},
+        "description": "An operation is still running: see the Location",
+        "headers": {"Location": {"description": "Address of the operation", "schema": {"type": "string"}}},
     }
 }
 ANSWERS = {**RUNNING, **PROBLEMS}
@@ -60,10 +60,10 @@ async def plan(
     request: Request,
     shared: Shared,
     may: May,
-    action: Annotated[Literal["apply", "remove"], Query(description="What is to be planned.")] = "apply",
+    action: Annotated[Literal["apply", "remove"], Query(description="The action to plan.")] = "apply",
     insecure_skip_check: Annotated[Flag, Query(description="Skip the rules; needs Maintainer.")] = False,
 ) -> JSONResponse:
-    """Say what applying (or removing) the manifests of the body would do; `plan` of the answer can be named when it is done."""
+    """Show what applying (or removing) the manifests would do; a change may then name the `plan` of the answer."""
     return await _change(action, request, shared, may, Options(dry_run=True, skip_check=insecure_skip_check))
 
 

@@ -1,6 +1,6 @@
 """Commands to workflows: an update that starts them if need be, then waiting for the operation's end.
 
-Used by every route that changes something. Workflows are addressed by name through contracts; their code is not seen here.
+Used by every route that changes something. Workflows are addressed by name; their code is not imported.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ from nautes.messages.clusters import ClusterInput
 from nautes.messages.operations import Accepted, ChangeRequest, ClusterRequest, OperationResult
 from nautes.messages.products import ProductInput
 
-ANSWER_WITHIN = timedelta(seconds=10)  # for a worker to take a command
-LOOK_EVERY = 0.05  # seconds between looks for an operation that was not begun yet
+ANSWER_WITHIN = timedelta(seconds=10)  # seconds for a worker to accept a command
+POLL_EVERY = 0.05  # seconds between two checks for an operation that has not begun yet
 OPERATIONS = ("change", "registration")
 
 
-HIDDEN = {"sync", "registered"}  # of a report: what only workflows need
+HIDDEN = {"sync", "registered"}  # fields of a result that only workflows need
 STATUSES = {"precondition-failed": 412, "plan-stale": 409}  # findings that have a status of their own
 
 
 class Operations(BaseModel):
-    """The answer to a command: how each operation ended, or where to ask."""
+    """The answer to a command: the result of each operation, or its address."""
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
@@ -54,25 +54,25 @@ class Operations(BaseModel):
 async def operation_id(request: Request, caller: Caller) -> str:
     """Sortable and unique; the same when the same person repeats the same request under an Idempotency-Key.
 
-    The end names who asked: they may see their operation also when what it changes is not there (any more).
+    Its end names the requester, who may see the operation even when what it changes no longer exists.
     """
     mine = of_person(caller)
     key = request.headers.get("idempotency-key")
     if not key:
         return datetime.now(UTC).strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3) + mine
-    # The same key on another request is another operation: a plan is no answer to the change that follows it.
+    # The same key on another request is another operation: the result of a plan does not answer the change after it.
     query = sorted((name, value) for name, value in request.query_params.multi_items() if name != "wait")
     known = repr((caller.person.id, key, request.method, request.url.path, query)).encode() + await request.body()
     return f"key-{hashlib.sha256(known).hexdigest()[:24]}{mine}"
 
 
 def of_person(caller: Caller) -> str:
-    """How the operations of a person end."""
+    """The end of the ids of a person's operations."""
     return f"-u{caller.person.id}"
 
 
 async def submit(client: Client, command: ChangeRequest | ClusterRequest) -> str:
-    """Queue a command with the single writer of what it changes; answers with the operation's workflow id."""
+    """Queue a command with the workflow that owns what it changes; return the operation's workflow id."""
     if isinstance(command, ChangeRequest):
         kind, key, start, fair = (
             "Product",
@@ -109,7 +109,7 @@ async def submit(client: Client, command: ChangeRequest | ClusterRequest) -> str
 
 
 async def result(client: Client, operation: str, wait: float | None) -> OperationResult | None:
-    """How an operation ended, None when it has not ended within `wait` seconds (None: wait for the end)."""
+    """The result of an operation, None when it has not ended within `wait` seconds (None: wait for the end)."""
     try:
         return await asyncio.wait_for(_result(client, operation), wait)
     except TimeoutError:
@@ -129,7 +129,7 @@ async def _result(client: Client, operation: str) -> OperationResult:
             raise errors.NautesError("operation-failed", text[:500]) from error
         else:
             return found
-        await asyncio.sleep(LOOK_EVERY)
+        await asyncio.sleep(POLL_EVERY)
 
 
 def respond(results: list[tuple[str, OperationResult | None]], message: str = "") -> JSONResponse:
@@ -139,7 +139,7 @@ def respond(results: list[tuple[str, OperationResult | None]], message: str = ""
         return answer(_problem(refused))
     pending = next((key for key, found in results if found is None), None)
     shown = [found or OperationResult(operation=key, state="running") for key, found in results]
-    text = f"it runs: ask at /api/v1/operations/{pending}" if pending else message or "done"
+    text = f"it is running: see /api/v1/operations/{pending}" if pending else message or "done"
     body = {"message": text, "operations": [each.model_dump(exclude=HIDDEN) for each in shown]}
     if pending:
         return JSONResponse(body, 202, {"Location": f"/api/v1/operations/{pending}"})
@@ -166,7 +166,7 @@ async def running(client: Client, workflow_id: str) -> bool | None:
     try:
         description = await client.get_workflow_handle(workflow_id).describe()
     except RPCError as error:
-        if error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT):  # no id, or none there can be
+        if error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT):  # not a possible id
             return None
         raise errors.Unavailable("temporal-unavailable", "Temporal cannot be asked now") from error
     return description.status == WorkflowExecutionStatus.RUNNING

@@ -12,7 +12,7 @@ ANY = "*"
 
 @dataclass(frozen=True)
 class Conditions:
-    """Versions that must be, and that must not be; None where nothing was said."""
+    """Versions that a resource must have, and must not have; None without a condition."""
 
     match: tuple[str, ...] | None = None
     none_match: tuple[str, ...] | None = None
@@ -38,7 +38,7 @@ class Conditions:
             raise PreconditionFailed("precondition-failed", f"{what} is there, at version {version}")
 
     def expected(self, key: str, version: str | None) -> dict[str, str]:
-        """The same for the single writer, who asks once more: what it must find under `key`."""
+        """The same for the product's workflow, which checks once more: the version it must find under `key`."""
         must_not_be = self.none_match is not None and ANY in self.none_match
         return {key: version or ""} if self.match is not None or must_not_be else {}
 
@@ -53,7 +53,7 @@ def etag(version: str) -> dict[str, str]:
 
 
 def digest(content: bytes) -> str:
-    """The version of an answer that has none of its own."""
+    """A version for an answer that has none: a digest of its content."""
     return hashlib.sha256(content).hexdigest()[:16]
 
 

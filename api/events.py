@@ -1,4 +1,4 @@
-"""Server-sent events of one operation: each change of how it stands, at last how it ended. FastAPI keeps the line alive."""
+"""Server-sent events of one operation: each change of its state, then its result. FastAPI sends the keep-alives."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from nautes.messages.errors import NautesError, NotFound
 from nautes.messages.operations import OperationStatus
 
 router = APIRouter(prefix="/api/v1", tags=["operations"])
-LOOK_EVERY = 0.5  # seconds between looks at a running operation
-TEXT = "`event: step` with how it stands, `event: end` with how it ended, comments while nothing changes"
+POLL_EVERY = 0.5  # seconds between two reads of a running operation
+TEXT = "`event: step` with the state, `event: end` with the result, comments while nothing changes"
 
 
 async def followed(operation: OperationId, shared: Shared, may: May) -> str:
@@ -46,7 +46,7 @@ async def watch(operation: Annotated[str, Depends(followed)], shared: Shared) ->
             if step and step != last:
                 yield ServerSentEvent(event="step", data=step)
                 last = step
-            await asyncio.wait([end], timeout=LOOK_EVERY)
+            await asyncio.wait([end], timeout=POLL_EVERY)
         found = end.result()
         if found is not None:
             yield ServerSentEvent(event="end", data=found.model_dump(mode="json", exclude=HIDDEN))
@@ -57,7 +57,7 @@ async def watch(operation: Annotated[str, Depends(followed)], shared: Shared) ->
 
 
 async def _step(shared: State, operation: str) -> OperationStatus | None:
-    """How it stands; nothing while nobody can say."""
+    """Its state; None while no worker answers."""
     try:
         return await standing(shared, operation)
     except NautesError:

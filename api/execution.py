@@ -1,4 +1,4 @@
-"""Carrying out what somebody wants: authorize all of it, queue one operation per cluster and per product, wait for their ends.
+"""Carries out a request: authorizes all of it, queues one operation per cluster and per product, waits for their results.
 
 Used by the routes for whole files (api/changes.py) and by those of the kinds (api/kinds/).
 """
@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 
 from api import authorization
 from api.authorization import Change, Rights
-from api.commands import LOOK_EVERY, operation_id, respond, result, running, submit
+from api.commands import POLL_EVERY, operation_id, respond, result, running, submit
 from api.identity import Caller
 from api.operations import product_status
 from api.parameters import Options
@@ -36,19 +36,19 @@ from nautes.resources.manifest import manifest_of
 from nautes.resources.product import Product
 from nautes.rules.decided import PRODUCT_RESERVED
 
-JUST_REMOVED = 2.0  # seconds in which a product whose removal was answered may still seem to be there
+JUST_REMOVED = 2.0  # seconds for which a removed product may still seem to exist
 Ended = list[tuple[str, OperationResult | None]]
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a request asks for. `expected`: versions that the single writer must find, by "<Kind>/<name>"."""
+    """A requested change. `expected`: versions that its workflow must find, by "<Kind>/<name>"."""
 
     action: Action
     resources: list[Resource]
     options: Options
     expected: Mapping[str, str] = field(default_factory=dict)
-    message: str = ""  # what to say when it is done
+    message: str = ""  # message for the log when it is done
 
     @property
     def clusters(self) -> list[Cluster]:
@@ -57,7 +57,7 @@ class Wanted:
 
     @property
     def products(self) -> dict[str, list[Resource]]:
-        """Everything else, by product."""
+        """The other resources, by product."""
         found: dict[str, list[Resource]] = {}
         for each in self.resources:
             if not isinstance(each, Cluster):
@@ -66,7 +66,7 @@ class Wanted:
 
 
 async def carry_out(request: Request, shared: State, rights: Rights, wanted: Wanted) -> JSONResponse:
-    """Raises what the caller may not do before anything has an effect."""
+    """Raises, before any effect, when the caller lacks a right."""
     operation = await operation_id(request, rights.caller)
     absent = await _authorize(shared, rights, wanted)
     orders: list[ClusterRequest | ChangeRequest] = []
@@ -90,7 +90,7 @@ async def repeated(request: Request, shared: State, who: Caller, owner: str, wai
 
 
 async def _in_stages(shared: State, orders: list[ClusterRequest | ChangeRequest], wanted: Wanted) -> Ended:
-    """One stage after the other; what is refused keeps the later ones from being begun."""
+    """One stage after the other; after a refusal the later ones are not begun."""
     done: Ended = []
     for stage in _stages(orders, wanted):
         keys = [await submit(shared.temporal, each) for each in stage]
@@ -102,7 +102,7 @@ async def _in_stages(shared: State, orders: list[ClusterRequest | ChangeRequest]
 
 
 def _stages(orders: list[ClusterRequest | ChangeRequest], wanted: Wanted) -> list[list[ClusterRequest | ChangeRequest]]:
-    """Clusters before what may stand on them; when removing the reverse, and virtual clusters before their hosts."""
+    """Clusters before what uses them; when removing the reverse, and virtual clusters before their hosts."""
     changes = [each for each in orders if isinstance(each, ChangeRequest)]
     clusters = [each for each in orders if isinstance(each, ClusterRequest)]
     if wanted.action == "apply":
@@ -113,14 +113,14 @@ def _stages(orders: list[ClusterRequest | ChangeRequest], wanted: Wanted) -> lis
 
 
 async def _authorize(shared: State, rights: Rights, wanted: Wanted) -> set[str]:
-    """Raise unless all of it is allowed; answers with the products to remove that the caller knows nothing of."""
+    """Raise unless all of it is allowed; return the products to remove that do not exist or are hidden."""
     absent: set[str] = set()
     if wanted.clusters:
         await authorization.may_change_clusters(rights, shared.reading.tenant_repository)
     for path, own in wanted.products.items():
         _require_no_tenant(shared, path)
         if wanted.action == "remove" and await rights.level(path, authorization.GROUPS) is None:
-            absent.add(path)  # not there or hidden, which the answer must not tell apart: no workflow is asked
+            absent.add(path)  # the answer must not tell a hidden product from a missing one: no workflow is called
             continue
 
         async def declared(path: str = path) -> Mapping[str, Resource]:
@@ -139,14 +139,14 @@ def _require_no_tenant(shared: State, path: str) -> None:
 
 
 async def _require_not_hidden(shared: State, rights: Rights, path: str) -> None:
-    """A product that is there and that the caller cannot see: its name is not theirs to declare."""
+    """Raises when the product exists but is hidden from the caller, who may not declare its name."""
     hidden = await rights.level(path, authorization.GROUPS) is None
     if not hidden or not await running(shared.temporal, ids.product(path)):
         return
     status = await product_status(shared, path)
     deadline = time.monotonic() + JUST_REMOVED
-    while status.operation and time.monotonic() < deadline:  # perhaps it is just being removed: then its name is free
-        await asyncio.sleep(LOOK_EVERY)
+    while status.operation and time.monotonic() < deadline:  # it may be being removed: then its name becomes free
+        await asyncio.sleep(POLL_EVERY)
         if not await running(shared.temporal, ids.product(path)):
             return
         status = await product_status(shared, path)
@@ -155,7 +155,7 @@ async def _require_not_hidden(shared: State, rights: Rights, path: str) -> None:
 
 
 def _nothing_there(operation: str, path: str, own: list[Resource]) -> tuple[str, OperationResult]:
-    """The end of a removal of what is not there."""
+    """The result of a removal of what does not exist."""
     outcomes = [Outcome(resource=each.key, action="absent") for each in in_order(own, remove=True)]
     return operation, OperationResult(operation=ids.change(path, operation), state="done", outcomes=outcomes)
 
@@ -177,7 +177,7 @@ def _order(who: Caller, wanted: Wanted, path: str, operation: str) -> ChangeRequ
 
 
 def _require_sound(cluster: Cluster, kubeconfig: str, *, allow_loopback: bool) -> None:
-    """For a plan, which leaves nothing in Vault for a worker to look at. Raises Refused as a registration would be."""
+    """Checks the kubeconfig of a plan, which stages nothing in Vault. Raises Refused as a registration would."""
     try:
         check_kubeconfig(kubeconfig, allow_loopback=allow_loopback)
     except Refused as error:
@@ -186,7 +186,7 @@ def _require_sound(cluster: Cluster, kubeconfig: str, *, allow_loopback: bool) -
 
 
 def _stage(vault: Vault, cluster: Cluster, kubeconfig: str, path: str) -> SecretRef | None:
-    """None for a kubeconfig that Vault has already: the cluster keeps it, and nothing is written."""
+    """Stage a kubeconfig; None for one that Vault has already: the cluster keeps it, and nothing is written."""
     noted = vault.notes("cluster", vault_names.kubeconfig_path(cluster.name))
     if noted.get(vault_names.GIVEN) == vault_names.given(kubeconfig, cluster.api_server):
         return None
@@ -196,13 +196,13 @@ def _stage(vault: Vault, cluster: Cluster, kubeconfig: str, path: str) -> Secret
 async def _cluster_order(
     shared: State, who: Caller, wanted: Wanted, cluster: Cluster, operation: str
 ) -> ClusterRequest:
-    """The kubeconfig goes to Vault here, after authorization; from here on there is only its reference."""
+    """Write the kubeconfig to Vault, after authorization; from here on only its reference is passed on."""
     own = f"{operation}-{cluster.name}"
     bare, kubeconfig = cluster.without_secrets()
     staged: SecretRef | None = None
     if kubeconfig and wanted.options.dry_run:
         _require_sound(bare, kubeconfig, allow_loopback=shared.settings.allow_loopback)
-    # A repeated request has been staged before: once more would leave a secret behind that no operation forgets.
+    # A repeated request was staged before: staging it again would leave a secret that no operation deletes.
     known = await running(shared.temporal, ids.registration(cluster.name, own)) is not None
     if kubeconfig and wanted.action == "apply" and not wanted.options.dry_run and not known:
         staged = await asyncio.to_thread(_stage, shared.vault, bare, kubeconfig, f"{vault_names.STAGING}{own}")

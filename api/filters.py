@@ -1,6 +1,6 @@
-"""`field_selector`: which items of a list are meant. One table: kind -> key -> how a value is looked for. Pure.
+"""`field_selector`: filters of lists. One table: kind -> key -> how a value is matched. Pure.
 
-Keys and meanings are those of the original's documentation: exact where it says so, else part of the text, case counting.
+Keys and meanings are those of the original's documentation: exact where it says so, else a part of the text; case-sensitive.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ BOOLS = {"true": True, "false": False}
 
 
 def _values(item: Any, path: str) -> Iterable[Any]:
-    """What lies at a dotted path; every element where a list is on the way."""
+    """The values at a dotted path; of every element where the path passes a list."""
     key, _, rest = path.partition(".")
     found = item.get(key) if isinstance(item, dict) else None
     for each in found if isinstance(found, list) else [found]:
@@ -75,7 +75,7 @@ FILTERS: dict[str, dict[str, Test]] = {
 
 
 def selected(kind: str, selector: str) -> Callable[[dict[str, Any]], bool]:
-    """Whether an item of a kind is meant. Raises Refused (filter-invalid) for a key or operator that there is not."""
+    """Whether an item of a kind matches. Raises Refused (filter-invalid) for an unknown key or operator."""
     parts = [_parsed(kind, each) for each in selector.split(",")] if selector.strip() else []
     for test, value in parts:
         try:

@@ -1,4 +1,4 @@
-"""`/healthz`: this process lives. `/readyz`: everything it needs answers, each named. The only routes without a token."""
+"""`/healthz`: this process runs. `/readyz`: the state of each system it needs. The only routes without a token."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The webhook receiver: size, signature, then parsing; answered only after Temporal has taken the signal.
 
-A webhook means "look again": its content is only used to know where. Repeats are dropped here by delivery id for speed, and
-by the workflows by event for good.
+A webhook only names what to observe again. Repeated deliveries are dropped here by delivery id, to save work, and reliably
+by the workflows, by event.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class ToldProject(_Told):
 
 
 class Notified(_Told):
-    """What is read of a payload; the types are exactly GitLab's."""
+    """The fields of a payload that are read; the types are exactly GitLab's."""
 
     project_id: int
     project: ToldProject
@@ -66,7 +66,7 @@ class Notified(_Told):
 
 
 class Receiver:
-    """What the receiver remembers: secrets for a minute, recent deliveries, and a bucket per project."""
+    """State of the receiver: secrets for a minute, recent deliveries, and a token bucket per project."""
 
     def __init__(self) -> None:
         self._secrets: TTLCache[int, str] = TTLCache(SECRETS_KEPT, SECRET_KEPT)
@@ -87,7 +87,7 @@ class Receiver:
         return value
 
     def forget(self, project_id: int) -> None:
-        """Ask Vault again: the secret did not fit."""
+        """Forget a secret that did not fit, so that Vault is read again."""
         self._secrets.pop(project_id, None)
 
     def first_time(self, delivery: str) -> bool:
@@ -95,11 +95,11 @@ class Receiver:
         return not delivery or delivery not in self._seen
 
     def remember(self, delivery: str) -> None:
-        """A delivery was taken."""
+        """Record a delivery as accepted."""
         self._seen[delivery] = None
 
     def allow(self, who: str, cost: float = 1.0) -> bool:
-        """Take `cost` from somebody's bucket; whether there was one whole left."""
+        """Take `cost` from a token bucket; return whether a whole token was left."""
         now = time.monotonic()
         tokens, last = self._buckets.get(who, (BURST, now))
         tokens = min(BURST, tokens + (now - last) * RATE)
@@ -111,7 +111,7 @@ receiver = Receiver()
 
 
 class Taken(BaseModel):
-    """What became of a delivery."""
+    """The answer to a delivery."""
 
     state: Literal["accepted", "ignored", "duplicate"]
     event: str = ""
@@ -128,7 +128,7 @@ class Taken(BaseModel):
 async def gitlab(project_id: ProjectId, request: Request, shared: Shared) -> JSONResponse:
     """A delivery of GitLab for one of our repositories."""
     source = f"source {request.client.host if request.client else ''}"
-    if not receiver.allow(source, cost=0):  # whoever sends nonsense is not listened to, and blocks nobody else
+    if not receiver.allow(source, cost=0):  # invalid deliveries are limited per source, so that they block no others
         raise TooMany("rate-limited", "too many deliveries", retry_after=1)
     body = await request.body()
     try:
@@ -160,7 +160,7 @@ async def _authenticate(shared: State, project_id: int, request: Request, body: 
             receiver.forget(project_id)
             if not request.headers.get("webhook-signature") and not request.headers.get("x-gitlab-token"):
                 break
-    # One answer to all that is wrong: which projects are known here is nobody's business.
+    # One answer for every error, so that it does not reveal which projects are known.
     raise Unauthenticated(
         "webhook-signature", "the delivery is not freshly signed with the secret of a repository here"
     )
@@ -185,7 +185,7 @@ def _signed(secret: str, request: Request, body: bytes) -> bool:
 
 
 def _push(project_id: int, body: bytes, delivery: str) -> Push | None:
-    """The push a payload tells of, None for other events."""
+    """The push of a payload, None for other events."""
     try:
         payload = json_object(body)
         if not isinstance(payload.get("object_kind"), str):
@@ -211,7 +211,7 @@ def _push(project_id: int, body: bytes, delivery: str) -> Push | None:
 
 
 async def _announce(shared: State, push: Push) -> None:
-    """Hand the push to the single writer of its product (or to the tenant), durably."""
+    """Signal the push to the workflow of its product (or of the tenant), durably."""
     settings = shared.settings
     product = push.repository.rpartition("/")[0]
     start: TenantInput | ProductInput

@@ -1,6 +1,6 @@
-"""Who are you: the token is asked of GitLab, before anything else. What somebody may do is asked in api/authorization.py.
+"""Authentication: GitLab names the owner of a token, before anything else. Authorization is in api/authorization.py.
 
-GitLab's word on who is behind a token is believed for half a minute; its word on what they may do never.
+The owner of a token is cached for half a minute; rights are never cached.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from fastapi import Request
 from nautes.messages.common import Requester
 from nautes.messages.errors import Unauthenticated
 
-KEPT_SECONDS = 30.0  # how long GitLab's word on a token is believed
+KEPT_SECONDS = 30.0  # seconds for which the owner of a token is cached
 KEPT = 10_000
 
 
 class Identities(Protocol):
-    """What is asked of GitLab (clients.gitlab.Caller)."""
+    """The part of GitLab that authentication uses (clients.gitlab.Caller)."""
 
     def who(self, token: str) -> Requester:
-        """Who is behind a token."""
+        """The owner of a token."""
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who is at the API, with the token they came with (never shown)."""
+    """The caller of the API, with their token (never shown)."""
 
     person: Requester
     token: str
@@ -39,7 +39,7 @@ class Caller:
 
 
 class Authentication:
-    """Asks GitLab, and remembers its answers for a short while by a digest of the token."""
+    """Asks GitLab, and caches its answers for a short time by a digest of the token."""
 
     def __init__(self, identities: Identities) -> None:
         self._identities = identities

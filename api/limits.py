@@ -10,7 +10,7 @@ from api.problems import MEDIA_TYPE, Problem
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-DIGITS = 18  # of a length that is worth reading
+DIGITS = 18  # digits of a Content-Length that is read
 POLICY = b"content-security-policy"
 HEADERS = [
     (b"x-content-type-options", b"nosniff"),

@@ -1,4 +1,4 @@
-"""Methods that a path does not know: 405 that names those it knows, and OPTIONS that does the same with 204. Pure ASGI.
+"""Answers methods that a path does not support: 405 with the supported ones, OPTIONS the same with 204. Pure ASGI.
 
 FastAPI has one route per method and would name only the first.
 """
@@ -34,11 +34,11 @@ class Methods:
         if scope["method"] == "OPTIONS":
             await Response(status_code=204, headers=headers)(scope, receive, send)
             return
-        text = "this path does not know the method; Allow names those it knows"
+        text = "this path does not support the method; Allow names those it supports"
         problem = Problem(title="Method Not Allowed", status=405, code="method-not-allowed", detail=text)
         await answer(problem, headers)(scope, receive, send)
 
     def _allowed(self, scope: Message) -> set[str]:
-        """Those of every route with the path of the first that fits: later ones may take whatever is below theirs."""
+        """The methods of all routes with the path of the first matching one: later routes may match anything below theirs."""
         first = next((each.path for each in self._routes if each.matches(scope)[0] != Match.NONE), None)
         return {method for each in self._routes if each.path == first for method in each.methods or ()}

@@ -1,4 +1,4 @@
-"""The API's own description (OpenAPI 3.1): what FastAPI finds, and what it cannot: bodies we read ourselves, problems, tokens."""
+"""The API's description (OpenAPI 3.1): what FastAPI finds, plus the bodies we read ourselves, problems and tokens."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TOKENS = {
         "type": "apiKey",
         "in": "header",
         "name": "PRIVATE-TOKEN",
-        "description": "The same, GitLab's way.",
+        "description": "The same, in GitLab's header.",
     },
 }
 MANIFEST = {
@@ -46,7 +46,7 @@ MANIFEST = {
 
 
 def describe(app: FastAPI) -> None:
-    """Make `app.openapi` tell all of it; made once."""
+    """Replace `app.openapi` by one with these additions; the description is made once."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -84,7 +84,7 @@ def _operations(document: dict[str, Any]) -> Iterable[tuple[str, dict[str, Any]]
 
 
 def _given(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema of a parameter: one that is left out is no null."""
+    """The schema of a parameter, without null: an optional parameter is left out, not null."""
     choices = [each for each in schema.get("anyOf", []) if each != {"type": "null"}]
     if len(choices) != 1:
         return schema

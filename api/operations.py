@@ -1,4 +1,4 @@
-"""Operations: how one stands, how it ended, cancelling it; and runs of pipelines. Reads workflows, changes nothing else."""
+"""Operations: state, result and cancellation; and runs of pipelines. Reads workflows, and changes only by cancelling."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Running(OperationStatus):
 
 
 class Cancelling(BaseModel):
-    """A cancellation was asked for."""
+    """A cancellation was requested."""
 
     operation: str
     state: str = "cancelling"
@@ -53,7 +53,7 @@ class Cancelling(BaseModel):
     responses=PROBLEMS,
 )
 async def cancel(operation: OperationId, shared: Shared, may: May) -> JSONResponse:
-    """Cancel an operation: what it did is undone."""
+    """Cancel an operation and undo what it did."""
     await require(shared, may, operation, MAINTAINER)
     if await _running(shared, operation):
         await shared.temporal.get_workflow_handle(operation).cancel()
@@ -82,7 +82,7 @@ async def one_run(run: RunId, shared: Shared, may: May) -> RunStatus:
     return await run_status(shared, key)
 
 
-# The last: {operation:path} takes everything below it.
+# The last route: {operation:path} matches everything below it.
 @router.get(
     "/operations/{operation:path}",
     operation_id="get_operation",
@@ -90,7 +90,7 @@ async def one_run(run: RunId, shared: Shared, may: May) -> RunStatus:
     responses=PROBLEMS,
 )
 async def operation_status(operation: OperationId, shared: Shared, may: May, wait: Wait = 0) -> JSONResponse:
-    """How an operation ended; after `wait` seconds without an end, how it stands (`state` running)."""
+    """The result of an operation; without an end within `wait` seconds, its state (`state` running)."""
     await require(shared, may, operation, REPORTER)
     if wait and (ended := await result(shared.temporal, operation, wait)):
         return JSONResponse(ended.model_dump(exclude=HIDDEN))
@@ -103,7 +103,7 @@ async def operation_status(operation: OperationId, shared: Shared, may: May, wai
 
 
 async def standing(shared: State, operation: str) -> Running | None:
-    """How an operation stands, None when it has ended. Raises NotFound and Unavailable."""
+    """The state of an operation, None when it has ended. Raises NotFound and Unavailable."""
     if await _queued(shared, operation):
         return Running(operation=operation, step="queued")
     if not await _running(shared, operation):
@@ -114,12 +114,12 @@ async def standing(shared: State, operation: str) -> Running | None:
 
 
 async def run_status(shared: State, run: str) -> RunStatus:
-    """How a run stands; a run that ended is asked all the same."""
+    """The status of a run; a run that has ended is queried, too."""
     return await query(shared, run, RunStatus)
 
 
 async def product_status(shared: State, product: str) -> ProductStatus:
-    """The product's own view. Raises NotFound."""
+    """The status of the product's workflow. Raises NotFound."""
     return await query(shared, ids.product(product), ProductStatus)
 
 
@@ -135,7 +135,7 @@ async def query(shared: State, workflow_id: str, answer: type[Answer]) -> Answer
 
 
 async def require(shared: State, may: Rights, operation: str, level: int) -> None:
-    """An operation is seen by who may see what it changes, and cancelled by who asked for it or keeps what it changes."""
+    """To see an operation, the right to see what it changes is required; to cancel it, being the requester or a Maintainer."""
     kind, _, rest = operation.partition("/")
     if kind not in OPERATIONS or "/" not in rest:
         raise NotFound("operation-unknown", f"there is no operation {operation}")
@@ -145,12 +145,12 @@ async def require(shared: State, may: Rights, operation: str, level: int) -> Non
     mine, product = operation.endswith(of_person(may.caller)), rest.rpartition("/")[0]
     if await may.level(product, GROUPS) is not None:
         await may.require(product, REPORTER if mine else level, GROUPS)
-    elif not mine:  # not there (any more), or hidden: only who asked for it may know
+    elif not mine:  # missing or hidden: only the requester may see it
         raise NotFound("operation-unknown", f"there is no operation {operation}")
 
 
 async def _queued(shared: State, operation: str) -> bool:
-    """Whether its turn has not come: nothing runs under its id yet, but its owner knows of it."""
+    """Whether it is queued: nothing runs under its id yet, but the owning workflow has it in its queue."""
     if await running(shared.temporal, operation) is not None:
         return False
     kind, _, rest = operation.partition("/")

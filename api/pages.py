@@ -24,12 +24,12 @@ class Cursor:
     after: str
 
     def text(self) -> str:
-        """Opaque to everybody else."""
+        """The cursor as text, opaque to clients."""
         return base64.urlsafe_b64encode(json.dumps([self.commit, self.after]).encode()).decode().rstrip("=")
 
     @classmethod
     def of(cls, text: str) -> Cursor:
-        """Raises Refused for what was never given out."""
+        """Reads a cursor. Raises Refused for an invalid one."""
         try:
             commit, after = json.loads(base64.urlsafe_b64decode(text.encode() + b"=" * (-len(text) % 4)))
         except (ValueError, TypeError, binascii.Error, RecursionError):

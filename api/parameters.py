@@ -37,14 +37,14 @@ Key = Annotated[
     Header(
         alias="Idempotency-Key",
         max_length=255,
-        description="Repeating the request under the same key repeats no effect.",
+        description="A repeated request with the same key has no further effect.",
     ),
 ]
 
 
 @dataclass(frozen=True)
 class Options:
-    """How a change is to be carried out."""
+    """Options of a change."""
 
     wait: float = 30
     dry_run: bool = False
@@ -55,11 +55,13 @@ class Options:
 
 def options(
     wait: Wait = 30,
-    dry_run: Annotated[Flag, Query(description="Say what would be done, do nothing.")] = False,
+    dry_run: Annotated[Flag, Query(description="Show what would be done, do nothing.")] = False,
     insecure_skip_check: Annotated[Flag, Query(description="Skip the rules; needs Maintainer, is recorded.")] = False,
     other_spelling: Annotated[Flag, Query(alias="insecureSkipCheck", include_in_schema=False)] = False,
-    confirm_deletions: Annotated[Count | None, Query(description="How many deletions are meant.")] = None,
-    plan: Annotated[list[str], Query(description="Ids of plans that were shown: refused if the world moved.")] = [],  # noqa: B006
+    confirm_deletions: Annotated[Count | None, Query(description="Number of deletions, as confirmation.")] = None,
+    plan: Annotated[
+        list[str], Query(description="Ids of plans that were shown: refused if the plan would be another one now.")
+    ] = [],  # noqa: B006
     key: Key = None,
 ) -> Options:
     """Options of a change, from the query."""
@@ -72,13 +74,13 @@ def conditions(if_match: IfMatch = None, if_none_match: IfNoneMatch = None) -> C
 
 
 def known(if_none_match: IfNoneMatch = None) -> Conditions:
-    """What the caller has already, from the headers."""
+    """The version the caller has already, from the headers."""
     return Conditions.of(None, if_none_match)
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which part of a list is wanted."""
+    """The requested part of a list."""
 
     selector: str = ""
     limit: int | None = None
@@ -90,7 +92,7 @@ def selection(
         str, Query(description="`key=value`, a comma between several that must all hold.", max_length=4096)
     ] = "",
     limit: Annotated[Size | None, Query(description="Items of a page; without it and a cursor: all.")] = None,
-    cursor: Annotated[str, Query(description="`next` of the page before.", max_length=2048)] = "",
+    cursor: Annotated[str, Query(description="`next` of the previous page.", max_length=2048)] = "",
 ) -> Selection:
     """A part of a list, from the query."""
     return Selection(field_selector, limit, cursor)

@@ -1,4 +1,4 @@
-"""Why does it wait: the attempt, last error and next try of a workflow's pending effect, as Temporal knows them."""
+"""The pending effect of a workflow: attempt, last error and next retry, from Temporal."""
 
 from __future__ import annotations
 

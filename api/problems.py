@@ -1,4 +1,4 @@
-"""RFC 9457 problems: the one shape of every answer that is not a success. Used by the app and its routes."""
+"""RFC 9457 problems: the form of every answer that is not a success. Used by the app and its routes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from nautes.resources.documents import pointer_of
 from nautes.resources.findings import Finding
 
 MEDIA_TYPE = "application/problem+json"
-RETRY_AFTER = 2  # seconds, when an outage names none
+RETRY_AFTER = 2  # seconds of Retry-After, when an outage names none
 CODES = {404: "route-unknown", 405: "method-not-allowed"}
 
 
@@ -45,7 +45,7 @@ class Problem(BaseModel):
 
 
 class Gone(NotFound):
-    """What was asked for was there and is kept no longer."""
+    """The requested thing existed and is no longer kept."""
 
 
 class PreconditionFailed(Conflict):
@@ -53,11 +53,11 @@ class PreconditionFailed(Conflict):
 
 
 class UnsupportedMedia(Refused):
-    """A body of a kind that the route does not take."""
+    """A body of a media type that the route does not accept."""
 
 
 class TooMany(Unavailable):
-    """Somebody asks too often; `retry_after` says when again."""
+    """Too many requests; `retry_after` is the time to wait in seconds."""
 
 
 STATUSES: dict[type[NautesError], int] = {
@@ -134,21 +134,21 @@ def install(app: FastAPI) -> None:
         return answer(Problem(title="Internal error", status=500, code="internal", detail="see the log of the API"))
 
 
-ALWAYS = (401, 403, 404, 422, 500, 503)  # nobody, not enough, not there or hidden, nonsense, our fault, an outage
+ALWAYS = (401, 403, 404, 422, 500, 503)  # the statuses that every route may answer with
 WRITES = (*ALWAYS, 409, 412, 413, 415)
 TEXTS = {
-    401: "Nobody is known behind the token, or there is none",
+    401: "The token is unknown or missing",
     403: "A permission is missing; the detail names it",
-    404: "Not there, or not yours to know of",
-    409: "Cancelled, or the world moved since the plan that was named",
+    404: "Not found, or hidden from you",
+    409: "Cancelled, or changed since the named plan was made",
     410: "The cursor's commit is kept no longer: begin again",
     412: "If-Match or If-None-Match does not hold",
     413: "The body is too large",
-    415: "The body is of a kind that is not taken here",
+    415: "The media type of the body is not accepted here",
     422: "Refused: the findings say why",
-    429: "Too often; Retry-After says when again",
+    429: "Too many requests; see Retry-After",
     500: "An error of the platform",
-    503: "Something that is needed does not answer; Retry-After says when to come again",
+    503: "A system that is needed does not answer; see Retry-After",
 }
 
 

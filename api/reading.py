@@ -1,4 +1,4 @@
-"""Reading declarations: GitLab names the head to the caller, which shows that they may read it; Git and memory hold the rest.
+"""Reads declarations: GitLab shows the head to the caller, which proves the right to read it; the rest is cached.
 
 One question to GitLab per read (two for a commit that was not read before), and no workflow. Trees are fetched into one cache
 for all callers and parsed once per commit, but nobody is shown a commit that GitLab has not just named to them, unless their
@@ -29,9 +29,9 @@ from nautes.resources.product import product_of_group
 
 KEPT = 128  # views
 RESOURCES_KEPT = 100_000  # in all views together
-LIVE_SECONDS = 15.0  # how long addresses of repositories are believed
+LIVE_SECONDS = 15.0  # seconds for which addresses of repositories are cached
 LIVE_KEPT = 256
-DELETED = "-deletion_scheduled-"  # how GitLab renames what it has still to delete
+DELETED = "-deletion_scheduled-"  # the suffix by which GitLab renames what it is about to delete
 
 
 @dataclass(frozen=True)
@@ -72,13 +72,13 @@ class Reading:
         self._settings = settings
         self._gitlab = gitlab
         self._parsed = Parsed()
-        # By repository, commit and for whom (0: for all).
+        # By repository, commit and caller (0: all callers).
         self._views: LRUCache[tuple[str, str, int], View] = LRUCache(RESOURCES_KEPT, getsizeof=_size)
         self._live: TTLCache[tuple[int, str, str], dict[str, dict[str, Any]]] = TTLCache(LIVE_KEPT, LIVE_SECONDS)
 
     @property
     def tenant_repository(self) -> str:
-        """Where clusters are declared."""
+        """The repository that declares clusters."""
         return f"{self._settings.tenant}/management"
 
     async def product(self, rights: Rights, path: str) -> View:
@@ -88,7 +88,7 @@ class Reading:
         if branch is None:
             if await rights.level(repository) is None:
                 raise authorization.unknown(repository)
-            return View("", {})  # it is there and holds nothing yet
+            return View("", {})  # it exists and holds nothing yet
         return self._kept(repository, branch.commit, rights) or await self._read(rights, repository, branch.commit)
 
     async def clusters(self, rights: Rights) -> View:
@@ -101,7 +101,7 @@ class Reading:
         return found or await self._read(rights, self.tenant_repository, branch.commit)
 
     def at(self, repository: str, commit: str, rights: Rights) -> View | None:
-        """What was shown before of a repository: where a cursor began. The caller has just been allowed to read its head."""
+        """The commit at which a cursor began. The caller has just been allowed to read the repository's head."""
         return self._kept(repository, commit, rights)
 
     async def products(self, rights: Rights) -> list[Item]:
@@ -153,7 +153,7 @@ class Reading:
         found = await asyncio.to_thread(self._parse, rights.caller.token, project, commit)
         who = 0
         if isinstance(found, Declaration):
-            # Names of what belongs to others are shown to each as far as they may know them.
+            # Each caller sees only those names of other products' resources that they may know.
             mine = await asyncio.to_thread(self._parsed.translated, found, self._gitlab.names(rights.caller.token))
             who = 0 if mine is found else rights.caller.person.id
             view = View(commit, mine.tree.resources if mine.tree else {})
@@ -177,7 +177,7 @@ def product_item(path: str, group: Mapping[str, Any]) -> Item:
 
 
 def with_addresses(item: Item, project: Mapping[str, Any] | None) -> dict[str, Any]:
-    """A repository with what only GitLab knows: addresses, and whatever the declaration leaves to its defaults."""
+    """A repository with its addresses and defaults from GitLab."""
     live = project or {}
     git = item.shown.get("git") or {}
     declared = git.get("gitlab") or dict.fromkeys(("parent_id", "description"))
@@ -194,7 +194,7 @@ def with_addresses(item: Item, project: Mapping[str, Any] | None) -> dict[str, A
 
 
 def _size(view: View) -> int:
-    """In resources; never so few that more than `KEPT` are kept."""
+    """The cost of an entry, in resources; at least so much that no more than `KEPT` entries fit."""
     return min(max(len(view.resources), RESOURCES_KEPT // KEPT), RESOURCES_KEPT)
 
 

@@ -101,7 +101,7 @@ def resource_of_body(model: type[Resource], name: str, product: str, body: dict[
 
 
 def name_schema(model: type[Resource]) -> dict[str, Any]:
-    """What OpenAPI can tell of the names of a kind."""
+    """The constraints of a kind's names that OpenAPI can express."""
     found = model.model_fields["name"].metadata
     known = (_KNOWN.get(each.func) for each in found if isinstance(each, AfterValidator))
     return next((each for each in known if each), {})
@@ -168,7 +168,7 @@ def _with_metadata(annotation: Any, field: FieldInfo) -> Any:
 
 
 def _constrained(annotation: Any, metadata: tuple[Any, ...]) -> Any:
-    """With those constraints that OpenAPI can tell; the others are checked by the resource itself, with better words."""
+    """With the constraints that OpenAPI can express; the resource itself checks the others, with better messages."""
     for each in metadata:
         known = _KNOWN.get(each.func) if isinstance(each, AfterValidator) else None
         if known:

@@ -1,4 +1,4 @@
-"""What the routes share: settings and clients, made once when the API starts. Dependencies of every route come from here."""
+"""State that the routes share: settings and clients, made once when the API starts. And the dependencies of every route."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def state(request: Request) -> State:
 
 
 async def caller(request: Request, shared: Annotated[State, Depends(state)]) -> Caller:
-    """Who is at the API; every route but health and webhooks depends on it. A misspelled parameter is refused, not dropped."""
+    """The caller; every route but health and webhooks depends on it. Unknown parameters are refused."""
     found = await shared.authentication.enter(request)
     known = _parameters(request)
     unknown = sorted(set(request.query_params) - known)
@@ -57,12 +57,12 @@ async def caller(request: Request, shared: Annotated[State, Depends(state)]) -> 
 
 
 async def rights(shared: Annotated[State, Depends(state)], who: Annotated[Caller, Depends(caller)]) -> Rights:
-    """What GitLab says to the caller during this request."""
+    """The caller's rights during this request."""
     return Rights(shared.gitlab, who)
 
 
 def _parameters(request: Request) -> set[str]:
-    """Query parameters of the route that is asked."""
+    """Query parameters of the requested route."""
     found: set[str] = set()
     waiting = [request.scope["route"].dependant]
     while waiting:

@@ -37,7 +37,7 @@ class ProductTree(BaseModel):
 
 
 class Explanation(BaseModel):
-    """One line, and whether there is anything to explain."""
+    """One line, and whether the runtime is ready."""
 
     ready: bool
     line: str
@@ -61,7 +61,7 @@ async def product_tree(product: ProductName, shared: Shared, may: May) -> Produc
 
 @router.get("/clusters/{cluster_name}/status", operation_id="get_cluster_status", responses=PROBLEMS)
 async def cluster_status(cluster: ClusterName, shared: Shared, may: May) -> ClusterStatus:
-    """A cluster, its components and who uses it."""
+    """A cluster, its components and its users."""
     await authorization.may_read_clusters(may, shared.reading.tenant_repository)
     return await query(shared, ids.cluster(cluster), ClusterStatus)
 
@@ -91,7 +91,7 @@ async def explain(
 
 
 def _line(status: DeploymentStatus | PipelineStatus, good: str, ui: str) -> Explanation:
-    """One line about a runtime; the first thing that stands in the way comes first."""
+    """One line about a runtime, with the first obstacle."""
     name = status.runtime
     if status.retry:
         retry = status.retry
@@ -120,7 +120,7 @@ async def command_deployment(
     may: May,
     commit: Annotated[str, Query(max_length=64, description="Of a rollback: the commit to pin.")] = "",
 ) -> DeploymentStatus:
-    """Pause, resume, look now, or pin an earlier commit."""
+    """Pause, resume, observe now, or pin an earlier commit."""
     await authorization.may_command(may, product)
     key = ids.deployment(product, name)
     await query(shared, key, DeploymentStatus)
@@ -140,7 +140,7 @@ async def command_deployment(
 
 
 def ui_of(shared: State, workflow_id: str) -> str:
-    """Where Temporal UI shows a workflow, "" when nobody said where it is."""
+    """The address of a workflow in Temporal UI, "" when its address is not set."""
     base, namespace = shared.settings.temporal_ui_url, shared.settings.temporal_namespace
     if not base:
         return ""

@@ -1,4 +1,4 @@
-"""What happened to a product or a cluster, newest first: who, what, which commit, which calls, how often tried, how it ended.
+"""The history of a product or a cluster, newest first: requester, action, commit, calls, attempts and result.
 
 Read from Temporal: visibility lists the operations (for people only), and one history tells all of one. No database of our own.
 """
@@ -46,14 +46,14 @@ CLOSED = {
 
 
 class Person(BaseModel):
-    """Who asked for it."""
+    """The requester."""
 
     username: str
     name: str
 
 
 class Call(BaseModel):
-    """One step: the activity, what it was about, how often it was tried, how long that took, the last error."""
+    """One step: the activity, its object, the number of attempts, the time taken, the last error."""
 
     step: str
     summary: str = ""
@@ -155,7 +155,7 @@ async def _entry(client: Client, execution: WorkflowExecution) -> TimelineEntry:
 
 
 async def entry_of(operation: str, events: list[HistoryEvent], converter: DataConverter) -> TimelineEntry:
-    """What a history tells of one operation."""
+    """One operation, from its history."""
     first, last = events[0], events[-1]
     request = await _request(operation, first, converter)
     person = Person(username=request.requester.username, name=request.requester.name)
@@ -228,7 +228,7 @@ def _cursor(start: datetime) -> str:
 
 
 def _before(cursor: str) -> str:
-    """The time a page ends before. Raises Refused for what was never given out."""
+    """The time a page ends before. Raises Refused for an invalid cursor."""
     if not cursor:
         return ""
     try:

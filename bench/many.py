@@ -37,7 +37,7 @@ IDLE_BAR = 1.1  # requests of a minute with all runtimes, of those with a tenth;
 SWEEP = 5  # seconds
 SWEPT = {"NAUTES_SWEEP_SECONDS": str(SWEEP), "NAUTES_DRIFT_SECONDS": str(SWEEP)}
 MINUTE = 60.0
-LOOK_EVERY = 0.1  # seconds
+POLL_EVERY = 0.1  # seconds
 PART = 200  # runtimes declared by one change: a request has a limit
 PRODUCT, CLUSTER, REPOSITORY = "many", "deploy", "manifests"
 SWEEPS = (ids.BRANCH_SWEEP, ids.drift_sweep(CLUSTER))
@@ -114,7 +114,7 @@ class Many(Scenario):
             found |= {name: time.monotonic() for name, mark in marks.items() if name not in found and count >= mark}
             if time.monotonic() > deadline:
                 raise StepFailedError(f"{count} of {runtimes} runtimes converged within {self.timeout:.0f} s")
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(POLL_EVERY)
         return found
 
 

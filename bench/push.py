@@ -23,7 +23,7 @@ from bench.prepared import flavour, platform, script, spread
 from nautes_sandbox.scenario import Scenario, StepFailedError
 
 OBJECTS = 10
-LOOK_EVERY = 0.01  # seconds
+POLL_EVERY = 0.01  # seconds
 TIMEOUT = 60.0  # seconds one push may take
 STEPS = ("fetch", "read", "list", "apply", "prune", "health", "total")  # of the status; total is the workflow's own
 
@@ -82,7 +82,7 @@ class Pusher(Scenario):
             seen = self.deployment()
             if wanted(seen):
                 return seen
-            time.sleep(LOOK_EVERY)
+            time.sleep(POLL_EVERY)
         raise StepFailedError(f"{what}: not within {TIMEOUT:.0f} s; the last status was {seen}")
 
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 Found = TypeVar("Found")
 
 DEADLINE = 60.0  # seconds; a busy machine is slow
-LOOK_EVERY = 0.02
+POLL_EVERY = 0.02
 
 
 def until(look: Callable[[], Found | None], what: str, within: float = DEADLINE) -> Found:
@@ -25,5 +25,5 @@ def until(look: Callable[[], Found | None], what: str, within: float = DEADLINE)
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {within:.0f} s: {what}")
         time.sleep(
-            LOOK_EVERY
+            POLL_EVERY
         )  # between looks at other processes, which tell nobody: the condition ends the wait, not the time

@@ -1,7 +1,7 @@
-"""Writes to a cluster: apply what a plan says, prune what it says, object by object, many at a time. Used by converge.py.
+"""Executes a plan in a cluster: applies and prunes objects, several at a time. Used by converge.py and removal.py.
 
-An object the cluster does not take is an outcome and stops nothing. An outage is remembered, the rest is still tried, and
-the whole is then retried: what was applied already costs nothing the next time.
+An object that the cluster refuses is an outcome and stops nothing. After an outage the rest is still tried, then Unavailable
+is raised and the whole is retried: what was applied already costs nothing the next time.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from activities.kubernetes.concurrency import each
+from activities.kubernetes.concurrency import Progress, each
 from nautes.clients.kubernetes import Cluster, Kind
 from nautes.convergence.difference import difference
 from nautes.convergence.objects import Key, Object, metadata
@@ -19,14 +19,12 @@ from nautes.convergence.waves import in_waves, wave
 from nautes.messages.convergence import ObjectOutcome
 from nautes.messages.errors import Forbidden, NautesError, NotFound, Unavailable
 
-OUTAGES = 3  # failures of the connection after which the rest is not tried
-
-Beat = Callable[..., None]
+OUTAGES = 3  # failed connections after which the rest is not tried
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one write."""
+    """The result of one write."""
 
     key: Key
     outcome: ObjectOutcome
@@ -36,10 +34,10 @@ class Result:
 class Writer:
     """Writes as `account` (None: as the platform). `writes` counts requests that may have changed something."""
 
-    def __init__(self, cluster: Cluster, account: str | None, beat: Beat) -> None:
+    def __init__(self, cluster: Cluster, account: str | None, heartbeat: Progress) -> None:
         self._cluster = cluster
         self._account = account
-        self._beat = beat
+        self._heartbeat = heartbeat
         self._lock = threading.Lock()
         self._outages: list[Unavailable] = []
         self.writes = 0
@@ -48,7 +46,7 @@ class Writer:
         """Apply in waves; `between` is called with the results of each. Raises Unavailable once everything was tried."""
         results = []
         for changes_of_wave in in_waves((change.item, change) for change in changes):
-            done = each(self._apply, changes_of_wave, self._beat)
+            done = each(self._apply, changes_of_wave, self._heartbeat)
             results += done
             between(done)
         self._raise_outage(len(changes))
@@ -59,7 +57,7 @@ class Writer:
         results = []
         for number in sorted({wave(key.group, key.kind) for key, _, _ in found}, reverse=True):
             of_wave = [entry for entry in found if wave(entry[0].group, entry[0].kind) == number]
-            results += each(self._prune, of_wave, self._beat)
+            results += each(self._prune, of_wave, self._heartbeat)
         self._raise_outage(len(found))
         return results
 
@@ -68,7 +66,9 @@ class Writer:
             live = self._send(change.item)
         except NautesError as error:
             return self._failed(change.key, error)
-        if difference(change.item, live):  # the server writes it differently: remember, or it would never be equal
+        if difference(
+            change.item, live
+        ):  # the server stores it in another form: without this record it would never be equal
             self._cluster.memory.remember(change.item, live)
         same = change.version and change.version == metadata(live).get("resourceVersion")
         return Result(change.key, outcome(change.key, "unchanged" if same else "applied", change.why), live)
@@ -81,7 +81,7 @@ class Writer:
         except NotFound as error:
             if error.message.startswith("namespaces "):
                 raise
-            # The kind went, and perhaps came back in another form, since it was discovered.
+            # The kind was removed, and perhaps defined anew, since it was discovered.
             self._cluster.forget(kind.api_version)
             again = self._kind(item)
             if again == kind:

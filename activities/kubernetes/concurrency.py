@@ -1,4 +1,4 @@
-"""Many requests to one cluster at a time, on threads that end with the work. Used by the modules of this package."""
+"""Several requests to one cluster at a time, on threads that end with the work; heartbeats. Used in this package."""
 
 from __future__ import annotations
 
@@ -15,24 +15,26 @@ from nautes.clients.kubernetes import CONNECTIONS
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-BEAT_EVERY = 1.0  # seconds
+HEARTBEAT_EVERY = 1.0  # seconds
+
+Progress = Callable[..., None]  # reports progress, as the details of a heartbeat
 
 
-class Pulse:
-    """Heartbeats of the running activity, not more often than is useful; silent outside of one."""
+class Heartbeat:
+    """Sends heartbeats of the running activity, at most one a second; does nothing outside of an activity."""
 
     def __init__(self) -> None:
         self._last = 0.0
 
     def __call__(self, *details: object) -> None:
         now = time.monotonic()
-        if activity.in_activity() and now - self._last >= BEAT_EVERY:
+        if activity.in_activity() and now - self._last >= HEARTBEAT_EVERY:
             self._last = now
             activity.heartbeat(*details)
 
 
-def each(work: Callable[[Item], Result], items: Sequence[Item], beat: Callable[..., None]) -> list[Result]:
-    """`work` for each item, results in order; the first error is raised once what is in flight has ended.
+def each(work: Callable[[Item], Result], items: Sequence[Item], heartbeat: Progress) -> list[Result]:
+    """`work` for each item, results in order; the first error is raised once the running requests have ended.
 
     A few threads take item after item: waiting for a future per item would cost more than the requests.
     """
@@ -46,24 +48,24 @@ def each(work: Callable[[Item], Result], items: Sequence[Item], beat: Callable[.
             for number, item in due:
                 results[number] = work(item)
         finally:
-            due.stop()  # an error ends the others' turns as well
+            due.stop()  # after an error the other threads take no more items
 
     threads = min(CONNECTIONS, len(items))
     with ThreadPoolExecutor(threads, thread_name_prefix="cluster") as pool:
         pending = {pool.submit(take_turns) for _ in range(threads)}
         try:
             while pending:
-                done, pending = wait(pending, timeout=BEAT_EVERY)
-                beat(f"{len(results)} of {len(items)}")
+                done, pending = wait(pending, timeout=HEARTBEAT_EVERY)
+                heartbeat(f"{len(results)} of {len(items)}")
                 for future in done:
                     future.result()
         finally:
-            due.stop()  # also when we are cancelled: what has not begun does not begin
+            due.stop()  # also on cancellation: no more items are begun
     return [results[number] for number in range(len(items))]
 
 
 class _Due(Iterator[tuple[int, Item]]):
-    """Items that nobody has taken yet, shared by threads, until stopped or used up."""
+    """The items that no thread has taken yet, until stopped or used up."""
 
     def __init__(self, items: Sequence[Item]) -> None:
         self._items = items

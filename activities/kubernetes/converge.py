@@ -1,17 +1,18 @@
 """Make an owner's objects in a cluster equal to what is declared: read, guard, list, apply, prune.
 
-Used by the activity `kubernetes.converge` and by the activities that converge what ships with us. One list per kind, one
-write per changed object, none for an unchanged one; pruned is only what the inventory holds and nobody declares any more.
+Used by the activity `kubernetes.converge` and by the activities that converge our own components. One list per kind, one
+write per changed object, none for an unchanged one; only objects of the inventory that are declared no more are pruned.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from activities.kubernetes.apply import Result, Writer, outcome
+from activities.kubernetes.concurrency import Progress
 from activities.kubernetes.definitions import await_definitions, scopes
 from activities.kubernetes.inventory import Inventory, Look
 from activities.kubernetes.parents import Parents
@@ -28,12 +29,10 @@ from nautes.resources.findings import Finding as Wrong
 
 ORDER = ("failed", "refused", "pruned", "applied", "unchanged")  # of outcomes in a report
 
-Beat = Callable[..., None]
-
 
 @dataclass
 class _Declared:
-    """What is to be: admitted objects, identities that are declared but not applied, and what is wrong."""
+    """What is declared: admitted objects, identities that are declared but not applied, and findings."""
 
     wanted: list[Object] = field(default_factory=list)
     kinds: dict[tuple[str, str], Kind] = field(default_factory=dict)
@@ -43,15 +42,15 @@ class _Declared:
 
 
 class Converger:
-    """`git` reads trees; orders with objects do without it."""
+    """`git` reads trees; inputs with objects do not need it."""
 
     def __init__(self, clusters: Clusters, git: GitCache | None = None) -> None:
         self._clusters = clusters
         self._git = git
         self._known = ParsedFiles()
 
-    def converge(self, input: ConvergeInput, beat: Beat = lambda *_: None) -> ConvergeReport:
-        """One convergence. Idempotent: what agrees already is not written.
+    def converge(self, input: ConvergeInput, heartbeat: Progress = lambda *_: None) -> ConvergeReport:
+        """One convergence. Idempotent: what is right already is not written.
 
         Raises Refused (a tree that must not be read, nothing declared at all), NotFound, Forbidden, Unavailable.
         """
@@ -59,9 +58,9 @@ class Converger:
         clock = _Clock(seconds)
         cluster = self._clusters.get(input.cluster)
         spaces = [*input.namespaces, *input.former] if input.account else []
-        look = Look(cluster, input.owner, spaces, beat)
+        look = Look(cluster, input.owner, spaces, heartbeat)
         parents = Parents(cluster, input)
-        with ThreadPoolExecutor(1, thread_name_prefix="look") as beside:
+        with ThreadPoolExecutor(1, thread_name_prefix="observe") as beside:
             begun = beside.submit(look.begin, [parents.namespace, *spaces], everything=input.prune)
             declared = self._declared(cluster, input)
             clock("read")
@@ -77,9 +76,9 @@ class Converger:
         clock("list")
         if input.dry_run:
             return _report(input, declared, made, [*_planned(made)], 0, seconds)
-        writer = Writer(cluster, input.account, beat)
+        writer = Writer(cluster, input.account, heartbeat)
         former = set(input.former)
-        results = self._apply(cluster, writer, parents, found, declared, made, beat)
+        results = self._apply(cluster, writer, parents, found, declared, made, heartbeat)
         clock("apply")
         results += writer.prune([(key, found.kind(key), found.live[key]["metadata"]["uid"]) for key in made.prune])
         left = _left(found, declared, results)
@@ -125,7 +124,7 @@ class Converger:
         if input.source is None:
             return parse_objects(input.objects)
         if self._git is None or input.objects:
-            raise Refused("converge-order", "an order names either a source or objects")
+            raise Refused("converge-order", "an input names either a source or objects")
         source = input.source
         files = self._git.files(source.repository, source.commit, source.path)
         manifests = parse(((each.path, each.content) for each in files), self._known.read)
@@ -135,7 +134,7 @@ class Converger:
         return manifests
 
     def _refuse_foreign(self, look: Look, input: ConvergeInput, declared: _Declared, made: Plan) -> None:
-        """What would be created but is in somebody else's inventory is theirs: two owners must not fight over it."""
+        """Refuse objects to be created that are in another owner's inventory: two owners would overwrite each other."""
         groups = {(change.key.group, change.key.kind) for change in made.create}
         namespaces = input.namespaces if input.account else ()
         theirs: dict[Key, str] = {}
@@ -146,7 +145,7 @@ class Converger:
                 made.create.remove(change)
                 declared.outcomes.append(outcome(change.key, "refused", f"belongs to {theirs[change.key]}"))
         declared.outcomes += [
-            outcome(key, "failed", "is being deleted; it comes back when it is gone") for key in made.going
+            outcome(key, "failed", "is being deleted; it is created again when it is gone") for key in made.going
         ]
 
     def _apply(
@@ -157,18 +156,18 @@ class Converger:
         found: Inventory,
         declared: _Declared,
         made: Plan,
-        beat: Beat,
+        heartbeat: Progress,
     ) -> list[Result]:
         """The inventory's parent first: it must name every kind before there is an object of it."""
         first, changes = parents.prepare(found, declared.wanted, made.writes)
         results = writer.apply(first, lambda _: None)
         if first:
             parents.write()
-        return results + writer.apply(changes, lambda done: await_definitions(cluster, done, beat))
+        return results + writer.apply(changes, lambda done: await_definitions(cluster, done, heartbeat))
 
 
 class _Clock:
-    """Seconds since the phase before, by phase."""
+    """The seconds of each phase."""
 
     def __init__(self, seconds: dict[str, float]) -> None:
         self._seconds, self._last = seconds, time.monotonic()
@@ -191,7 +190,7 @@ def _planned(made: Plan) -> Iterable[ObjectOutcome]:
 
 
 def _left(found: Inventory, declared: _Declared, results: Iterable[Result]) -> list[Object]:
-    """Of what there may be something in the cluster now."""
+    """Kinds of which there may be objects in the cluster now."""
     gone = {each.key for each in results if each.outcome.action == "pruned"}
     return [*declared.wanted, *(item for key, item in found.live.items() if key not in gone)]
 

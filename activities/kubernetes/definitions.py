@@ -1,4 +1,4 @@
-"""Custom resource definitions and their resources in one order: the resources wait until their kind is served.
+"""Custom resource definitions and their resources in one convergence: the resources wait until their kind is served.
 
 Used by converge.py.
 """
@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from activities.kubernetes.apply import Result
+from activities.kubernetes.concurrency import Progress
 from nautes.clients.kubernetes import Cluster
 from nautes.convergence.objects import Object, metadata
 
 ESTABLISHED_WITHIN = 15.0  # seconds; API servers need one or two
-LOOK_EVERY = 0.1
+POLL_EVERY = 0.1
 DEFINITION = "CustomResourceDefinition"
-
-Beat = Callable[..., None]
 
 
 def scopes(objects: Iterable[Object]) -> dict[str, bool]:
@@ -34,8 +33,8 @@ def scopes(objects: Iterable[Object]) -> dict[str, bool]:
     return found
 
 
-def await_definitions(cluster: Cluster, done: Iterable[Result], beat: Beat) -> None:
-    """Wait until what was just defined is served, within a bound; what is not served then fails on its own, object by object."""
+def await_definitions(cluster: Cluster, done: Iterable[Result], heartbeat: Progress) -> None:
+    """Wait, within a bound, until new definitions are served; objects of a kind that is not served then fail one by one."""
     defined = [each.live for each in done if each.live and each.key.kind == DEFINITION]
     deadline = time.monotonic() + ESTABLISHED_WITHIN
     pause = threading.Event()
@@ -46,8 +45,8 @@ def await_definitions(cluster: Cluster, done: Iterable[Result], beat: Beat) -> N
         for api_version, definition in versions:
             cluster.forget(api_version)
             while not _served(cluster, api_version, definition) and time.monotonic() < deadline:
-                beat(f"{metadata(definition).get('name')} is being established")
-                pause.wait(LOOK_EVERY)
+                heartbeat(f"{metadata(definition).get('name')} is being established")
+                pause.wait(POLL_EVERY)
 
 
 def _served(cluster: Cluster, api_version: str, definition: Mapping[str, Any]) -> bool:

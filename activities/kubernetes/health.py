@@ -1,11 +1,12 @@
-"""Are an owner's objects doing what they were made for? One look, and waiting for it. Used by the health activities."""
+"""The health of an owner's objects: observe it once, or wait for it. Used by the health activities."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
+from activities.kubernetes.concurrency import Progress
 from activities.kubernetes.inventory import Inventory, Look, parent_namespaces
 from nautes.clients.kubernetes import Cluster, Clusters, Kind
 from nautes.convergence.health import Health, health
@@ -13,44 +14,42 @@ from nautes.convergence.objects import Key, Object
 from nautes.messages.convergence import OUTCOMES_LIMIT, HealthInput, HealthReport, ObjectHealth
 
 WATCH = 5  # seconds of one watch: between two of them cancellation is noticed and a heartbeat sent
-LOOK_EVERY = 0.2  # seconds between two looks at least
-
-Beat = Callable[..., None]
+OBSERVE_EVERY = 0.2  # seconds between two observations at least
 
 
-class Doctor:
-    """Looks at what carries the owner's label, kind by kind."""
+class HealthObserver:
+    """Observes the objects that carry the owner's label, kind by kind."""
 
     def __init__(self, clusters: Clusters) -> None:
         self._clusters = clusters
 
-    def look(self, input: HealthInput, beat: Beat = lambda *_: None) -> HealthReport:
-        """One look: one list per kind. Idempotent: it only looks. Raises Unavailable."""
-        return report(self._take(self._clusters.get(input.cluster), input, beat).live)
+    def observe(self, input: HealthInput, heartbeat: Progress = lambda *_: None) -> HealthReport:
+        """Observe once: one list per kind. Idempotent: it only reads. Raises Unavailable."""
+        return report(self._observe(self._clusters.get(input.cluster), input, heartbeat).live)
 
-    def wait(self, input: HealthInput, beat: Beat = lambda *_: None) -> HealthReport:
-        """Until all objects are healthy or `within` seconds are over; how it stands then. Raises Unavailable.
+    def wait(self, input: HealthInput, heartbeat: Progress = lambda *_: None) -> HealthReport:
+        """Wait until all objects are healthy or `within` seconds are over; return the health then. Raises Unavailable.
 
-        What is not healthy is watched one kind after the other: all must become healthy, so the order does not matter.
+        Unhealthy kinds are watched one after the other: all must become healthy, so the order does not matter.
         """
         cluster = self._clusters.get(input.cluster)
         deadline = time.monotonic() + input.within
         pause = threading.Event()
         while True:
-            found = self._take(cluster, input, beat)
+            found = self._observe(cluster, input, heartbeat)
             sick = _sick(found.live)
             left = deadline - time.monotonic()
             if not sick or left <= 0:
                 return report(found.live)
-            beat(f"{len(sick)} of {len(found.live)} objects are not healthy")
+            heartbeat(f"{len(sick)} of {len(found.live)} objects are not healthy")
             group, kind = next(iter(sick))[:2]
             began = time.monotonic()
-            self._watch(cluster, input, found.kinds[group, kind], min(left, WATCH), beat)
-            pause.wait(max(0.0, LOOK_EVERY - (time.monotonic() - began)))  # a watch may end at once
+            self._watch(cluster, input, found.kinds[group, kind], min(left, WATCH), heartbeat)
+            pause.wait(max(0.0, OBSERVE_EVERY - (time.monotonic() - began)))  # a watch may end at once
 
-    def _watch(self, cluster: Cluster, input: HealthInput, kind: Kind, seconds: float, beat: Beat) -> None:
-        """Until all objects of one kind are healthy or the time is over."""
-        look = Look(cluster, input.owner, input.namespaces, beat)
+    def _watch(self, cluster: Cluster, input: HealthInput, kind: Kind, seconds: float, heartbeat: Progress) -> None:
+        """Wait until all objects of one kind are healthy or the time is over."""
+        look = Look(cluster, input.owner, input.namespaces, heartbeat)
         namespace = input.namespaces[0] if len(input.namespaces) == 1 and kind.namespaced else ""
         listing = cluster.list(kind, namespace=namespace, selector=look.selector)
         sick = {item["metadata"]["uid"] for item in listing.items if health(item).status != "Current"}
@@ -63,16 +62,16 @@ class Doctor:
             uid = item["metadata"]["uid"]
             healthy = event == "DELETED" or health(item).status == "Current"
             sick = sick - {uid} if healthy else sick | {uid}
-            beat(f"{len(sick)} {kind.kind} are not healthy")
+            heartbeat(f"{len(sick)} {kind.kind} are not healthy")
             if not sick:
                 return
 
-    def _take(self, cluster: Cluster, input: HealthInput, beat: Beat) -> Inventory:
-        return Look(cluster, input.owner, input.namespaces, beat).take(parent_namespaces(input.namespaces))
+    def _observe(self, cluster: Cluster, input: HealthInput, heartbeat: Progress) -> Inventory:
+        return Look(cluster, input.owner, input.namespaces, heartbeat).take(parent_namespaces(input.namespaces))
 
 
 def report(live: Mapping[Key, Object]) -> HealthReport:
-    """What is not healthy, what failed first."""
+    """The unhealthy objects, the failed ones first."""
     sick = sorted(_sick(live).items(), key=lambda each: (each[1].status != "Failed", each[0]))
     told = [
         ObjectHealth(kind=key.kind, namespace=key.namespace, name=key.name, status=found.status, reason=found.reason)

@@ -1,14 +1,14 @@
 """What an owner has in a cluster now: its parent object, and one list per kind. Used by converge, health and removal.
 
-A list that fails fails the look: nothing is ever concluded from a list that came back short.
+A list that fails fails the observation: nothing is concluded from an incomplete list.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from activities.kubernetes.concurrency import each
+from activities.kubernetes.concurrency import Progress, each
 from nautes.clients.kubernetes import Cluster, Kind
 from nautes.convergence import inventory
 from nautes.convergence.difference import applied_by_us
@@ -16,11 +16,9 @@ from nautes.convergence.inventory import PART_OF, PLATFORM_NAMESPACE, Parent
 from nautes.convergence.objects import Key, Object, key_of
 from nautes.messages.errors import NotFound
 
-KINDS_LIMIT = 200  # of a parent that somebody wrote into
-# Made by controllers, which copy labels; or too many to look through.
+KINDS_LIMIT = 200  # of a parent, which others may have written into
+# Made by controllers, which copy labels; or too many to list.
 NEVER_OWNED = frozenset({("", "Event"), ("events.k8s.io", "Event"), ("", "Endpoints"), ("", "Node")})
-
-Beat = Callable[..., None]
 
 
 @dataclass
@@ -39,7 +37,7 @@ class Inventory:
 
 @dataclass(frozen=True)
 class Beginning:
-    """The parent of an inventory and the objects of the kinds it names."""
+    """The first part of an observation: the parent of an inventory and the objects of the kinds it names."""
 
     parent: Parent | None
     live: Object | None
@@ -47,13 +45,13 @@ class Beginning:
 
 
 class Look:
-    """One look for one owner. `namespaces` are the owner's; an owner with none may have objects everywhere (platform)."""
+    """One observation for one owner. `namespaces` are the owner's; an owner with none may have objects everywhere (platform)."""
 
-    def __init__(self, cluster: Cluster, owner: str, namespaces: Iterable[str], beat: Beat) -> None:
+    def __init__(self, cluster: Cluster, owner: str, namespaces: Iterable[str], heartbeat: Progress) -> None:
         self._cluster = cluster
         self._owner = owner
         self._namespaces = tuple(namespaces)
-        self._beat = beat
+        self._heartbeat = heartbeat
 
     def take(
         self, parent_namespaces: Iterable[str], kinds: Iterable[Kind] = (), *, everything: bool = True
@@ -65,14 +63,14 @@ class Look:
         return self.complete(self.begin(parent_namespaces, everything=everything), kinds, everything=everything)
 
     def begin(self, parent_namespaces: Iterable[str], *, everything: bool) -> Beginning:
-        """The part of `take` that can be done before it is known what is wanted."""
+        """The part of `take` that does not depend on what is declared."""
         live = self._parent(parent_namespaces)
         parent = inventory.read(live, self._owner) if live else None
         named = self._named(parent) if parent and everything else []
         return Beginning(parent, live, dict(zip(named, self._list(named, parent), strict=True)))
 
     def complete(self, begun: Beginning, kinds: Iterable[Kind] = (), *, everything: bool) -> Inventory:
-        """What is missing in `begun`."""
+        """The inventory: `begun`, and the kinds that it lacks."""
         parent, listed = begun.parent, begun.listed
         found = Inventory(parent, begun.live, kinds={(kind.group, kind.kind): kind for kind in kinds})
         if everything:
@@ -82,7 +80,7 @@ class Look:
         listed = listed | dict(zip(missing, self._list(missing, parent), strict=True))
         seen: set[str] = set()
         for items in (listed[kind] for kind in found.kinds.values()):
-            # One object can be served in two groups: it counts once, in the one that is wanted (listed first).
+            # One object can be served in two groups: it counts once, in the declared one (listed first).
             fresh = {key: item for key, item in items.items() if item["metadata"]["uid"] not in seen}
             seen.update(item["metadata"]["uid"] for item in fresh.values())
             found.live |= fresh
@@ -90,14 +88,14 @@ class Look:
 
     def _list(self, kinds: list[Kind], parent: Parent | None) -> list[dict[Key, Object]]:
         namespaces = {*self._namespaces, *(parent.namespaces if parent else ())} if self._namespaces else set()
-        return each(lambda kind: self.owned(kind, namespaces), kinds, self._beat)
+        return each(lambda kind: self.owned(kind, namespaces), kinds, self._heartbeat)
 
     def owned(self, kind: Kind, namespaces: set[str]) -> dict[Key, Object]:
         """The owner's objects of one kind: one request."""
         where = next(iter(namespaces)) if len(namespaces) == 1 and kind.namespaced else ""
         try:
             listing = self._cluster.list(kind, namespace=where, selector=self.selector)
-        except NotFound:  # the definition of the kind went meanwhile, and its objects with it
+        except NotFound:  # the definition of the kind was removed meanwhile, and its objects with it
             self._cluster.forget(kind.api_version)
             return {}
         items = {key_of(item): item for item in listing.items if applied_by_us(item)}
@@ -109,11 +107,11 @@ class Look:
 
     @property
     def selector(self) -> str:
-        """Selects the owner's objects."""
+        """The label selector of the owner's objects."""
         return f"{PART_OF}={inventory.label(self._owner)}"
 
     def foreign(self, kind: Kind, namespaces: Iterable[str]) -> Mapping[Key, str]:
-        """Objects of one kind that are in the inventory of somebody else, with that one's label."""
+        """Objects of one kind that are in another owner's inventory, with that owner's label."""
         where = tuple(namespaces)
         selector = f"{PART_OF},{PART_OF}!={inventory.label(self._owner)}"
         listing = self._cluster.list(kind, namespace=where[0] if len(where) == 1 else "", selector=selector)
@@ -140,5 +138,5 @@ class Look:
 
 
 def parent_namespaces(namespaces: Iterable[str]) -> list[str]:
-    """Where an owner's parent may be: with the owner's objects, or with the platform's."""
+    """The namespaces in which an owner's parent may be: the owner's first one, or the platform's."""
     return [*list(namespaces)[:1], PLATFORM_NAMESPACE]

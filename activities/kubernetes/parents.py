@@ -1,6 +1,6 @@
-"""The parent object of an inventory: written before there are objects of a new kind, and after the last of a kind is gone.
+"""The parent object of an inventory: written before objects of a new kind, and after the last object of a kind is gone.
 
-Used by converge.py. It is always written as the platform: the runtime's account cannot be trusted with it, nor needs it.
+Used by converge.py. It is always written as the platform: the runtime's account needs no right to it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from nautes.messages.errors import NotFound
 
 
 class Parents:
-    """The parent of one order."""
+    """The parent of one convergence."""
 
     def __init__(self, cluster: Cluster, input: ConvergeInput) -> None:
         self._cluster = cluster
@@ -34,10 +34,10 @@ class Parents:
     def prepare(
         self, found: Inventory, wanted: Iterable[Object], changes: Sequence[Change]
     ) -> tuple[list[Change], list[Change]]:
-        """Make the parent name all kinds and namespaces of what is wanted, and of what there is already.
+        """Make the parent name all kinds and namespaces of the declared and of the existing objects.
 
-        Answers (what must be applied before the parent can be written, the rest): an installation makes the platform's
-        own namespace by the very order whose parent lies in it.
+        Returns (what must be applied before the parent can be written, the rest): an installation creates the platform's
+        own namespace in the convergence whose parent lies in it.
         """
         moved = found.parent is not None and found.parent.namespace != self.namespace
         self._live, self._former = (None, found.parent) if moved else (found.parent_live, None)
@@ -51,7 +51,7 @@ class Parents:
         return [], list(changes)
 
     def write(self) -> None:
-        """One write if the live parent says something else. Raises NotFound when its namespace is not there."""
+        """One write if the live parent differs. Raises NotFound when its namespace is not there."""
         if self._wanted.agrees(self._live):
             return
         kind = self._cluster.kind("v1", "Secret")
@@ -59,13 +59,13 @@ class Parents:
             raise NotFound("kubernetes-kind", "the cluster does not serve Secrets")
         self.writes += 1
         self._live = self._cluster.apply(kind, self._wanted.as_object())
-        if self._former:  # only now: an inventory without a parent would be searched for in every kind
+        if self._former:  # only now: without a parent, every kind would have to be searched
             self.writes += 1
             self._cluster.delete(kind, self._former.namespace, self._former.name)
             self._former = None
 
     def settle(self, left: Iterable[Object]) -> None:
-        """After pruning: name only what may still be there."""
+        """After pruning: name only the kinds and namespaces of objects that may still be there."""
         self._wanted = self._naming(left)
         self.write()
 

@@ -1,4 +1,4 @@
-"""Can this cluster be used? Reachable, recent enough, and with the rights the platform needs. Used when one is registered."""
+"""Checks that a cluster is reachable, recent enough, and grants the rights the platform needs. Used by registrations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nautes.messages.errors import Forbidden, Refused, Unavailable
 
 TIMEOUT = 8.0  # seconds after which a cluster that cannot be reached is refused instead of waited for
 OLDEST = (1, 20)
-# What the platform does in a cluster, as (verb, group, resource): asked for one by one unless everything is allowed.
+# Rights the platform needs, as (verb, group, resource): checked one by one unless everything is allowed.
 NEEDED: Sequence[tuple[str, str, str]] = (
     ("create", "", "namespaces"),
     ("delete", "", "namespaces"),
@@ -29,12 +29,12 @@ REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
 class Probe:
-    """Asks a cluster about itself; writes nothing."""
+    """Reads version and rights from a cluster; writes nothing."""
 
     def __init__(self, clusters: Clusters) -> None:
         self._clusters = clusters
 
-    def look(self, input: ProbeInput) -> ProbeReport:
+    def check(self, input: ProbeInput) -> ProbeReport:
         """Raises Refused (unreachable for some seconds, too old), Forbidden (names the missing right), Unavailable."""
         try:
             cluster = self._clusters.get(input.cluster)

@@ -1,16 +1,16 @@
-"""Take everything an owner has out of a cluster, and the record of it last. Used by the removal activities.
+"""Delete everything an owner has in a cluster, and its inventory last. Used by the removal activities.
 
-The parent stays until nothing is left: whoever is interrupted finds out again what there is to delete.
+The parent stays until nothing is left: a retry finds from it what there is to delete.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 from activities.kubernetes.apply import Writer
+from activities.kubernetes.concurrency import Progress
 from activities.kubernetes.health import report
 from activities.kubernetes.inventory import Inventory, Look, parent_namespaces
 from nautes.clients.kubernetes import Cluster, Clusters
@@ -18,9 +18,7 @@ from nautes.convergence.objects import metadata
 from nautes.messages.convergence import OUTCOMES_LIMIT, ObjectHealth, OwnedInput, OwnedReport
 from nautes.messages.errors import Forbidden, NotFound
 
-LOOK_FIRST, LOOK_LAST = 0.2, 2.0  # seconds between two looks at what is still going; they grow
-
-Beat = Callable[..., None]
+OBSERVE_FIRST, OBSERVE_LAST = 0.2, 2.0  # seconds between two observations of what is being deleted; they grow
 
 
 class Remover:
@@ -29,43 +27,45 @@ class Remover:
     def __init__(self, clusters: Clusters) -> None:
         self._clusters = clusters
 
-    def delete(self, input: OwnedInput, beat: Beat = lambda *_: None) -> OwnedReport:
+    def delete(self, input: OwnedInput, heartbeat: Progress = lambda *_: None) -> OwnedReport:
         """Delete all objects and wait, `within` seconds at most, until they are gone; then the parent.
 
         Idempotent: an owner who has nothing is removed. Raises Forbidden (with the first object that may not be deleted),
         Unavailable.
         """
         cluster = self._clusters.get(input.cluster)
-        found = self._take(cluster, input, beat)
+        found = self._observe(cluster, input, heartbeat)
         due = {key: item for key, item in found.live.items() if not metadata(item).get("deletionTimestamp")}
-        writer = Writer(cluster, input.account, beat)
+        writer = Writer(cluster, input.account, heartbeat)
         results = writer.prune([(key, found.kind(key), item["metadata"]["uid"]) for key, item in due.items()])
         refused = [each.outcome for each in results if each.outcome.action != "pruned"]
         if refused:
             first = refused[0]
             raise Forbidden("kubernetes-forbidden", f"{first.kind}/{first.name} cannot be deleted: {first.reason}")
-        return self.wait(input, beat).model_copy(update={"deleted": len(results)})
+        return self.wait(input, heartbeat).model_copy(update={"deleted": len(results)})
 
-    def wait(self, input: OwnedInput, beat: Beat = lambda *_: None) -> OwnedReport:
-        """Until nothing is left or `within` seconds are over; what is left then. The parent goes last."""
+    def wait(self, input: OwnedInput, heartbeat: Progress = lambda *_: None) -> OwnedReport:
+        """Wait until nothing is left or `within` seconds are over; report what is left then. The parent is deleted last."""
         cluster = self._clusters.get(input.cluster)
         deadline = time.monotonic() + input.within
-        pause, seconds = threading.Event(), LOOK_FIRST
-        found = self._take(cluster, input, beat)
+        pause, seconds = threading.Event(), OBSERVE_FIRST
+        found = self._observe(cluster, input, heartbeat)
         while True:
             if not found.live:
                 self._forget(cluster, found, input)
                 return OwnedReport()
-            beat(f"{len(found.live)} objects are still there")
+            heartbeat(f"{len(found.live)} objects are still there")
             if time.monotonic() >= deadline:
                 return OwnedReport(remaining=_remaining(found))
             pause.wait(seconds)
-            seconds = min(LOOK_LAST, seconds * 1.5)
-            found = self._take(cluster, input, beat, found)
+            seconds = min(OBSERVE_LAST, seconds * 1.5)
+            found = self._observe(cluster, input, heartbeat, found)
 
-    def _take(self, cluster: Cluster, input: OwnedInput, beat: Beat, before: Inventory | None = None) -> Inventory:
-        """`before` is an earlier look: only kinds of which there was something then are looked at again."""
-        look = Look(cluster, input.owner, input.namespaces, beat)
+    def _observe(
+        self, cluster: Cluster, input: OwnedInput, heartbeat: Progress, before: Inventory | None = None
+    ) -> Inventory:
+        """`before` is an earlier observation: only kinds that had objects then are listed again."""
+        look = Look(cluster, input.owner, input.namespaces, heartbeat)
         if before is None:
             return look.take(parent_namespaces(input.namespaces))
         kinds = {before.kind(key) for key in before.live}

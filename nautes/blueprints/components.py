@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from nautes.resources.cluster import Cluster
 
 BOOTSTRAP = "bootstrap"  # what the platform itself needs in every cluster
-BUILT_IN = {"nautes", "vault"}  # the engine itself, and what the bootstrap of every cluster already holds
+BUILT_IN = {"nautes", "vault"}  # the platform itself, and what the bootstrap of every cluster already holds
 ORDER = (
     "certManagement",
     "gateway",
@@ -25,14 +25,14 @@ ORDER = (
 
 
 def of_cluster(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Components to bring about, as (name in the catalog, namespace), in the order in which they depend on each other."""
+    """Components to install, as (name in the catalog, namespace), in the order in which they depend on each other."""
     slots: Mapping[str, Any] = manifest.get("spec", {}).get("componentsList") or {}
     wanted = [slots[slot] for slot in ORDER if slots.get(slot)]
     return [(str(each["name"]), str(each.get("namespace", ""))) for each in wanted if each["name"] not in BUILT_IN]
 
 
 def shared(name: str, server: str, clusters: Mapping[str, Cluster]) -> list[str]:
-    """Components that outlive the cluster `name` at `server`: others of `clusters` at the same address have them, too."""
+    """Components that stay when the cluster `name` at `server` goes: others of `clusters` at that address have them, too."""
     others = [
         each for other, each in clusters.items() if other != name and _address(each.api_server) == _address(server)
     ]

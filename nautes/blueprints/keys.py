@@ -1,8 +1,8 @@
-"""Which repository's deploy keys open which repository: the whole table of a product, from its declaration alone.
+"""Which deploy keys give access to which repository: the whole table of a product, from its declaration alone.
 
 A key is the identity of the repository that uses it (the consumer); access is that key enabled on another repository (the
 target). Used to plan a product's keys; `repositories.ensure_foreign_keys` brings one target in line with its row. The table
-is always made anew and whole: what stands in it no more is taken away, whether or not the target has a project.
+is always made anew and whole: keys that are no longer in it are removed, whether or not the target has a project.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Consumer:
 
 @dataclass(frozen=True)
 class ForeignUse:
-    """The other side of a binding: another product declares to use a repository of this one, by full path."""
+    """The consumer's side of a binding: another product declares to use a repository of this one, by full path."""
 
     product: str
     repository: str
@@ -72,7 +72,7 @@ def wanted(tree: ProductTree, foreign_uses: Sequence[ForeignUse] = ()) -> dict[s
 
 
 def _siblings(tree: ProductTree, target: CodeRepo, repositories: Sequence[CodeRepo]) -> Iterator[Access]:
-    """Both keys of every other repository of the same project; no project is no project in common."""
+    """Both keys of every other repository of the same project; repositories without a project share none."""
     for each in repositories:
         if target.project and each.project == target.project and each.name != target.name:
             yield from _both(_path(tree, each))
@@ -84,7 +84,7 @@ def _bound(
     bindings: Sequence[CodeRepoBinding],
     own: Sequence[Consumer],
 ) -> Iterator[Access]:
-    """The key of each binding's permission, of the product's own repositories it opens the target to."""
+    """For each binding, the keys with its permission of the product's own repositories that it opens the target to."""
     for binding in bindings:
         if binding.coderepo == target.name and binding.opened_to == tree.product:
             for each in own:
@@ -93,7 +93,7 @@ def _bound(
 
 
 def _opened_to_others(tree: ProductTree, target: CodeRepo, foreign_uses: Sequence[ForeignUse]) -> Iterator[Access]:
-    """The keys of other products' repositories, where both sides say so."""
+    """The keys of other products' repositories, where both products declare it."""
     for each in foreign_uses:
         if each.repository == _path(tree, target):
             for binding in openings(tree, each):

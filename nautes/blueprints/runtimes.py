@@ -36,7 +36,7 @@ def destination(
 ) -> list[Object]:
     """Objects of a runtime's destination: per namespace the namespace itself, its account, and the rights of the accounts.
 
-    In `former` namespaces the accounts have rights as well, so that they can take away what is there.
+    In `former` namespaces the accounts have rights as well, so that they can delete what is there.
     """
     subjects = [{"kind": "ServiceAccount", "name": account, "namespace": name} for name in namespaces]
     objects: list[Object] = []

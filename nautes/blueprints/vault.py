@@ -10,7 +10,7 @@ from typing import Any
 
 ENGINES = ("git", "cluster", "tenant", "pki", "repo")
 STAGING = "staging/"
-GIVEN = "given"  # noted beside a kubeconfig: see `given`
+GIVEN = "given"  # in the custom metadata of a kubeconfig: see `given`
 TOKEN_TTL = "30m"
 TOKEN_NAME = "accesstoken-api"  # of a repository's project access token, in GitLab and in Vault
 
@@ -51,7 +51,7 @@ def kubeconfig_path(cluster: str) -> str:
 
 
 def given(kubeconfig: str, server: str) -> str:
-    """Digest of a kubeconfig as somebody gave it, kept beside the stored one: the same is not stored again."""
+    """Digest of a kubeconfig as a person gave it, kept in the metadata of the stored one: the same is not stored again."""
     return hashlib.sha256(f"{server}\n{kubeconfig}".encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""What a virtual worker becomes on its host: a control plane in a namespace of its own, and the API to it.
+"""What a virtual worker becomes on its host: a control plane in a namespace of its own, and a Service for its API.
 
 Pure; used by workflows/virtual.py (what is ordered) and activities/virtual.py (what is applied). Names are those of the
 vcluster chart: the control plane writes its kubeconfig into the Secret `vc-<cluster>` itself.
@@ -15,10 +15,10 @@ SYNCER_IMAGE = "loftsh/vcluster:0.10.1"
 LABEL = "app=vcluster"  # of every StatefulSet that is a virtual cluster
 CONFIG = "config"  # key of the kubeconfig in its Secret
 PORT = 8443  # the control plane listens here
-NODE_PORTS = range(30_000, 32_768)  # of Kubernetes, unless a host is set up otherwise
+NODE_PORTS = range(30_000, 32_768)  # the default of Kubernetes
 STORAGE = "5Gi"
 DATA = {"name": "data", "mountPath": "/data"}
-# Nodes, volumes and balancing are the host's: only what is about objects runs inside. k3s must not be process 1.
+# The host provides nodes, volumes and load balancing; only the API and its controllers run inside. k3s must not be process 1.
 PLANE = " ".join(
     (
         "/bin/k3s server --write-kubeconfig=/data/k3s-config/kube-config.yaml --data-dir=/data",
@@ -31,7 +31,7 @@ PLANE = " ".join(
 )
 WRITE = ["create", "delete", "patch", "update", "get", "list", "watch"]
 LOOK = ["get", "list", "watch"]
-# What the syncer does on the host, in its own namespace only.
+# Rights of the syncer on the host, in its own namespace only.
 RULES = [
     {
         "apiGroups": [""],
@@ -67,7 +67,7 @@ def host_of(manifest: Mapping[str, Any]) -> str:
 
 
 def node_port(manifest: Mapping[str, Any]) -> int:
-    """The port of the host it is reached by: as declared, or that of its address; 0 leaves it to the host."""
+    """The port of the host for it: as declared, or that of its address; 0: the host chooses."""
     spec = manifest.get("spec", {})
     declared = str((spec.get("vcluster") or {}).get("httpsNodePort") or "")
     if declared.isdigit():

@@ -1,4 +1,4 @@
-"""What a command is busy with: a spinner with the running step on a terminal after a second, plain lines in a pipe."""
+"""Progress of a command: on a terminal a spinner with the running step after a second, in a pipe plain lines."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ QUIET = 1.0  # seconds within which nothing is shown
 
 
 class Busy:
-    """A context: `tell` names the running step."""
+    """A context manager: `step` shows the running step."""
 
     def __init__(self, what: str) -> None:
         self._what = what
-        self._told = ""
+        self._shown = ""
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
         self._progress: Progress | None = None
@@ -42,12 +42,12 @@ class Busy:
         if self._progress is not None:
             self._progress.stop()
 
-    def tell(self, step: str) -> None:
-        """The step that runs now; told once in a pipe."""
+    def step(self, step: str) -> None:
+        """Show the running step; once per step in a pipe."""
         with self._lock:
-            if step == self._told:
+            if step == self._shown:
                 return
-            self._told = step
+            self._shown = step
             if self._timer is None:
                 show.err.print(show.plain(step), markup=False)
             elif self._progress is not None:
@@ -59,5 +59,5 @@ class Busy:
         columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
         with self._lock:
             self._progress = Progress(*columns, console=show.err, transient=True)
-            self._progress.add_task(show.escape(self._told or self._what), total=None)
+            self._progress.add_task(show.escape(self._shown or self._what), total=None)
             self._progress.start()

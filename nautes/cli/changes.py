@@ -1,6 +1,6 @@
-"""`nautes apply|remove|plan|diff|delete`: what changes something, or says what would be changed.
+"""`nautes apply|remove|plan|diff|delete`: the commands that change something, or show what would change.
 
-Manifests go as one change set; what is wrong with them is told with file, line and column.
+Manifests are sent as one change set; findings are shown with file, line and column.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from nautes.cli.client import NOT_FOUND, USAGE, CommandError
 if TYPE_CHECKING:
     from nautes.cli.files import Part
 
-UNCONFIRMED = "deletions-unconfirmed"  # the rule that wants the number of deletions repeated
+UNCONFIRMED = "deletions-unconfirmed"  # the rule that requires the number of deletions
 DIFFERENT = 1  # exit code of `diff` when there is a difference, as kubectl has it
-TROUBLE = 2  # exit code of `diff` when it could not tell
+TROUBLE = 2  # exit code of `diff` after an error
 DETAILED = 2  # exit code of `plan --detailed-exitcode` when something would be done, as Terraform has it
-SOON = 1  # seconds the first request waits where the steps of an operation are watched
+SOON = 1  # seconds the first request waits where a person watches the steps
 Action = Literal["apply", "remove"]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, change nothing.")]
-Removing = Annotated[bool, typer.Option("--remove", help="Of removing what the manifests name.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, change nothing.")]
+Removing = Annotated[bool, typer.Option("--remove", help="Plan the removal of what the manifests name.")]
 
 
 def apply(
@@ -62,7 +62,7 @@ def plan(
         bool, typer.Option("--detailed-exitcode", help="End with 0: nothing to do, 1: error, 2: something to do.")
     ] = False,
 ) -> None:
-    """Say what apply would do, per resource and field and per system; changes nothing."""
+    """Show what apply would do, per resource and field and per system; changes nothing."""
     action: Action = "remove" if removing else "apply"
     answer = _planned(action, file, insecure)
     operations = answer["operations"]
@@ -98,7 +98,7 @@ def diff(
 
 def delete(
     kind: options.Kind,
-    names: Annotated[list[str], typer.Argument(help="What is to go.")],
+    names: Annotated[list[str], typer.Argument(help="Names of the resources to delete.")],
     product: options.Product = "",
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
     wait: options.Wait = 600,
@@ -116,7 +116,7 @@ def delete(
     for name, route in routes.items():
         try:
             _delete(f"{kinds.NAMES[plural]}/{name}", route, wait, _flags(False, insecure, None, confirm_deletions))
-        except CommandError as error:  # one must not keep the others
+        except CommandError as error:  # a refused one must not stop the others
             failed.append(error)
     if failed:
         findings = [finding for each in failed for finding in each.findings]
@@ -124,14 +124,14 @@ def delete(
 
 
 def _flags(dry_run: bool, insecure: bool, plan: list[str] | None, confirmed: int | None) -> dict[str, Any]:
-    """The query of a change; what is not asked for is not sent."""
+    """The query of a change; flags that are not set are not sent."""
     wishes = {"dry_run": dry_run, "insecure_skip_check": insecure, "plan": plan, "confirm_deletions": confirmed}
     return {name: value for name, value in wishes.items() if value is not None and value is not False and value != []}
 
 
 def _read(names: list[str]) -> list[Part]:
-    """The manifests, every finding of the schema raised."""
-    from nautes.cli import files  # brings the models of the kinds, which most commands do without
+    """The manifests. Raises `CommandError` with every finding of the schema."""
+    from nautes.cli import files  # imports the models of the kinds, which most commands do not need
 
     parts = files.read(names)
     files.check(parts)
@@ -158,7 +158,7 @@ def _send(action: Action, parts: list[Part], wait: int, flags: dict[str, Any]) -
         with Busy(f"{action} {len(parts)} files") as busy:
             answer = api.post(f"/api/v1/{action}", files.whole(parts), first, wait=first, **flags)
             found = follow.ends(api, answer["operations"], deadline, busy)
-        _tell(found, wait, planned="dry_run" in flags)
+        _print_results(found, wait, planned="dry_run" in flags)
     except CommandError as error:
         error.findings = files.located(parts, error.findings)
         raise
@@ -167,25 +167,25 @@ def _send(action: Action, parts: list[Part], wait: int, flags: dict[str, Any]) -
 def _first_wait(parts: list[Part]) -> int:
     """Seconds the first request may take.
 
-    Where a person watches it is short, for then come the steps. A file with clusters is waited for: what stands on them is
-    taken up when they are done, or when the request ends.
+    It is short where a person watches, because the steps are shown after it. With clusters it is long: what depends on
+    them begins when they are done, or when the request ends.
     """
     clusters = any("Cluster" in part.text for part in parts)
     return SOON if sys.stderr.isatty() and not clusters else follow.POLL
 
 
-def _tell(found: list[dict[str, Any]], wait: int, *, planned: bool) -> None:
-    """Print what ended well, then raise for what did not end, or not well."""
+def _print_results(found: list[dict[str, Any]], wait: int, *, planned: bool) -> None:
+    """Print what succeeded or is running, then raise for what was refused or has not ended in time."""
     running = [follow.standing(each) for each in found if each["state"] == "running"]
-    told = [each for each in found if each["state"] in ("done", "running")]
+    shown = [each for each in found if each["state"] in ("done", "running")]
     if planned and not running:
-        plans.plan(told)
-        plans.count(told)
+        plans.plan(shown)
+        plans.count(shown)
     else:
-        show.outcomes(told)
+        show.outcomes(shown)
     follow.require(found)
     if wait and running:
-        raise CommandError(f"not at its end after {wait} s: {', '.join(running)}")
+        raise CommandError(f"still running after {wait} s: {', '.join(running)}")
 
 
 def _delete(key: str, route: str, wait: int, flags: dict[str, Any]) -> None:
@@ -203,7 +203,7 @@ def _delete(key: str, route: str, wait: int, flags: dict[str, Any]) -> None:
             raise
         _delete(key, route, wait, {**flags, "confirm_deletions": number})
         return
-    _tell(found, wait, planned=False)
+    _print_results(found, wait, planned=False)
 
 
 def _unconfirmed(error: CommandError) -> bool:
@@ -227,9 +227,11 @@ def _planned(action: Action, names: list[str], insecure: bool) -> dict[str, Any]
 
 
 def _how_to_carry_out(action: Action, names: list[str], insecure: bool, operations: list[dict[str, Any]]) -> None:
-    """The plans' ids and the command that does exactly what they say, or nothing."""
+    """Print the plans' ids and the command that executes exactly these plans, or nothing."""
     ids = [each["plan"] for each in operations if each.get("plan")]
     if not ids or not plans.differs(operations):
         return
     words = ["nautes", action, *(part for each in names for part in ("-f", each)), *(["-i"] if insecure else [])]
-    show.line(f"plan {' '.join(ids)}; exactly this: {shlex.join([*words, *(w for i in ids for w in ('--plan', i))])}")
+    show.line(
+        f"plan {' '.join(ids)}; to execute exactly this plan: {shlex.join([*words, *(w for i in ids for w in ('--plan', i))])}"
+    )

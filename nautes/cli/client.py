@@ -1,6 +1,6 @@
-"""The API as the command line sees it: requests, pages, event streams; problems turned into errors with exit codes.
+"""The client of the API: requests, pages, event streams; problems become errors with exit codes.
 
-Used by every command; where address and token come from is in nautes/cli/target.py. Nothing secret is printed.
+Used by every command; nautes/cli/target.py finds address and token. Nothing secret is printed.
 """
 
 from __future__ import annotations
@@ -15,20 +15,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import httpx2  # takes a while to load: only requests need it
+    import httpx2  # slow to import: only requests need it
 
 REFUSED, USAGE = 1, 2  # exit codes
-TIMEOUT = 60.0  # seconds a command is sent again while the API says that it cannot now
-SILENCE = (
-    40.0  # seconds without a sign of life after which a stream of events is given up; the API sends one every 15 s
-)
-PAGE = 500  # items of one page, the most the API gives
+TIMEOUT = 60.0  # seconds for which a command is retried while the API is unavailable
+SILENCE = 40.0  # seconds without data after which a stream of events is given up; the API sends a keep-alive every 15 s
+PAGE = 500  # items of one page, the API's maximum
 GONE = 410
 NOT_FOUND = 404
 
 
 class CommandError(Exception):
-    """A command ends with `exit_code`; findings are shown one per line. `status` is the API's, 0 when it said nothing."""
+    """A command ends with `exit_code`; findings are shown one per line. `status` is that of the API's answer, 0 without one."""
 
     def __init__(
         self,
@@ -52,7 +50,9 @@ class Api:
 
     server: str
     token: str
-    timeout: float | None = None  # seconds a request is sent again while the server cannot be reached; None: TIMEOUT
+    timeout: float | None = (
+        None  # seconds for which a request is retried while the server cannot be reached; None: TIMEOUT
+    )
 
     @functools.cached_property
     def _client(self) -> httpx2.Client:
@@ -65,7 +65,7 @@ class Api:
         return self._send("GET", path, query, wait=timeout)
 
     def post(self, path: str, content: bytes = b"", timeout: float = 0, **query: Any) -> Any:
-        """POST; a server that cannot now is asked again with the same idempotency key."""
+        """POST; retried with the same idempotency key while the server is unavailable."""
         headers = {"Idempotency-Key": secrets.token_hex(16), "Content-Type": "application/yaml"}
         return self._send("POST", path, query, content, headers, timeout)
 
@@ -74,7 +74,7 @@ class Api:
         return self._send("DELETE", path, query, headers={"Idempotency-Key": secrets.token_hex(16)}, wait=timeout)
 
     def items(self, path: str, limit: int = 0, **query: Any) -> list[dict[str, Any]]:
-        """Every item of a list (at most `limit` when given), page by page; begun anew when its pages are gone."""
+        """Every item of a list (at most `limit` when given), page by page; begun anew when its cursor has expired."""
         for _ in range(3):
             try:
                 return self._pages(path, limit, query)
@@ -84,7 +84,7 @@ class Api:
         raise CommandError(f"{path} changes faster than it can be read")
 
     def events(self, path: str) -> Iterator[tuple[str, Any]]:
-        """Server-sent events as (name, data), ("", None) for a sign of life; ends when the stream ends or breaks."""
+        """Server-sent events as (name, data), ("", None) for a keep-alive; ends when the stream ends or breaks."""
         import httpx2
 
         headers = {**self._headers(), "Accept": "text/event-stream"}
@@ -94,7 +94,7 @@ class Api:
                 if answer.headers.get("content-type", "").split(";")[0] != "text/event-stream":
                     answer.read()
                     _decoded(answer)
-                    raise CommandError(f"{self.server} tells no events", status=NOT_FOUND)
+                    raise CommandError(f"{self.server} has no stream of events", status=NOT_FOUND)
                 yield from _events(answer.iter_lines())
         except httpx2.TransportError:
             return
@@ -105,7 +105,7 @@ class Api:
         while True:
             size = min(PAGE, limit - len(found)) if limit else PAGE
             answer = self.get(path, limit=size, cursor=cursor, **query)
-            if isinstance(answer, list):  # runs come as they are
+            if isinstance(answer, list):  # runs are shown as they are
                 return answer[: limit or None]
             found += answer["items"]
             cursor = answer.get("next")
@@ -148,7 +148,7 @@ class Api:
 
 
 def _events(lines: Iterator[str]) -> Iterator[tuple[str, Any]]:
-    """Events of a stream's lines, as the HTML standard has them."""
+    """Parses the lines of a stream into events, as the HTML standard defines them."""
     name, data = "", ""
     for line in lines:
         if line.startswith(":"):
@@ -171,7 +171,7 @@ def _decoded(answer: httpx2.Response) -> Any:
     if answer.status_code < 300 and problem is not None:
         return problem
     if answer.status_code < 400 or not isinstance(problem, dict) or "status" not in problem:
-        text = f"{answer.url.copy_with(query=None)} answers {answer.status_code}, not as this API does"
+        text = f"{answer.url.copy_with(query=None)} answers {answer.status_code} in another form than this API"
         raise CommandError(text, status=answer.status_code)
     text = problem.get("detail") or problem.get("title") or f"HTTP {answer.status_code}"
     if problem.get("undone"):
@@ -182,12 +182,12 @@ def _decoded(answer: httpx2.Response) -> Any:
 
 
 def _unknown_host(error: BaseException | None) -> bool:
-    """Whether there is no such host: asking again does not help."""
+    """Whether the host does not exist: a retry does not help."""
     while error is not None and not isinstance(error, socket.gaierror):
         error = error.__cause__ or error.__context__
     return error is not None
 
 
 def _seconds(wish: str) -> float:
-    """How long the server asks us to wait, at most five seconds."""
+    """Seconds that the server asks us to wait, at most five."""
     return min(5.0, float(wish)) if wish.isdecimal() else 1.0

@@ -30,7 +30,7 @@ def path() -> Path:
 
 
 def keep(server: str, token: str) -> str:
-    """Keep a token and remember its server as the last one; answers with where it is kept, for people."""
+    """Keep a token, and its server as the last one; return the place, for display."""
     keyring = _keyring()
     if keyring is not None and _kept(keyring, server, token):
         _write(server, {})
@@ -56,7 +56,7 @@ def recall(server: str) -> str:
 
 
 def forget(server: str) -> bool:
-    """Forget a server and its token; whether there was one."""
+    """Forget a server and its token; return whether there was one."""
     known = _read()
     found = known["servers"].pop(server, None)
     if found is None:
@@ -85,7 +85,7 @@ def _keyring() -> KeyringBackend | None:
 
 
 def _kept(keyring: KeyringBackend, server: str, token: str) -> bool:
-    """Whether the keyring took it: a locked or half-installed one does not."""
+    """Whether the keyring stored it: a locked or incomplete one does not."""
     try:
         keyring.set_password(SERVICE, server, token)
         return keyring.get_password(SERVICE, server) == token
@@ -111,13 +111,13 @@ def _read() -> dict[str, Any]:
 def _write(server: str, entry: dict[str, str]) -> None:
     try:
         known = _read()
-    except CommandError:  # what cannot be read, or may have been read by others, is of no use any more
+    except CommandError:  # a file that cannot be read, or that others may have read, is replaced
         known = {"server": "", "servers": {}}
     _store({"server": server, "servers": {**known["servers"], server: entry}})
 
 
 def _store(known: dict[str, Any]) -> None:
-    """Replace the file at once, so that nobody sees half of it and nobody else any of it."""
+    """Replace the file in one step, readable by its owner only."""
     folder = path().parent
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)

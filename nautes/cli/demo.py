@@ -1,4 +1,4 @@
-"""`nautes demo`: the main process from an empty directory to an empty cluster, each step with its time.
+"""`nautes demo`: the main process, from an empty directory until everything is removed again, with the time of each step.
 
 Called by nautes/cli/main.py.
 """
@@ -54,7 +54,7 @@ def play(directory: Path, *, keep: bool) -> int:
             world.down()
     if keep:
         console.print(f"\nstill running; Temporal UI {world.temporal_ui_url}, API {world.api_url}", highlight=False)
-        console.print("`nautes sandbox down` ends it, `nautes sandbox reset` forgets it", highlight=False)
+        console.print("`nautes sandbox down` ends it, `nautes sandbox reset` deletes its data", highlight=False)
     return 0
 
 
@@ -67,13 +67,13 @@ def _play(world: World, scenario: Scenario, rows: list[Row], keep: bool) -> None
         ("deploy: push manifests, converged and healthy", scenario.deploy),
         ("change one object: exactly one write", scenario.change_one),
         ("remove a file: its object is pruned", scenario.prune),
-        ("aim at another namespace: refused, the rest converges", scenario.refuse_foreign),
-        ("edit by hand in the cluster: put back", scenario.correct_drift),
-        ("lose a webhook: deployed all the same", scenario.lose_webhook),
+        ("declare another product's namespace: refused, the rest converges", scenario.refuse_foreign),
+        ("edit an object by hand: the change is reverted", scenario.correct_drift),
+        ("lose a webhook: the push is deployed", scenario.lose_webhook),
         ("push source code: the pipeline succeeds", scenario.run_pipeline),
-        ("break the build: GitLab says so", scenario.break_build),
+        ("break the build: GitLab shows the failure", scenario.break_build),
         ("view: status, runs, explain, wait", lambda: console.print(scenario.view(), highlight=False)),
-        ("lose all of Temporal's data: nothing written, all known", scenario.lose_memory),
+        ("lose all of Temporal's data: nothing is written, all is known again", scenario.lose_memory),
     ]
     if not keep:
         steps += [

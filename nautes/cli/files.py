@@ -27,7 +27,7 @@ class Part:
 
 
 def read(names: list[str]) -> list[Part]:
-    """Every manifest file the names stand for, in order. Raises `CommandError`."""
+    """Every manifest file that the names match, in order. Raises `CommandError`."""
     parts: list[Part] = []
     line = 0
     for name, text in [pair for each in names for pair in _texts(each)]:
@@ -48,14 +48,14 @@ def check(parts: list[Part]) -> None:
     findings: list[Finding] = []
     for part in parts:
         findings += [each.model_copy(update={"resource": f"{part.name}"}) for each in parse(part.text, part.name)[1]]
-    if not findings:  # what is only wrong together: the same name in two files
+    if not findings:  # what is wrong only in combination: the same name in two files
         findings = [_at_home(parts, each) for each in parse(whole(parts))[1]]
     if findings:
         raise CommandError("the manifests are not valid", findings=[each.model_dump() for each in findings])
 
 
 def located(parts: list[Part], findings: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Findings of the platform with the file, line and column of what they are about, where that can be told."""
+    """Findings of the platform with the file, line and column of what they are about, where those can be found."""
     return [_located(parts, each) for each in findings]
 
 
@@ -70,7 +70,7 @@ def _located(parts: list[Part], finding: dict[str, Any]) -> dict[str, Any]:
 
 
 def _position(parts: list[Part], resource: str, pointer: str) -> tuple[int | None, int | None]:
-    """Where in the whole a resource has a pointer (into its manifest, or into its spec)."""
+    """The position in the whole of a pointer into a resource's manifest or spec."""
     for document in documents(whole(parts))[0]:
         data = document.data if isinstance(document.data, dict) else {}
         spec = data.get("spec")
@@ -84,14 +84,14 @@ def _deepest(document: Document, pointers: list[str]) -> tuple[int, int]:
 
 
 def _at_home(parts: list[Part], finding: Finding) -> Finding:
-    """A finding in the whole, as one in the file it is about."""
+    """A finding about the whole text, as one about its file."""
     name, line = _place(parts, finding.line)
     message = re.sub(r"line (\d+)$", lambda found: "{}:{}".format(*_place(parts, int(found[1]))), finding.message)
     return finding.model_copy(update={"resource": name, "line": line, "message": message})
 
 
 def _place(parts: list[Part], line: int | None) -> tuple[str, int]:
-    """File and line of a line of the whole."""
+    """File and line of a line of the whole text."""
     number = line or 1
     part = max((each for each in parts if each.first < number), key=lambda each: each.first)
     return part.name, number - part.first

@@ -1,4 +1,4 @@
-"""Operations followed to their end: by server-sent events where the API tells them, else by asking again.
+"""Follows operations to their end: by server-sent events where the API has them, else by polling.
 
 Used by every command that changes something, by `wait` and by `events`.
 """
@@ -17,24 +17,24 @@ from nautes.cli.client import NOT_FOUND, Api, CommandError
 
 POLL = 30  # seconds one request may wait for an end
 GLANCE = 1  # seconds it waits where a person watches the steps
-LOOK_EVERY = 0.2  # seconds between two requests, at least
-LISTEN = 15.0  # seconds that must be left for listening: this far apart are the stream's signs of life
+POLL_EVERY = 0.2  # seconds between two requests, at least
+LISTEN = 15.0  # seconds that must be left for a stream: the interval of its keep-alives
 Operation = dict[str, Any]
 
 
 def ends(api: Api, operations: list[Operation], deadline: float, busy: Busy) -> list[Operation]:
-    """How the operations ended, or stand at the deadline (seconds of the monotonic clock)."""
+    """The operations at their end, or at the deadline (seconds of the monotonic clock)."""
     found = list(operations)
     try:
         for index, each in enumerate(found):
             for step in steps(api, each, deadline):
                 found[index] = step
                 if step["state"] == "running":
-                    busy.tell(standing(step))
+                    busy.step(standing(step))
     except KeyboardInterrupt:
         for each in found:
             if each["state"] == "running":
-                show.note(f"it goes on; `nautes cancel {each['operation']}` takes it back")
+                show.note(f"it goes on; `nautes cancel {each['operation']}` undoes it")
         raise
     return found
 
@@ -48,7 +48,7 @@ def steps(api: Api, operation: Operation, deadline: float) -> Iterator[Operation
                 for found in _told(api, operation, deadline - LISTEN):
                     yield found
             except CommandError as error:
-                listens = error.status != NOT_FOUND  # an API that tells no events; everything else is asked again
+                listens = error.status != NOT_FOUND  # an API without events; after any other error polling goes on
             if found["state"] != "running":
                 return
         wait = min(left, GLANCE if sys.stderr.isatty() else POLL)
@@ -56,8 +56,8 @@ def steps(api: Api, operation: Operation, deadline: float) -> Iterator[Operation
         asked = time.monotonic()
         found = {"operation": operation["operation"], **api.get(path, wait, wait=wait)}
         yield found
-        if found["state"] == "running":  # what is only queued is answered at once
-            time.sleep(max(0.0, min(LOOK_EVERY - (time.monotonic() - asked), deadline - time.monotonic())))
+        if found["state"] == "running":  # a queued operation is answered at once
+            time.sleep(max(0.0, min(POLL_EVERY - (time.monotonic() - asked), deadline - time.monotonic())))
 
 
 def require(operations: list[Operation]) -> None:
@@ -73,14 +73,14 @@ def require(operations: list[Operation]) -> None:
 
 
 def standing(operation: Operation) -> str:
-    """Where an operation is that has not ended, and what it waits for."""
+    """The step of an operation that has not ended, and what it waits for."""
     retry = operation.get("retry")
     what = f", {retry['step']} failed {retry['attempt'] - 1} times, last: {retry['error']}" if retry else ""
     return f"{operation['operation']} ({operation.get('step') or 'queued'}{what})"
 
 
 def _told(api: Api, operation: Operation, deadline: float) -> Iterator[Operation]:
-    """States as the API tells them; ends with the operation, with the stream or at the deadline."""
+    """States from the API's stream; ends with the operation, with the stream or at the deadline."""
     for name, data in api.events(f"/api/v1/operations/{quote(operation['operation'])}/events"):
         if name == "end":
             yield data

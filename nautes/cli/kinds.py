@@ -1,4 +1,4 @@
-"""Kinds as people name them, and where the API has them. Used by the commands that read, wait and delete."""
+"""Names of the kinds for people, and their paths in the API. Used by the commands that read, wait and delete."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ALONE = ("clusters", "products")  # that belong to no product
 
 
 def plural(kind: str) -> str:
-    """The plural of whatever name a kind is given. Raises `CommandError`."""
+    """The plural of any name of a kind. Raises `CommandError`."""
     found = next((each for each, others in KINDS.items() if kind.lower() in (each, *others)), None)
     if found is None:
         raise CommandError(f"unknown kind {kind}; known: {', '.join(KINDS)}", USAGE)
@@ -40,7 +40,7 @@ def plural(kind: str) -> str:
 
 
 def route(kind: str, product: str, name: str = "") -> str:
-    """The path of a list, or of one in it. Raises `CommandError` when the product is missing."""
+    """The path of a list, or of one item. Raises `CommandError` when the product is missing."""
     if kind not in ALONE and not product:
         raise CommandError(f"{kind} belong to a product: use -p", USAGE)
     base = "/api/v1" if kind in ALONE else f"/api/v1/products/{quoted(product)}"

@@ -1,4 +1,4 @@
-"""`nautes login`: a GitLab token is checked against the API and kept for this person, with the server it is for."""
+"""`nautes login`: checks a GitLab token against the API and keeps it with its server."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def login(
     token = checked(options.token() or _asked(server))
     if not token:
         raise CommandError("no token: use -t, or give it on standard input", USAGE)
-    Api(server, token).get("/api/v1/products", limit=1)  # any route tells whether the token is somebody's
+    Api(server, token).get("/api/v1/products", limit=1)  # any route refuses an unknown token
     show.line(f"the token for {server} is kept in {credentials.keep(server, token)}")
     for name in ("GIT_TOKEN", "NAUTES_TOKEN_FILE"):
         if os.environ.get(name):
-            show.note(f"{name} is set and comes before the token that is kept")
+            show.note(f"{name} is set and takes precedence over the token that is kept")
 
 
 def _asked(server: str) -> str:

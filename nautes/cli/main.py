@@ -1,6 +1,6 @@
-"""`nautes`: the command line, composed of its rooms. Talks to the API only; exit codes 0, 1 (refused or failed), 2 (usage).
+"""`nautes`: the command line. Talks to the API only; exit codes 0, 1 (refused or failed), 2 (usage).
 
-What reaches the API takes `-s` and `-t` before and behind its name. What is heavy is loaded when it is needed: `--help` is quick.
+Commands that use the API take `-s` and `-t` before and behind their name. Slow imports are made when needed: `--help` is quick.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ def demo(
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave everything running at the end, product included.")
     ] = False,
-    directory: Annotated[Path, typer.Option(help="Where the sandbox lives.")] = SANDBOX,
+    directory: Annotated[Path, typer.Option(help="Directory of the sandbox.")] = SANDBOX,
 ) -> None:
-    """Carry out the main process on embedded servers and say how it went."""
+    """Carry out the main process on embedded servers and report each step."""
     require_sandbox()
-    from nautes.cli.demo import play  # brings the servers' modules, which no other command needs
+    from nautes.cli.demo import play  # imports the servers' modules, which no other command needs
 
     raise typer.Exit(play(directory, keep=keep))
 
@@ -53,7 +53,7 @@ def demo(
 @app.command()
 def completion(shell: Literal["bash", "zsh", "fish"]) -> None:
     """Print the completion script of a shell: `source <(nautes completion bash)`."""
-    os.environ["_NAUTES_COMPLETE"] = f"source_{shell}"  # how the shells ask, too
+    os.environ["_NAUTES_COMPLETE"] = f"source_{shell}"  # the shells use the same call
     app([], prog_name="nautes")
 
 
@@ -91,7 +91,7 @@ def main() -> None:
 
 
 def entry() -> None:
-    """The command `nautes`: `main` in a process of its own."""
+    """The entry point of the command `nautes`."""
     code = 0
     try:
         main()

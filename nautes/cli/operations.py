@@ -1,4 +1,4 @@
-"""`nautes wait|events|cancel|pause|resume|sync|rollback`: what is going on, and commands to it."""
+"""`nautes wait|events|cancel|pause|resume|sync|rollback`: follow operations, and commands to deployments."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nautes.cli.reading import timeline
 
 OPERATIONS = ("change/", "registration/")
 FOREVER = 7 * 24 * 3600.0  # seconds `events` follows an operation
-LOOK_EVERY = 0.3  # seconds between looks at a runtime
+POLL_EVERY = 0.3  # seconds between two reads of a runtime's status
 
 
 def wait(
@@ -43,7 +43,7 @@ def wait(
                 break
             if time.monotonic() > deadline:
                 raise CommandError(found["line"])
-            time.sleep(LOOK_EVERY)
+            time.sleep(POLL_EVERY)
     show.line(found["line"])
 
 
@@ -54,7 +54,7 @@ def _wait_for_operation(operation: str, deadline: float, timeout: float) -> None
         (found,) = follow.ends(api, [first], deadline, busy)
     follow.require([found])
     if found["state"] == "running":
-        raise CommandError(f"not at its end after {timeout:g} s: {follow.standing(found)}")
+        raise CommandError(f"still running after {timeout:g} s: {follow.standing(found)}")
     show.outcomes([found])
 
 
@@ -85,7 +85,7 @@ def events(
 
 
 def _step(operation: dict[str, Any], output: str) -> str:
-    """One line for how an operation stands."""
+    """One line for the state of an operation."""
     if output == "json":
         return json.dumps(show.veiled(operation))
     running = operation["state"] == "running"
@@ -93,12 +93,12 @@ def _step(operation: dict[str, Any], output: str) -> str:
 
 
 def cancel(operation: Annotated[str, typer.Argument(help="change/... or registration/...")]) -> None:
-    """Cancel an operation: what it did is undone."""
+    """Cancel an operation and undo what it did."""
     show.line(options.api().post(f"/api/v1/operations/{quote(operation)}/cancel")["state"])
 
 
 def pause(what: str, product: options.Product = "") -> None:
-    """Stop correcting a deployment; it goes on watching."""
+    """Stop correcting a deployment; it is still observed."""
     _command("pause", what, product)
 
 
@@ -108,7 +108,7 @@ def resume(what: str, product: options.Product = "") -> None:
 
 
 def sync(what: str, product: options.Product = "") -> None:
-    """Look now."""
+    """Observe and converge now."""
     _command("sync", what, product)
 
 

@@ -1,4 +1,4 @@
-"""Options that commands share, and the two every command has in both places: before its name and behind it.
+"""Options that commands share, and the two that every command takes before its name and behind it.
 
 Users of the original write `nautes apply -f x -t TOKEN -s URL`; others write them first.
 """
@@ -21,14 +21,14 @@ Token = Annotated[str, typer.Option("-t", "--token", help="GitLab token (env: GI
 Files = Annotated[list[str], typer.Option("-f", "--file", help="File, directory, glob, or - for standard input.")]
 Product = Annotated[str, typer.Option("-p", "--product", envvar="PRODUCT", help="Product (path of its group).")]
 Form = Literal["wide", "json", "yaml"]
-Output = Annotated[Form, typer.Option("-o", "--output", help="How to print it.")]
+Output = Annotated[Form, typer.Option("-o", "--output", help="Format of the output.")]
 Wait = Annotated[int, typer.Option(min=0, help="Seconds to wait for the end; 0 only queues.")]
 Insecure = Annotated[bool, typer.Option("-i", "--insecure", help="Skip the rules (recorded with your name).")]
 Confirmed = Annotated[
-    int | None, typer.Option("--confirm-deletions", min=0, metavar="N", help="How many deletions are meant.")
+    int | None, typer.Option("--confirm-deletions", min=0, metavar="N", help="Number of deletions, as confirmation.")
 ]
 Plans = Annotated[
-    list[str] | None, typer.Option("--plan", metavar="ID", help="Do only what this plan says; may be repeated.")
+    list[str] | None, typer.Option("--plan", metavar="ID", help="Do only what this plan shows; may be repeated.")
 ]
 Kind = Annotated[
     str, typer.Argument(help="Kind, plural or short name; or runs.", autocompletion=lambda: list(kinds.KINDS))
@@ -37,7 +37,7 @@ _target = {"server": "", "token": ""}
 
 
 def remember(server: str, token: str, *, anew: bool = False) -> None:
-    """Note what the flags name; a flag behind the command wins over one before it."""
+    """Store the flags; a flag behind the command takes precedence over one before it."""
     if anew:
         _target.update(server="", token="")
     _target.update({name: value for name, value in (("server", server), ("token", token)) if value})

@@ -1,4 +1,4 @@
-"""What a change would do, for people: `+ ~ -` per resource and field, then per system, and last lines that count.
+"""Prints what a change would do: `+ ~ -` per resource and field, then per system, and last lines with the counts.
 
 Objects that are deleted and made anew elsewhere are `-/+`, those that stay although their runtime moves `=`.
 
@@ -59,7 +59,7 @@ def differs(operations: Operations) -> bool:
 
 
 def diff(operations: Operations) -> None:
-    """What would be different, field by field, as lines that are taken away and added."""
+    """What would be different, field by field, as removed and added lines."""
     for operation in operations:
         fields = _fields(operation)
         for outcome in _changing([operation]):
@@ -98,7 +98,7 @@ def _resources(operation: dict[str, Any]) -> set[str]:
 
 
 def _systems(operation: dict[str, Any], told: set[str]) -> None:
-    """Every effect under the system it is on; fields that were told with a resource are not told again."""
+    """Every effect under its system; fields that were shown with a resource are not shown again."""
     systems: dict[str, list[dict[str, Any]]] = {}
     for effect in operation.get("effects", []):
         systems.setdefault(effect["system"], []).append(effect)

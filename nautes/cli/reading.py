@@ -1,4 +1,4 @@
-"""`nautes get|describe|status|explain|history`: what is declared, how it is, what happened. Changes nothing."""
+"""`nautes get|describe|status|explain|history`: declarations, status and history. Changes nothing."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from nautes.cli.client import NOT_FOUND, USAGE, Api, CommandError
 
 Listed = Annotated[
     Literal["wide", "json", "yaml", "name", "manifest"],
-    typer.Option("-o", "--output", help="How to print it; name: one per line; manifest: as `apply` takes it."),
+    typer.Option("-o", "--output", help="Format of the output; name: one per line; manifest: as `apply` takes it."),
 ]
-SAID = 5  # operations that `describe` tells of
+SAID = 5  # operations that `describe` shows
 LOOKED = 50  # entries of the timeline that `describe` looks through for them
 
 
@@ -25,9 +25,12 @@ def get(
     product: options.Product = "",
     output: Listed = "wide",
     selector: Annotated[
-        str, typer.Option("-l", "--selector", metavar="KEY=VALUE", help="Only what has this field; comma = and.")
+        str,
+        typer.Option(
+            "-l", "--selector", metavar="KEY=VALUE", help="Only items with this value of a field; comma = and."
+        ),
     ] = "",
-    limit: Annotated[int, typer.Option(min=0, help="At most so many; 0: all.")] = 0,
+    limit: Annotated[int, typer.Option(min=0, help="Maximum number of items; 0: all.")] = 0,
 ) -> None:
     """List resources, or runs."""
     plural = kinds.plural(kind)
@@ -51,9 +54,9 @@ def get(
 def describe(
     what: Annotated[list[str], typer.Argument(help="run/<id>, or a kind and a name.")],
     product: options.Product = "",
-    output: Annotated[Literal["yaml", "json"], typer.Option("-o", "--output", help="How to print it.")] = "yaml",
+    output: Annotated[Literal["yaml", "json"], typer.Option("-o", "--output", help="Format of the output.")] = "yaml",
 ) -> None:
-    """Everything about one thing: what is declared, how it is, the last operations on it; or one run."""
+    """Everything about one resource: its declaration, its status, the last operations on it; or one run."""
     if len(what) == 1 and what[0].startswith("run/"):
         found = options.api().get(f"/api/v1/runs/{quote(what[0])}")
     else:
@@ -66,7 +69,7 @@ def describe(
 
 def status(
     product: Annotated[str, typer.Argument()] = "",
-    everything: Annotated[bool, typer.Option("--all", help="Also what is as declared.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also objects that are as declared.")] = False,
     output: options.Output = "wide",
 ) -> None:
     """The tree of a product: environments, runtimes, objects; only what is not healthy unless --all."""
@@ -80,7 +83,7 @@ def status(
         except CommandError as error:
             if product:
                 raise
-            show.err.print(show.plain(f"{each}: {error}"), markup=False)  # one must not hide the others
+            show.err.print(show.plain(f"{each}: {error}"), markup=False)  # an error of one must not hide the others
     if output != "wide":
         show.data(trees[0] if product else trees, output)
         return
@@ -101,10 +104,10 @@ def explain(
 def history(
     what: Annotated[str, typer.Argument(help="A product, or cluster/<name>.")] = "",
     product: options.Product = "",
-    limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of entries, the newest first.")] = 20,
     output: options.Output = "wide",
 ) -> None:
-    """What happened to a product or a cluster: who, what, when, with which end; newest first."""
+    """What happened to a product or a cluster: who did what, when, and how it ended; newest first."""
     with Busy("history"):
         items = options.api().items(timeline(what, product), limit)
     if output == "wide":
@@ -125,14 +128,14 @@ def timeline(what: str, product: str) -> str:
 
 
 def _named(api: Api, plural: str, product: str, names: list[str]) -> list[dict[str, Any]]:
-    """Each of these; the ones that are not there are left out, unless nothing is."""
+    """Each of these; missing ones are left out, unless all are missing."""
     found = []
     for name in dict.fromkeys(names):
         each = _if_there(api, kinds.route(plural, product, name))
         if each is not None:
             found.append(each)
     if not found and plural not in kinds.ALONE:
-        api.get(kinds.route(plural, product), limit=1)  # is it the product that is not there?
+        api.get(kinds.route(plural, product), limit=1)  # raises when the product itself does not exist
     return found
 
 
@@ -151,7 +154,7 @@ def _print(plural: str, items: list[dict[str, Any]], output: str) -> None:
     elif output == "manifest":
         if plural not in kinds.NAMES:
             raise CommandError(f"{plural} are not declared: they have no manifest", USAGE)
-        from nautes.cli import manifests  # brings the models of all kinds, which no other form needs
+        from nautes.cli import manifests  # imports the models of all kinds, which no other format needs
 
         show.documents([manifests.of(kinds.NAMES[plural], each) for each in items])
     else:
@@ -175,7 +178,7 @@ def _described(api: Api, plural: str, product: str, name: str) -> dict[str, Any]
 
 
 def _standing(api: Api, plural: str, product: str, name: str) -> dict[str, Any]:
-    """How it is, for kinds of which that can be said."""
+    """The status, for kinds that have one."""
     if plural == "clusters":
         return {"status": _if_there(api, f"/api/v1/clusters/{kinds.quoted(name)}/status")}
     tree_ = _if_there(api, f"/api/v1/products/{kinds.quoted(product)}/status")

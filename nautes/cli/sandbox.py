@@ -1,6 +1,6 @@
 """`nautes sandbox up|down|status|reset|logs`: the embedded world of the current directory.
 
-This module and demo.py are all of the command that knows the distribution `nautes-sandbox`; without it they say what to install.
+Only this module and demo.py use the distribution `nautes-sandbox`; without it their error names what to install.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nautes_sandbox.world import World
 
 sandbox = typer.Typer(no_args_is_help=True)
-Directory = Annotated[Path, typer.Option(help="Where the sandbox lives.")]
+Directory = Annotated[Path, typer.Option(help="Directory of the sandbox.")]
 
 
 def require_sandbox() -> None:
@@ -30,7 +30,7 @@ def require_sandbox() -> None:
 
 def _world(directory: Path, kubernetes: str = "auto") -> World:
     require_sandbox()
-    from nautes_sandbox.world import World  # takes a second to load: only these commands need it
+    from nautes_sandbox.world import World  # slow to import: only these commands need it
 
     return World(directory, kubernetes=kubernetes)
 
@@ -40,7 +40,7 @@ def up(
     directory: Directory = SANDBOX,
     kubernetes: Annotated[str, typer.Option(help="auto, real or stand-in.")] = "auto",
 ) -> None:
-    """Start what is not running. Twice changes nothing."""
+    """Start what is not running; a second call changes nothing."""
     world = _world(directory, kubernetes)
     from nautes_sandbox.process import ServiceError
 
@@ -54,7 +54,7 @@ def up(
 
 @sandbox.command()
 def down(directory: Directory = SANDBOX) -> None:
-    """End everything; data stays."""
+    """End all processes; data stays."""
     _world(directory).down()
 
 
@@ -70,7 +70,7 @@ def status(directory: Directory = SANDBOX) -> None:
 
 @sandbox.command()
 def reset(directory: Directory = SANDBOX) -> None:
-    """End everything and forget all data."""
+    """End all processes and delete all data."""
     _world(directory).reset()
 
 

@@ -1,6 +1,6 @@
-"""What every command prints with: lines and findings for people, pure JSON or YAML for programs.
+"""Output of every command: lines and findings for people, pure JSON or YAML for programs.
 
-Nothing secret is printed, and no text of others steers a terminal.
+Nothing secret is printed, and no text from outside controls the terminal.
 Used by every command. Tables are in tables.py, the tree of a product in tree.py, plans in plans.py.
 """
 
@@ -13,27 +13,27 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape as _escape
 
-WIDE = None if sys.stdout.isatty() else 10_000  # columns; a pipe has no width to fit into
+WIDE = None if sys.stdout.isatty() else 10_000  # columns in a pipe, which has no width of its own
 out = Console(highlight=False, emoji=False, soft_wrap=True, width=WIDE)
 err = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 HIDDEN = "***"
-SECRET_LENGTH = 8  # characters from which a token is one: hiding "x" would hide half the alphabet
+SECRET_LENGTH = 8  # shorter secrets are not hidden: hiding "x" would remove every x
 _secrets: set[str] = set()
 
 
 def hide(secret: str) -> None:
-    """From now on this text is never printed, whoever sends it back to us."""
+    """From now on this text is never printed, even when a server returns it."""
     if len(secret) >= SECRET_LENGTH:
         _secrets.add(secret)
 
 
 def plain(text: str) -> str:
-    """A text of others on one terminal: what would steer it (escape sequences) is shown as "?"."""
+    """A text from outside for the terminal: control characters (escape sequences) are shown as "?"."""
     return "".join(each if each.isprintable() or each in "\n\t" else "?" for each in _hidden(text))
 
 
 def escape(text: str) -> str:
-    """A text of others inside markup of ours."""
+    """A text from outside, escaped for our markup."""
     return _escape(plain(text))
 
 
@@ -43,13 +43,13 @@ def line(text: str, style: str = "") -> None:
 
 
 def note(text: str) -> None:
-    """What a person should know, on standard error."""
+    """A message to people, on standard error."""
     err.print(plain(f"note: {text}"), markup=False)
 
 
 def documents(values: list[Any]) -> None:
     """YAML documents, as files of manifests hold them."""
-    from nautes.resources.scalars import text_of  # the other forms can do without it
+    from nautes.resources.scalars import text_of  # only this format needs it
 
     sys.stdout.write("".join(f"---\n{text_of(each, sort=False, ascii=True)}" for each in values))
 
@@ -60,14 +60,14 @@ def data(value: Any, form: str) -> None:
     if form == "json":
         text = json.dumps(value, indent=2)
     else:
-        from nautes.resources.scalars import text_of  # the other forms can do without it
+        from nautes.resources.scalars import text_of  # only this format needs it
 
         text = text_of(value, sort=False, ascii=True)
     sys.stdout.write(text.rstrip("\n") + "\n")
 
 
 def veiled(value: Any) -> Any:
-    """The value without what is hidden, and without a kubeconfig, which no answer should hold."""
+    """The value without hidden texts, and without a kubeconfig, which no answer should hold."""
     if isinstance(value, dict):
         return {key: HIDDEN if key == "kubeconfig" and each else veiled(each) for key, each in value.items()}
     if isinstance(value, list):
@@ -76,7 +76,7 @@ def veiled(value: Any) -> Any:
 
 
 def outcomes(operations: list[dict[str, Any]]) -> None:
-    """How the operations of a command ended: one line per resource; warnings and older defects on standard error."""
+    """The results of a command's operations: one line per resource; warnings and older findings on standard error."""
     for operation in operations:
         for outcome in operation.get("outcomes", []):
             line(f"{outcome['resource']} {outcome['action']}")
@@ -88,14 +88,14 @@ def outcomes(operations: list[dict[str, Any]]) -> None:
 
 
 def warnings(operation: dict[str, Any]) -> None:
-    """What the platform advises; it refuses nothing."""
+    """Warnings of the platform."""
     for finding in operation.get("warnings", []):
         hint = f" ({finding['hint']})" if finding.get("hint") else ""
         note(f"{finding['message']}{hint}")
 
 
 def findings(found: list[dict[str, Any]]) -> None:
-    """Every finding on standard error: where, what, how to mend it."""
+    """Every finding on standard error: position, message, hint."""
     for each in found:
         parts = (each.get("file"), each.get("resource"), each.get("line"), each.get("column"))
         if each.get("file"):

@@ -9,38 +9,38 @@ from rich.table import Table
 
 from nautes.cli.show import escape, out
 
-SHOWN = 5  # elements of a list; what is beyond is cut with dots
+SHOWN = 5  # elements of a list that are shown; more are cut with dots
 Column = tuple[str, Callable[[dict[str, Any]], Any]]
 
 
 def _at(path: str) -> Callable[[dict[str, Any]], Any]:
-    """What lies at a dotted path; nothing where it breaks off."""
+    """Reads the value at a dotted path; None where it does not exist."""
 
-    def look(item: dict[str, Any]) -> Any:
+    def read(item: dict[str, Any]) -> Any:
         found: Any = item
         for step in path.split("."):
             found = found.get(step) if isinstance(found, dict) else None
         return found
 
-    return look
+    return read
 
 
 def _each(path: str, inner: str) -> Callable[[dict[str, Any]], Any]:
-    """What lies at `inner` in every element of the list at `path`, each once."""
+    """Reads `inner` of every element of the list at `path`, each value once."""
 
-    def look(item: dict[str, Any]) -> Any:
+    def read(item: dict[str, Any]) -> Any:
         return list(dict.fromkeys(found for each in _at(path)(item) or [] if (found := _at(inner)(each))))
 
-    return look
+    return read
 
 
 def _components(item: dict[str, Any]) -> list[str]:
-    """Names of what fills a cluster's slots."""
+    """Names of the components in a cluster's slots."""
     return [each["name"] for each in (item.get("components_list") or {}).values() if each]
 
 
 def _columns(*paths: str) -> tuple[Column, ...]:
-    """Columns named like the end of their paths."""
+    """Columns named like the last part of their paths."""
     return tuple((each.rpartition(".")[2], _at(each)) for each in paths)
 
 
@@ -89,7 +89,7 @@ def table(kind: str, items: list[dict[str, Any]]) -> None:
     for name, _ in columns:
         shown.add_column(name.upper())
     for item in items:
-        shown.add_row(*(escape(_cell(look(item))) for _, look in columns))
+        shown.add_row(*(escape(_cell(read(item))) for _, read in columns))
     out.print(shown if items else "nothing found")
 
 

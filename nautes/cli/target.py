@@ -1,6 +1,6 @@
-"""Which API, as whom: from flags, then the environment, then the sandbox of the current directory, then `nautes login`.
+"""Address and token of the API: from flags, then the environment, then the sandbox of the current directory, then `nautes login`.
 
-A token is only sent where it belongs: one that was kept goes to the server it was kept for, the sandbox's to the sandbox.
+A kept token is sent only to the server it was kept for, the sandbox's token only to the sandbox.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def address(server: str) -> str:
 
 
 def checked(token: str) -> str:
-    """A token without white space around it, which is never printed from here on. Raises `CommandError`."""
+    """The token without white space around it, hidden in all output from now on. Raises `CommandError`."""
     token = token.strip()
     if not (token.isascii() and token.isprintable()):
         raise CommandError("the token holds characters that no token has", USAGE)

@@ -1,4 +1,4 @@
-"""The tree of a product for people: environments, runtimes, objects; what is well only when asked for.
+"""Prints the tree of a product: environments, runtimes, objects; healthy objects only on request.
 
 Used by `nautes status`.
 """

@@ -1,1 +1,1 @@
-"""How outside systems are reached: settings, connections, one error vocabulary."""
+"""How outside systems are reached: settings, connections, translation of errors."""

@@ -28,14 +28,14 @@ FILES_KEPT = 100_000  # of all parsed commits together
 
 
 class Lookup(Protocol):
-    """Names of what a declaration mentions of other products, as somebody may know them: project ids, group ids."""
+    """Names of the repositories and products of others that a declaration mentions, by project id and group id."""
 
     def names(self, repositories: set[int], products: set[int]) -> Names:
-        """What is hidden or gone has none."""
+        """Full paths by id; what is hidden or gone is left out."""
 
 
 def _size(found: Declaration | DeclaredClusters) -> int:
-    """In files; never so few that more than `KEPT` are kept."""
+    """The cost of an entry, in files; at least so much that no more than `KEPT` entries fit."""
     return min(max(len(found.files), FILES_KEPT // KEPT), FILES_KEPT)
 
 
@@ -45,9 +45,9 @@ def _key(_self: Parsed, _git: GitCache, *what: object) -> tuple[object, ...]:
 
 
 class Parsed:
-    """What commits hold, parsed: one per process, thread-safe. It decides nothing about who may see it.
+    """Parsed commits: one instance per process, thread-safe. Who may see a commit is the caller's decision.
 
-    A commit is read once, however many ask for it at the same time.
+    Concurrent requests for one commit share one read.
     """
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class Parsed:
 
     @staticmethod
     def translated(found: Declaration, lookup: Lookup) -> Declaration:
-        """With the names of other products' repositories: not kept, because who asks decides which are known."""
+        """With the names of other products' repositories: not cached, because the names a caller may know differ."""
         repositories, products = foreign_ids(found.files, found.group_id)
         if not repositories and not products:
             return found
@@ -107,7 +107,7 @@ class Declarations:
         return declaration if commit == declaration.head else self._at(declaration, commit)
 
     def about(self, declaration: Declaration) -> CommitInfo:
-        """Who made the head, and what they said."""
+        """Author and message of the head."""
         return self._git.about(f"{declaration.path}/{DECLARATION}", declaration.head)
 
     def _at(self, of: Declaration, commit: str) -> Declaration:

@@ -41,7 +41,7 @@ _KEPT = "refs/nautes/"  # one ref per fetched commit: it is complete, and garbag
 
 @dataclass(frozen=True)
 class CommitInfo:
-    """What a commit says of itself."""
+    """Author and message of a commit."""
 
     author: str
     email: str
@@ -65,7 +65,7 @@ class GitCache:
         self._guard = threading.Lock()
 
     def fetch(self, repository: str, ref_or_commit: str) -> str:
-        """Bring a branch, tag, full ref or commit into the cache; its commit. Nothing is fetched that is there already.
+        """Bring a branch, tag, full ref or commit into the cache; return its commit. What is there already is not fetched.
 
         Raises NotFound (no such repository, ref or commit), Forbidden, Unavailable, Refused.
         """
@@ -113,7 +113,7 @@ class GitCache:
     def _fetch(self, repository: str, source: str) -> str:
         """`source` is a full ref or a commit.
 
-        All who ask for the same while somebody waits for the repository share the one fetch that begins after they asked.
+        Callers that wait for the same source share one fetch, which begins after the last of them has called.
         """
         key, mine = (repository, source), Future[str]()
         with self._guard:
@@ -130,7 +130,7 @@ class GitCache:
         return mine.result()
 
     def _begin(self, key: tuple[str, str], mine: Future[str]) -> None:
-        """Who asks from now on may mean something newer."""
+        """Callers from now on get a fetch of their own: they may want something newer."""
         with self._guard:
             if self._due.get(key) is mine:
                 del self._due[key]
@@ -139,7 +139,7 @@ class GitCache:
         path = self._path(repository)
         with self._directory.writing(path):
             begin()
-            if self._has(path, source):  # a commit that somebody else brought meanwhile
+            if self._has(path, source):  # a commit that another caller fetched meanwhile
                 return source
             commit = self._bring(repository, path, source)
             if self._directory.crowded(path) and self._directory.remove(path):
@@ -157,7 +157,7 @@ class GitCache:
         return self._keep(path, incoming, repository)
 
     def _keep(self, path: Path, incoming: str, repository: str) -> str:
-        """Remember what was fetched under its own name; the branch may have moved on since it was asked for."""
+        """Keep the fetched commit under a ref of its own; the branch may have moved on meanwhile."""
         cached = pygit2.Repository(str(path))
         try:
             commit = str(cached.references[incoming].peel(pygit2.Commit).id)
@@ -205,14 +205,14 @@ class GitCache:
         return output.decode(errors="replace")
 
     def _environment(self) -> Mapping[str, str]:
-        """Nothing of ours but the path; no configuration of this machine; no prompt, no redirect, no protocol but HTTP."""
+        """Of this process only PATH; no configuration of this machine; no prompt, no redirect, no protocol but HTTP."""
         user, token = self._credentials()
         settings = {
             "http.followRedirects": "false",
             "http.lowSpeedLimit": "1000",
             "http.lowSpeedTime": str(int(self._limits.seconds)),
             "protocol.version": "2",
-            "fetch.unpackLimit": "1",  # a pack appears as a whole: a killed fetch leaves nothing half there
+            "fetch.unpackLimit": "1",  # a pack appears as a whole: a killed fetch leaves no incomplete one
             "core.askPass": "true",
             "credential.helper": "",
         }
@@ -228,7 +228,7 @@ class GitCache:
 
 
 def _names(ref: str) -> list[str]:
-    """The full names a branch, tag or full ref may have, in the order in which they win. Raises Refused."""
+    """The full names a branch, tag or full ref may have, in order of precedence. Raises Refused."""
     if not ref or len(ref) > 255 or ref.startswith("-") or _BAD_REF.search(ref):
         raise Refused("git-ref", "that cannot be the name of a branch or tag")
     return [ref] if ref.startswith("refs/") else [f"refs/heads/{ref}", f"refs/tags/{ref}"]
@@ -245,7 +245,7 @@ _NO_RIGHT = re.compile(r"error: 40[13]|Authentication failed|could not read (?:U
 
 
 def _error(repository: str, complaint: str) -> NautesError:
-    """git's complaint in our words; its own text may hold addresses, so only what is known is passed on."""
+    """git's error as one of ours; its own text may hold addresses, so only known errors are passed on."""
     if re.search(r"redirect|error: 30\d", complaint):
         return Refused("git-redirect", f"{repository}: the server redirects elsewhere, which is not followed")
     if _NO_RIGHT.search(complaint):

@@ -1,4 +1,4 @@
-"""The directory of the cache of repositories: who writes a repository, who reads it, and what goes when there is too much.
+"""The directory of the repository cache: locks for writers and readers, and removal of what is over the limit.
 
 Called by git.py. Locks are files, so they hold among the threads of a process and among processes. What is being read
 is never removed; everything else may go at any time.
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-PACKS = 64  # of a repository: one a fetch, and each makes the next fetch and every look slower
+PACKS = 64  # of a repository: each fetch adds one, and each slows the following fetches and reads down
 CLEANED = "cleaned"  # touched when the directory was last cleaned
 PAUSE = 3600.0  # seconds from one cleaning to the next
 
@@ -38,16 +38,16 @@ class GitDirectory:
 
     @contextmanager
     def reading(self, path: Path) -> Iterator[None]:
-        """Many readers; what they read stays."""
+        """Several readers; what they read is not removed."""
         with self._lock(path, "use", fcntl.LOCK_SH):
             yield
 
     def crowded(self, path: Path) -> bool:
-        """Whether a repository holds so many fetches that it had better begin anew, with its newest commit only."""
+        """Whether a repository holds so many packs that it should be begun anew, with its newest commit only."""
         return sum(1 for _ in path.glob("objects/pack/*.pack")) >= PACKS
 
     def remove(self, path: Path) -> bool:
-        """Called by its writer. False: somebody reads it just now."""
+        """Called by its writer. False: it is being read."""
         try:
             with self._lock(path, "use", fcntl.LOCK_EX | fcntl.LOCK_NB):
                 shutil.rmtree(path, ignore_errors=True)
@@ -65,9 +65,9 @@ class GitDirectory:
         self.clean()
 
     def clean(self) -> int:
-        """Remove repositories, the longest unused first, until all fit into the limit; how many went.
+        """Remove repositories, the longest unused first, until the rest fits into the limit; return how many were removed.
 
-        One that is just fetched or read stays: nobody waits for it here.
+        One that is being fetched or read stays: this method does not wait.
         """
         found = sorted((_used(each), _size(each), each) for each in self._root.glob("*.git"))
         total, removed = sum(size for _, size, _ in found), 0

@@ -1,7 +1,7 @@
 """GitLab through python-gitlab: one session per thread, one translation of errors. Used by activities and by the API.
 
-Redirects to other hosts are refused. Activities retry nothing here: Temporal does, and shows it. At the API, where somebody
-waits and nobody retries, a read whose connection broke is asked once more.
+Redirects to other hosts are refused. For activities nothing is retried here: Temporal retries, and shows it. For the API, where
+a person waits, a read whose connection broke is retried once.
 """
 
 from __future__ import annotations
@@ -23,18 +23,19 @@ from nautes.resources.names import Names
 
 DEVELOPER, MAINTAINER, OWNER = 30, 40, 50
 PAGE = 100
-DOOR_LOOKS = 2
+API_READ_ATTEMPTS = 2
 _MOVED = ("Could not update refs", "has changed since you started editing", "already exists", "doesn't exist")
 
 
 class GitLab:
     """`token` is the platform's or, at the API, the caller's own; `timeout` in seconds per call.
 
-    `looks`: how often a read is tried whose connection breaks.
+    `read_attempts`: how often a read is tried whose connection breaks.
     """
 
-    def __init__(self, url: str, token: str, timeout: float = 10.0, *, looks: int = 1) -> None:
-        self._url, self._token, self._timeout, self._looks = url.rstrip("/"), token, timeout, looks
+    def __init__(self, url: str, token: str, timeout: float = 10.0, *, read_attempts: int = 1) -> None:
+        self._url, self._token, self._timeout = url.rstrip("/"), token, timeout
+        self._read_attempts = read_attempts
         self._local = threading.local()
 
     @property
@@ -51,11 +52,11 @@ class GitLab:
         return client
 
     def _judge(self, response: requests.Response, *_: Any, **__: Any) -> None:
-        """Before python-gitlab sees an answer: it would sleep in here on a 429 and follow any redirect."""
+        """Runs before python-gitlab sees an answer: it would sleep on a 429 and follow any redirect."""
         if response.status_code == 429:
             wish = response.headers.get("Retry-After", "")
             delay = float(wish) if wish.isascii() and wish.isdigit() else None
-            raise Unavailable("gitlab-rate-limited", "GitLab asks us to come later", retry_after=delay)
+            raise Unavailable("gitlab-rate-limited", "GitLab limits the rate of requests", retry_after=delay)
         target = response.headers.get("Location", "")
         if response.is_redirect and urlsplit(target).netloc not in ("", urlsplit(self._url).netloc):
             raise Refused("gitlab-redirect", "GitLab redirects to another host")
@@ -63,13 +64,13 @@ class GitLab:
     def get(self, path: str, /, **query: Any) -> Any:
         """GET below /api/v4."""
         with translated(f"GET {path}"):
-            for _ in range(self._looks - 1):
+            for _ in range(self._read_attempts - 1):
                 with suppress(requests.ConnectionError):
                     return self.api.http_get(path, query_data=query)
             return self.api.http_get(path, query_data=query)
 
     def find(self, path: str, /, **query: Any) -> Any | None:
-        """GET, or None when there is no such thing (or we may not see it)."""
+        """GET, or None when the object does not exist (or we may not see it)."""
         try:
             return self.get(path, **query)
         except NotFound:
@@ -102,7 +103,7 @@ class GitLab:
     def group_id(self, path: str) -> int:
         """Id of a group by full path, 0 when there is none."""
         found = self.find(f"/groups/{quoted(path)}")
-        # A number would be taken for an id, and GitLab follows renames: only the exact path counts.
+        # GitLab takes a number for an id, and follows renames: only the exact path counts.
         return int(found["id"]) if found and str(found["full_path"]).lower() == path.lower() else 0
 
     def project(self, path: str) -> Any | None:
@@ -134,13 +135,13 @@ class Branch:
 
 
 class Caller:
-    """The person at the API, known by their own token; every question is asked with it."""
+    """The caller of the API, identified by their own token; every request is made with it."""
 
     def __init__(self, url: str, timeout: float = 10.0) -> None:
         self._url, self._timeout = url, timeout
 
     def who(self, token: str) -> Requester:
-        """Who is behind a token. Raises `Unauthenticated`."""
+        """The owner of a token. Raises `Unauthenticated`."""
         user = self.user(token)
         return Requester(
             id=user["id"],
@@ -194,7 +195,7 @@ class Caller:
         return [each for each in listed if each["path"] == name]
 
     def _client(self, token: str) -> GitLab:
-        return GitLab(self._url, token, self._timeout, looks=DOOR_LOOKS)
+        return GitLab(self._url, token, self._timeout, read_attempts=API_READ_ATTEMPTS)
 
 
 def quoted(path: str) -> str:

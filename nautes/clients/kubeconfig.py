@@ -1,6 +1,6 @@
-"""A kubeconfig somebody actions us: what it may contain, and what we take out of it.
+"""A kubeconfig from a person: what it may contain, and what we take out of it.
 
-Called at the API and by nautes/clients/kubernetes.py.
+Called by the API and by nautes/clients/kubernetes.py.
 
 A kubeconfig can run programs, read files and point anywhere: everything but an address, a CA and inline credentials is
 refused. No message quotes a value of it.
@@ -46,7 +46,7 @@ class Kubeconfig:
 
     @property
     def digest(self) -> str:
-        """Names this very configuration without telling it."""
+        """A digest of this configuration."""
         parts = (self.server.encode(), self.ca, self.token.encode(), self.certificate, self.key)
         return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
@@ -67,7 +67,9 @@ def check_kubeconfig(text: str, *, allow_insecure: bool = False, allow_loopback:
         raise Refused("kubeconfig-context", "the kubeconfig's context names a cluster or user that is not in it")
     verify = not cluster.get("insecure-skip-tls-verify")
     if not verify and not allow_insecure:
-        raise Refused("kubeconfig-insecure", "the kubeconfig has insecure-skip-tls-verify, which was not asked for")
+        raise Refused(
+            "kubeconfig-insecure", "the kubeconfig has insecure-skip-tls-verify, which this installation does not allow"
+        )
     config = Kubeconfig(
         server=_server(cluster, allow_loopback=allow_loopback),
         verify=verify,
@@ -119,7 +121,7 @@ def _refuse_reach(entry: Mapping[str, Any]) -> None:
             raise Refused("kubeconfig-file", f"the kubeconfig refers to a file in {key}: put the data itself into it")
     for key in _OTHERS:
         if entry.get(key) is not None:
-            raise Refused("kubeconfig-credentials", f"the kubeconfig has {key}, which is not taken")
+            raise Refused("kubeconfig-credentials", f"the kubeconfig has {key}, which is not accepted")
 
 
 def _context(document: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -173,7 +175,7 @@ def check_server(server: str, *, allow_loopback: bool = False) -> None:
 
 
 def check_address(address: Address, *, allow_loopback: bool) -> None:
-    """Raises Refused for addresses through which one reaches machines that are not meant."""
+    """Raises Refused for addresses of this machine, of its network link and of a provider's metadata."""
     mapped = getattr(address, "ipv4_mapped", None)
     found = mapped or address
     local = found.is_link_local or found.is_multicast or found.is_unspecified or found in _METADATA

@@ -85,7 +85,7 @@ class Cluster:
     # Discovery
 
     def kind(self, api_version: str, kind: str) -> Kind | None:
-        """A kind by name, None when the cluster does not know it. An unknown one is asked for anew each time."""
+        """A kind by name, None when the cluster does not know it. An unknown kind is looked up anew each time."""
         known = self._discovered.get(api_version, {}).get(kind)
         return known or self._discover(api_version).get(kind)
 
@@ -108,7 +108,7 @@ class Cluster:
         return [kind for kind in kinds if {"list", "delete"} <= kind.verbs]
 
     def forget(self, api_version: str = "") -> None:
-        """Drop what discovery said, of one version or of all: definitions came or went."""
+        """Drop the results of discovery, of one version or of all, because definitions were added or removed."""
         with self._lock:
             if api_version:
                 self._discovered.pop(api_version, None)
@@ -169,13 +169,13 @@ class Cluster:
         )
 
     def delete(self, kind: Kind, namespace: str, name: str, *, uid: str = "", account: str | None = None) -> bool:
-        """Delete one object, what it owns after it; `uid` makes sure it is the one that was seen. False: it was not there."""
+        """Delete one object, then what it owns; `uid` guards against another object of that name. False: it was not there."""
         body: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
         if uid:
             body["preconditions"] = {"uid": uid}
         try:
             self.call("DELETE", kind.path(namespace, name), body=body, account=account)
-        except (NotFound, Conflict):  # gone, or another object by now
+        except (NotFound, Conflict):  # gone, or replaced by another object
             return False
         return True
 
@@ -220,7 +220,7 @@ class Clusters:
         self._lock = threading.Lock()
 
     def get(self, ref: SecretRef) -> Cluster:
-        """The client for a kubeconfig. Raises Refused when it is not acceptable, and what reading the secret raises."""
+        """The client for a kubeconfig. Raises Refused for one that is not acceptable, and what reading the secret raises."""
         return self._read(ref) if ref.version is None else self._of_version(ref)
 
     @cachedmethod(attrgetter("_versions"), key=lambda _, ref: ref, lock=attrgetter("_lock"))

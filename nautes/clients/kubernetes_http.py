@@ -1,4 +1,4 @@
-"""Requests to one API server: connections, TLS, impersonation, and its errors in our words. Called by kubernetes.py.
+"""Requests to one API server: connections, TLS, impersonation, translation of errors. Called by kubernetes.py.
 
 Connections, TLS and proxies are those of the `kubernetes` package; bodies stay plain data, because parsing 500 typed models
 costs more than applying them. Only errors of nautes/messages/errors.py leave this module.
@@ -31,7 +31,7 @@ CONNECTIONS = 16  # requests in flight to one cluster; more do not help on a nea
 class Connection:
     """Safe for many threads. `timeout` is seconds per request; `requests` counts them by method, for tests and bench.
 
-    `agent` is who we are in the cluster's audit log.
+    `agent` is our name in the cluster's audit log.
     """
 
     def __init__(self, config: Kubeconfig, *, timeout: float = 15.0, agent: str = "nautes") -> None:
@@ -41,7 +41,7 @@ class Connection:
         self._headers = {"Accept": "application/json", "User-Agent": agent}
         if config.token:
             self._headers["Authorization"] = f"Bearer {config.token}"
-        # Straight to the host's pool: working out which pool a URL belongs to costs as much as sending the request.
+        # The host's pool directly: finding the pool of a URL costs as much as sending the request.
         self._pool = _connect(config).pool_manager.connection_from_url(config.server)
         self._prefix = urlsplit(config.server).path
         self._lock = threading.Lock()
@@ -68,7 +68,7 @@ class Connection:
         account: str | None = None,
     ) -> Object:
         """One request and its JSON answer. `account` is impersonated. Raises an error of nautes/messages/errors.py."""
-        # Kubernetes adds a service account's groups by itself when nothing but the user is impersonated.
+        # Kubernetes adds a service account's groups when only the user is impersonated.
         headers = {"Impersonate-User": account} if account else {}
         data = None
         if body is not None:
@@ -98,7 +98,7 @@ class Connection:
                 body=data,
                 headers={**self._headers, **headers},
                 timeout=urllib3.Timeout(connect=min(5.0, self._timeout), read=timeout or self._timeout),
-                retries=False,  # neither retries nor redirects: both are decided above us
+                retries=False,  # neither retries nor redirects: the callers decide about both
                 redirect=False,
                 preload_content=timeout is None,
             )
@@ -177,7 +177,7 @@ _FINAL: dict[int, tuple[type[NautesError], str]] = {
 }
 
 
-# Older servers answer 500 to objects they cannot decode; that is the object's fault and does not pass.
+# Older servers answer 500 to objects they cannot decode; a retry does not help.
 _UNDECODABLE = (b"failed to create typed", b"illegal base64", b"cannot unmarshal", b"unable to decode", b"decoding")
 
 
@@ -193,12 +193,12 @@ def _error(status: int, body: bytes, headers: Mapping[str, str], *, secret: bool
 
 
 def _seconds(text: str) -> float | None:
-    """Of a Retry-After header, up to some days; None when it says anything else."""
+    """Seconds of a Retry-After header, up to some days; None when it holds anything else."""
     return float(text) if text.isascii() and text.isdigit() and len(text) <= 6 else None
 
 
 def _message(status: int, body: bytes, *, secret: bool) -> str:
-    """Kubernetes' own words; of a Secret only which fields are wrong, because its words may quote the values."""
+    """Kubernetes' own message; of a Secret only the names of the wrong fields, because the message may quote values."""
     try:
         answer = json.loads(body)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Where the outside systems are and who we are there: read once from the environment, by the worker and the API.
+"""Addresses of the outside systems and our accounts there: read once from the environment, by the worker and the API.
 
 Every secret comes from a file named by a setting, never from the environment itself, so that it shows in no process list.
 """
@@ -30,14 +30,14 @@ class Settings(BaseSettings):
     api_port: int = 8000
     state_dir: Path = Path(".nautes")  # cache of repositories; may be lost
     allow_loopback: bool = False  # clusters on loopback and plain http: the sandbox sets it
-    sweep_seconds: float = 30.0  # between two looks for pushes no webhook told of
-    drift_seconds: float = 60.0  # between two looks for drift in one cluster
-    credential_seconds: float = 86_400.0  # between two looks for keys and tokens that run out
-    credential_days: int = 180  # deploy keys and access tokens live; GitLab allows tokens a year at most
-    renew_before_days: int = 30  # they are renewed
-    deletions_free: int = 3  # resources that may go at once without a second word
-    deletions_share: float = 0.5  # of a product's resources; more at once need one
-    deletions_number: int = 20  # and so do more than this many
+    sweep_seconds: float = 30.0  # between two sweeps for pushes that no webhook reported
+    drift_seconds: float = 60.0  # between two sweeps for drift in one cluster
+    credential_seconds: float = 86_400.0  # between two sweeps for keys and tokens that expire
+    credential_days: int = 180  # that deploy keys and access tokens are valid; GitLab allows tokens a year at most
+    renew_before_days: int = 30  # before they expire, in days, they are renewed
+    deletions_free: int = 3  # deletions in one change that need no confirmation
+    deletions_share: float = 0.5  # of a product's resources: more deletions need a confirmation
+    deletions_number: int = 20  # more deletions than this need a confirmation
     heartbeat_seconds: float = 10.0  # silence after which an activity's worker counts as dead
     retry_maximum_seconds: float = 30.0  # longest back-off while an outside system cannot be reached
     body_limit: int = 1 << 20  # bytes of a request

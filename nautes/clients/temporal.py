@@ -1,4 +1,4 @@
-"""The one way to connect to Temporal: worker, API, command line and tests all use it, so that payloads fit."""
+"""The connection to Temporal. Worker, API, sandbox and tests all use it, so that they encode payloads alike."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from nautes.clients.settings import Settings
 from nautes.messages.errors import Unavailable
 
-TIMEOUT = 60.0  # seconds a process waits at boot for Temporal to come up
+TIMEOUT = 60.0  # seconds a process waits for Temporal when it starts
 FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0
 
 

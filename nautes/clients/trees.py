@@ -17,7 +17,7 @@ from nautes.messages.errors import NotFound, Refused
 
 @dataclass(frozen=True)
 class Limits:
-    """Bytes, counts and seconds. `fetched` is the size above which a file is not even transferred, `cache` what may be kept."""
+    """Bytes, counts and seconds. Files above `fetched` are not even transferred; `cache` bounds the directory."""
 
     file: int = 1 << 20
     files: int = 2_000
@@ -46,7 +46,7 @@ class TreeReader:
         self._files = self._bytes = 0
 
     def files(self, commit: str, path: str) -> list[File]:
-        """All files below `path`. Raises NotFound (no such directory) and Refused with the path that is refused."""
+        """All files below `path`. Raises NotFound (no such directory), and Refused naming the path."""
         tree = self._repository[commit].peel(pygit2.Tree)
         parts = _parts(path)
         for depth, part in enumerate(parts, start=1):
@@ -81,7 +81,7 @@ class TreeReader:
         if len(raw) > self._limits.name:
             raise Refused("git-name", f"{shown}...: a name longer than {self._limits.name} bytes")
         if not _harmless(raw):
-            raise Refused("git-name", f"{shown!r}: a name that must not be in a tree")
+            raise Refused("git-name", f"{shown!r}: a name that is not allowed in a tree")
         return name
 
     def _check_mode(self, entry: pygit2.Object, path: str) -> None:
@@ -119,7 +119,7 @@ def _harmless(name: bytes) -> bool:
 
 
 def _parts(path: str) -> list[str]:
-    """A declared path as its parts; "", "." and "./x" are understood. Raises Refused for one that leads elsewhere."""
+    """A declared path as its parts; "", "." and "./x" are accepted. Raises Refused for a path out of the repository."""
     parts = [each for each in path.removesuffix("/").split("/") if each != "."]
     if parts == [""]:
         return []

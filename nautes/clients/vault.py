@@ -1,7 +1,7 @@
-"""Vault or OpenBao through hvac: AppRole login, KV v2, policies, auth mounts; one translation of errors.
+"""Vault or OpenBao through hvac: AppRole login, KV v2, policies, auth mounts; translation of errors.
 
-Used by activities and, with a narrower role, by the API. Values never enter an error, a log or a repr. Writers look first:
-what already agrees is not written.
+Used by activities and, with a narrower role, by the API. Values never enter an error, a log or a repr. Writers read
+first: what is right already is not written.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Answer = TypeVar("Answer")
 
 
 class Vault:
-    """Logs in when needed, again when the token is no good any more. Safe for many threads."""
+    """Logs in when needed, and again when the token is no longer valid. Safe for many threads."""
 
     def __init__(self, addr: str, role_id: str, secret_id: str, timeout: float = 10.0) -> None:
         self._addr, self._role_id, self._timeout = addr, role_id, timeout
@@ -38,13 +38,13 @@ class Vault:
     def read(self, ref: SecretRef) -> dict[str, Any] | None:
         """The values of a secret, None when there is none (or it was deleted)."""
 
-        def look(client: hvac.Client) -> dict[str, Any]:
+        def read_it(client: hvac.Client) -> dict[str, Any]:
             answer = client.secrets.kv.v2.read_secret_version(
                 ref.path, version=ref.version, mount_point=ref.engine, raise_on_deleted_version=True
             )
             return dict(answer["data"]["data"])
 
-        return self._find(look, f"read {ref.engine}/{ref.path}")
+        return self._find(read_it, f"read {ref.engine}/{ref.path}")
 
     def value(self, ref: SecretRef, key: str) -> str:
         """One value. Raises NotFound."""
@@ -56,29 +56,29 @@ class Vault:
     def version(self, engine: str, path: str) -> int | None:
         """Newest version of a secret, None when there is none."""
 
-        def look(client: hvac.Client) -> int | None:
+        def read_it(client: hvac.Client) -> int | None:
             metadata = client.secrets.kv.v2.read_secret_metadata(path, mount_point=engine)["data"]
             newest = int(metadata["current_version"])
             gone = metadata["versions"].get(str(newest), {}).get("deletion_time")
             return newest if newest and not gone else None
 
-        return self._find(look, f"look at {engine}/{path}")
+        return self._find(read_it, f"read the metadata of {engine}/{path}")
 
     def notes(self, engine: str, path: str) -> dict[str, str]:
-        """What is noted beside a secret (custom metadata; never secret itself), nothing when there is no secret."""
+        """The custom metadata of a secret (never secret itself), empty when there is no secret."""
 
-        def look(client: hvac.Client) -> dict[str, str]:
+        def read_it(client: hvac.Client) -> dict[str, str]:
             metadata = client.secrets.kv.v2.read_secret_metadata(path, mount_point=engine)["data"]
             newest = metadata["versions"].get(str(metadata["current_version"]), {})
             return {} if not newest or newest.get("deletion_time") else dict(metadata.get("custom_metadata") or {})
 
-        return self._find(look, f"look at {engine}/{path}") or {}
+        return self._find(read_it, f"read the metadata of {engine}/{path}") or {}
 
     def note(self, engine: str, path: str, notes: dict[str, str]) -> None:
-        """Note something beside a secret, in the place of all that was noted before."""
+        """Replace the custom metadata of a secret."""
         self._ask(
             lambda client: client.secrets.kv.v2.update_metadata(path, custom_metadata=notes, mount_point=engine),
-            f"note beside {engine}/{path}",
+            f"write the metadata of {engine}/{path}",
         )
 
     def write(self, engine: str, path: str, values: dict[str, str], cas: int | None = None) -> SecretRef:
@@ -94,7 +94,7 @@ class Vault:
         """Remove a secret with all its versions; False when there was none."""
         metadata = self._find(
             lambda client: client.secrets.kv.v2.read_secret_metadata(path, mount_point=engine),
-            f"look at {engine}/{path}",
+            f"read the metadata of {engine}/{path}",
         )
         if metadata is None:
             return False
@@ -105,7 +105,7 @@ class Vault:
         return True
 
     def ages(self, engine: str, path: str) -> dict[str, timedelta]:
-        """How long ago each secret below a path was first written, by its path."""
+        """The age of each secret below a path since its first version, by its path."""
         listed = self._find(
             lambda client: client.secrets.kv.v2.list_secrets(path, mount_point=engine), f"list {engine}/{path}"
         )
@@ -159,11 +159,11 @@ class Vault:
         return True
 
     def put_policy(self, name: str, text: str) -> None:
-        """Write a policy without looking first."""
+        """Write a policy without reading it first."""
         self.put(f"sys/policies/acl/{name}", {"policy": text})
 
     def login_kubernetes(self, mount: str, role: str, jwt: str) -> list[str]:
-        """Log in as a service account of a cluster; answers with the policies it got. The token is given back."""
+        """Log in as a service account of a cluster; return the policies it got. The token is revoked."""
         client = hvac.Client(url=self._addr, timeout=self._timeout)
         with translated(f"log in to auth/{mount}"):
             answer = client.auth.kubernetes.login(role=role, jwt=jwt, mount_point=mount)
@@ -173,7 +173,7 @@ class Vault:
 
     def alive(self) -> None:
         """Raise Unavailable unless we can log in."""
-        self._ask(lambda client: client.auth.token.lookup_self(), "look at our own token")
+        self._ask(lambda client: client.auth.token.lookup_self(), "read our own token")
 
     # Inside
 
@@ -190,7 +190,7 @@ class Vault:
                 with translated(what):
                     return call(client)
             except Forbidden:
-                client = None  # the token may have run out: once more with a new one
+                client = None  # the token may have expired: retry once with a new one
         client = self._login()
         with translated(what):
             return call(client)
@@ -222,7 +222,7 @@ def _translate(error: hvac.exceptions.VaultError, what: str) -> NautesError:
         return Forbidden("vault-forbidden", f"Vault does not let us {what}")
     if isinstance(error, hvac.exceptions.InvalidRequest):
         if "check-and-set" in text:
-            return Conflict("vault-conflict", f"somebody else wrote while we wanted to {what}")
+            return Conflict("vault-conflict", f"somebody else wrote first: cannot {what}")
         if "pgrading" in text:  # a KV engine that was just mounted
             return Unavailable("vault-upgrading", f"Vault prepares the engine: {what}")
         return Refused("vault-refused", f"Vault refuses to {what}: {text}")

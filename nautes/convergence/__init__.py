@@ -1,1 +1,1 @@
-"""How a set of objects is brought about: guard, waves, difference, health, inventory."""
+"""How a set of objects is converged: guard, waves, difference, health, inventory."""

@@ -1,7 +1,7 @@
-"""What server-side apply is stricter about than people are, put right before sending. Called by nautes/convergence/objects.py.
+"""Defaults that server-side apply needs and people leave out, filled in before sending. Called by nautes/convergence/objects.py.
 
-A port without a protocol lacks a key of its list, a quantity written as a number is no string: older API servers refuse to
-apply either, newer ones take them to mean the same as what is made of them here.
+A port without a protocol lacks a key of its list, and a quantity written as a number is no string: older API servers refuse to
+apply either, newer ones read them as what is sent here.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Would applying `desired` change `live`? Answered from one list of the live objects, without asking the server.
 
 Called by plan.py. Two questions: does a field we want have another value (drift), and do we own a field that we
-no longer want (removed from the manifest; from `managedFields`)? What the server only writes differently is not a
-difference: defaults it added, quantities, base64, empty against absent, items others added to lists that merge by key.
+no longer want (removed from the manifest; from `managedFields`)? Another form of the same value is not a
+difference: defaults of the server, quantities, base64, empty against absent, items of others in lists that merge by key.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "webhooks": ("name",),
 }
 _SETS = frozenset(("finalizers", "externalIPs"))  # lists in which the server or others may have more
-_WHOLE_MAPS = frozenset(("matchLabels", "nodeSelector", "selector"))  # one more key changes what they select
+_WHOLE_MAPS = frozenset(("matchLabels", "nodeSelector", "selector"))  # an additional key changes what they select
 _BUILT_IN = ("", "apps", "batch", "autoscaling", "policy", "extensions")
 _SKIPPED = ("apiVersion", "kind", "status")
 
@@ -53,7 +53,7 @@ def difference(desired: Object, live: Mapping[str, Any]) -> list[str]:
 
 
 def applied_by_us(live: Mapping[str, Any]) -> bool:
-    """Whether we put it there: labels may be copied by controllers or set by hand, a record of our applying may not."""
+    """Whether we applied it: others may copy or set a label, but not our record in `managedFields`."""
     return _owned(live) is not None or not metadata(live).get("managedFields")
 
 
@@ -169,7 +169,7 @@ _ABSENT: Any = object()
 
 
 def _item(wanted: Any, sort: str, text: str) -> Any:
-    """The item of a desired list that a `k:` or `v:` path element names; keys it leaves out are defaulted by the server."""
+    """The item of a desired list that a `k:` or `v:` path element names; the server defaults the keys it leaves out."""
     if not isinstance(wanted, list):
         return _ABSENT
     key = json.loads(text)
@@ -196,7 +196,7 @@ def _flat(live: Mapping[str, Any]) -> bool:
 
 
 def _empty(value: Any) -> bool:
-    """What Go's `omitempty` leaves out."""
+    """Whether Go's `omitempty` leaves the value out."""
     if isinstance(value, dict):
         return all(_empty(each) for each in value.values())
     return value is None or value is False or value in ("", 0) or (isinstance(value, list) and not value)

@@ -89,7 +89,7 @@ def _in_namespace(namespace: str, scope: Scope) -> str:
 
 
 def _own_place(item: Object, scope: Scope) -> str:
-    """The account and its rights are the platform's: declared here, they would be pruned one day."""
+    """The platform makes the account and its rights: a manifest that declared them could have them pruned later."""
     own = {"ServiceAccount": scope.own_account, "RoleBinding": scope.binding}.get(str(item["kind"]))
     if own != metadata(item)["name"]:
         return ""

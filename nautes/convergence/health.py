@@ -1,6 +1,6 @@
-"""Is an object doing what it was made for? Called by the health activities, by the conventions of kstatus (kubernetes-sigs).
+"""Whether an object is healthy, by the conventions of kstatus (kubernetes-sigs). Called by the health activities.
 
-Current: as declared. InProgress: on its way. Failed: will not get there by itself. Terminating: being deleted.
+Current: as declared. InProgress: still changing. Failed: does not become healthy by itself. Terminating: being deleted.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CURRENT = Health("Current")
 
 
 def health(item: Mapping[str, Any]) -> Health:
-    """Total: any object gets an answer, also one whose status is not what its kind promises."""
+    """Never raises: any object gets a status, also one whose fields have unexpected types."""
     if metadata(item).get("deletionTimestamp"):
         finalizers = ", ".join(str(each) for each in metadata(item).get("finalizers") or [])
         return Health("Terminating", f"waits for finalizers {finalizers}" if finalizers else "being deleted")
@@ -131,7 +131,7 @@ def _replica_set(spec: Mapping[str, Any], status: Mapping[str, Any], unseen: boo
 
 
 def _job(spec: Mapping[str, Any], status: Mapping[str, Any], unseen: bool) -> Health:
-    """A job that runs is as declared; only one that failed is not, and one that has not begun."""
+    """A job that runs is as declared; one that failed or has not begun is not."""
     conditions = _conditions(status)
     if _is(conditions, "Failed", "True"):
         return Health("Failed", _says(conditions["Failed"]))

@@ -59,7 +59,7 @@ class Parent:
         return {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "type": "applyset.kubernetes.io/parent"}
 
     def agrees(self, live: Mapping[str, Any] | None) -> bool:
-        """Whether the live parent says the same."""
+        """Whether the live parent holds the same."""
         if live is None:
             return False
         wanted, found = metadata(self.as_object()), metadata(live)
@@ -71,7 +71,7 @@ class Parent:
 
 
 def read(live: Mapping[str, Any], owner: str) -> Parent:
-    """The parent as it is in the cluster. What is no group kind in it is left out."""
+    """The parent as it is in the cluster. Entries that are no group kinds are left out."""
     annotations = metadata(live).get("annotations") or {}
     namespace = str(metadata(live).get("namespace") or "")
     return Parent(

@@ -1,6 +1,6 @@
-"""Files of a repository into objects. Called by the convergence activity with the files of a tree.
+"""Parses files of a repository into objects. Called by the convergence activity with the files of a tree.
 
-A file that cannot be read is a finding, and the caller must not prune then: nobody knows what it would have declared.
+A file that cannot be read is a finding, and the caller must not prune then: the objects it declares are unknown.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from nautes.resources.documents import Malformed, read, read_json
 
 SUFFIXES = (".yaml", ".yml", ".json")
 OBJECTS = 5_000  # in one tree
-GENERATORS = {  # files that say: the others are not meant to be applied as they are
+GENERATORS = {  # files whose presence means that the others are input of a generator
     "kustomization.yaml": "Kustomize",
     "kustomization.yml": "Kustomize",
     "Kustomization": "Kustomize",
@@ -40,7 +40,7 @@ class Manifests:
 
 
 def parse(files: Iterable[tuple[str, bytes]], reader: Reader = read) -> Manifests:
-    """`files` are (path, content); other than YAML and JSON files are ignored. Never raises on content."""
+    """`files` are (path, content); files that are neither YAML nor JSON are ignored. Never raises on content."""
     found = Manifests()
     for path, content in sorted(files):
         name = PurePosixPath(path).name
@@ -54,7 +54,7 @@ def parse(files: Iterable[tuple[str, bytes]], reader: Reader = read) -> Manifest
 
 
 def parse_objects(objects: Iterable[Any]) -> Manifests:
-    """Objects that are plain data already, checked the same way."""
+    """Objects that are plain data already, with the same checks."""
     found = Manifests()
     for number, item in enumerate(objects, start=1):
         reason = _wrong(item)
@@ -94,7 +94,7 @@ def _expanded(document: Any) -> Iterator[Any]:
 
 
 def _wrong(item: Any) -> str:
-    """What keeps a document from being an object, "" if nothing."""
+    """Why a document is not an object, "" if it is one."""
     if not isinstance(item, dict):
         return "not a Kubernetes object"
     for key in ("apiVersion", "kind"):

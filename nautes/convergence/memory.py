@@ -1,6 +1,6 @@
-"""What the server made of objects that it writes differently than they were declared. Kept per cluster by its client.
+"""Objects that the server stores in another form than declared. Kept per cluster by its client.
 
-Without it an object that never compares equal would be applied again at every look. May be lost: then it is applied once more.
+Without it an object that never compares equal would be applied at every convergence. After a loss it is applied once more.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A Kubernetes object as plain data, and the names by which the engine knows it. Used by every module of this package."""
+"""A Kubernetes object as plain data, and its identity. Used by every module of this package."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True)
 class Finding:
-    """Why an object or file is not taken: `where` is the file for people, `reason` what is wrong with it."""
+    """Why an object or file is refused: `where` is the file, for display, and `reason` what is wrong with it."""
 
     kind: str
     namespace: str
     name: str
     reason: str
-    refused: bool = True  # by us; False: the cluster cannot take it
+    refused: bool = True  # by us; False: the cluster does not accept it
 
 
 def group_of(api_version: str) -> str:

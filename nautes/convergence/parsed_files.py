@@ -1,7 +1,7 @@
-"""Files that were parsed before: a push changes few of them, a look for drift none. Kept by the convergence activity.
+"""A cache of parsed files: a push changes few of them, a check for drift none. Kept by the convergence activity.
 
-Known by content, so that nothing has to be forgotten when a repository changes. Whoever gets documents shares them with
-everybody else who gets the same file: they are read, never written to.
+The key is the content, so that a change of a repository invalidates nothing. All callers that read the same file share its
+documents and must not change them.
 """
 
 from __future__ import annotations

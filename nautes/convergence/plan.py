@@ -1,4 +1,4 @@
-"""What is to be done, before anything is done: create, change, leave alone, prune. Called by the convergence activity.
+"""The plan of a convergence: which objects to create, change, leave alone and prune. Called by the convergence activity.
 
 Pure: the live objects come from lists, the memory of what was applied last from the caller.
 """
@@ -31,7 +31,7 @@ class Change:
 
     @property
     def why(self) -> str:
-        """For people; names of fields only, no values."""
+        """For display; names of fields only, no values."""
         if not self.version:
             return "new"
         more = f" and {len(self.paths) - PATHS_SHOWN} more" if len(self.paths) > PATHS_SHOWN else ""
@@ -40,7 +40,7 @@ class Change:
 
 @dataclass
 class Plan:
-    """Every wanted object is in exactly one of the first four lists; `going` ones are being deleted and come back later."""
+    """Every desired object is in exactly one of the first four lists; `going`: being deleted now, created again later."""
 
     create: list[Change] = field(default_factory=list)
     change: list[Change] = field(default_factory=list)
@@ -64,7 +64,7 @@ def plan(
 ) -> Plan:
     """`live` is the inventory: what carries the owner's label now.
 
-    `known(desired, live)` says that this very state is what the server made of `desired` before, however different it looks.
+    `known(desired, live)` is true when the server stored `desired` as exactly this `live` before, even if they differ.
     `keep` are declared keys that are not applied (refused ones): they are not pruned either.
     """
     made = Plan()

@@ -1,4 +1,4 @@
-"""Resource quantities ("500m", "1Gi", 2) as numbers, to compare what a person wrote with what the server made of it.
+"""Resource quantities ("500m", "1Gi", 2) as numbers, to compare a manifest with what the server stored.
 
 Called by nautes/convergence/difference.py. Grammar: the Kubernetes API's `resource.Quantity`.
 """

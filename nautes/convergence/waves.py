@@ -63,7 +63,7 @@ Item = TypeVar("Item")
 
 
 def wave(group: str, kind: str) -> int:
-    """The wave of a kind; what nobody knows (custom resources, webhooks) comes last."""
+    """The wave of a kind; kinds that are not listed (custom resources, webhooks) come last."""
     return _WAVES.get((group, kind), REST)
 
 

@@ -1,4 +1,4 @@
-"""Messages between a cluster and those who use it, and the inputs of its activities."""
+"""Messages between a cluster's workflow and the workflows that use the cluster, and the inputs of its activities."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ClusterInput(Payload):
 
 
 class ClusterState(Payload):
-    """All that must survive of a cluster's workflow."""
+    """The state of a cluster's workflow that survives continue-as-new."""
 
     manifest: Manifest = Field(default_factory=dict)
     commit: str = ""  # of the tenant repository, where the manifest was read
@@ -33,12 +33,12 @@ class ClusterState(Payload):
     queue: list[ClusterRequest] = []
     handled: list[str] = []  # operations, newest last, bounded
     removed: bool = False
-    again: ClusterRequest | None = None  # declared by Git and refused: asked for again after a while
+    again: ClusterRequest | None = None  # declared in Git and refused: retried after a while
     reservations: dict[str, Reservation] = Field(default_factory=dict)  # by runtime, as claims
-    environments: dict[str, list[str]] = Field(default_factory=dict)  # product path -> names that stand on it
+    environments: dict[str, list[str]] = Field(default_factory=dict)  # product path -> environments on this cluster
     reserving: dict[str, Reserve] = Field(default_factory=dict)  # product path -> what its last change added
-    findings: list[Finding] = []  # why Git's last word was refused
-    warnings: list[str] = []  # what is left to people
+    findings: list[Finding] = []  # why the newest declaration in Git was refused
+    warnings: list[str] = []  # what people have to do themselves
 
     def users(self) -> list[str]:
         """Who uses the cluster, for people: runtimes and virtual clusters by their workflow, then environments."""
@@ -47,13 +47,13 @@ class ClusterState(Payload):
 
 
 class Claim(Payload):
-    """A runtime asks for namespaces before it touches them."""
+    """A runtime claims namespaces before it writes to them."""
 
     runtime: str  # workflow id of the runtime
     product_id: str
     product: str
     namespaces: list[str]
-    worker_type: str = ""  # what the runtime needs the cluster to be: deployment | pipeline
+    worker_type: str = ""  # worker type that the runtime needs: deployment | pipeline
 
 
 class Grant(Payload):
@@ -66,10 +66,10 @@ class Grant(Payload):
 
 
 class Reservation(Claim):
-    """A change asks for a runtime's namespaces before its commit; the runtime's own claim takes its place."""
+    """A change reserves a runtime's namespaces before its commit; the runtime's own claim replaces the reservation."""
 
     operation: str
-    replaced: Reservation | None = None  # of an earlier change, until the runtime has claimed what that one said
+    replaced: Reservation | None = None  # reserved by an earlier change, until the runtime has claimed it
 
 
 class Reserve(Payload):
@@ -83,7 +83,7 @@ class Reserve(Payload):
 
 
 class Reserved(Payload):
-    """The answer to `reserve` and `unreserve`: what the product has in the cluster's register now."""
+    """The answer to `reserve` and `unreserve`: what is recorded for the product in the cluster's workflow now."""
 
     cluster: str
     runtimes: list[str] = []  # with a reservation
@@ -91,7 +91,7 @@ class Reserved(Payload):
 
 
 class Uses(Payload):
-    """A product says what it has on a cluster, as often as it likes: all of it, each time."""
+    """A product reports everything it has on a cluster; each report replaces the one before."""
 
     product: str
     environments: list[str] = []
@@ -127,7 +127,7 @@ class ClaimInput(Payload):
 
 
 class ComponentInput(Payload):
-    """Install, look at or remove one component bundle of the catalog."""
+    """Install, observe or remove one component bundle of the catalog."""
 
     cluster: str
     kubeconfig: SecretRef
@@ -136,7 +136,7 @@ class ComponentInput(Payload):
 
 
 class ComponentReport(ConvergeReport):
-    """What an installation did. `bundled` False: this build has nothing to install, the component is left to people."""
+    """What an installation did. `bundled` False: this build has no bundle for the component; people install it."""
 
     bundled: bool = True
 
@@ -159,7 +159,7 @@ class ClusterCommitted(Payload):
 
     commit: str
     changed: list[str]  # paths
-    made: bool  # False: the tree agreed already
+    made: bool  # False: the tree already held the same
     manifest: Manifest = Field(default_factory=dict)
     shared: list[str] = []
 
@@ -170,10 +170,10 @@ class ClusterCheck(Payload):
     request: ClusterRequest
     kubeconfig: SecretRef
     server: str
-    manifest: Manifest = Field(default_factory=dict)  # as registered until now
+    manifest: Manifest = Field(default_factory=dict)  # as it is registered now
     claims: dict[str, Claim] = Field(default_factory=dict)
-    users: list[str] = []  # everybody who uses it, runtimes included
-    probe: bool = True  # False: there is no cluster to look at yet
+    users: list[str] = []  # everything that uses it, runtimes included
+    probe: bool = True  # False: there is no cluster to probe yet
 
 
 class ClusterPlan(Payload):
@@ -188,7 +188,7 @@ class ClusterPlan(Payload):
 
 
 class ClusterStanding(Payload):
-    """What the tenant repository says about a cluster now; nothing can be concluded from one that is not `complete`."""
+    """What the tenant repository declares about a cluster now; nothing may be concluded from it unless it is `complete`."""
 
     complete: bool
     declared: bool
@@ -203,7 +203,7 @@ class KnownCluster(Payload):
     commit: str
     requester: Requester  # the platform's own account
     removed: bool = False
-    project_id: int = 0  # of the tenant repository: where what is wrong is said
+    project_id: int = 0  # of the tenant repository: findings are reported on it
 
 
 class DeclaredReport(Payload):
@@ -228,7 +228,7 @@ class VirtualInput(Payload):
 
 
 class VirtualAccess(Payload):
-    """How a virtual cluster is reached: None when what is stored says so already."""
+    """How a virtual cluster is reached; None when the stored kubeconfig is right already."""
 
     staged: SecretRef | None = None
 

@@ -1,4 +1,4 @@
-"""Inputs of the activities that talk to other workflows and to schedules (activities/control.py)."""
+"""Inputs and results of the activities that signal other workflows and keep schedules (activities/control.py)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nautes.resources.payload import Payload
 
 
 class NotifyInput(Payload):
-    """Tell runtimes what they are to be; `removed` are workflow ids of runtimes that are declared no more."""
+    """Notify runtimes of their specifications; `removed` are workflow ids of runtimes that are declared no more."""
 
     deployments: list[DeploymentSpec] = []
     pipelines: list[PipelineSpec] = []
@@ -17,16 +17,16 @@ class NotifyInput(Payload):
 
 
 class Notified(Payload):
-    """How many workflows were told; `absent` are names of clusters that have none."""
+    """How many workflows were notified; `absent` are names of clusters that have no workflow."""
 
     count: int
     absent: list[str] = []
 
 
 class WakeInput(Payload):
-    """Start or wake the workflows of what exists: after an installation, or when Temporal's memory was lost.
+    """Start or wake the workflows of everything that exists: after an installation, or after Temporal's data was lost.
 
-    `gone` are clusters that are declared no more: told where they still are, never started.
+    `gone` are clusters that are declared no more: their workflows are notified if they run, and never started.
     """
 
     clusters: list[KnownCluster] = []
@@ -35,32 +35,32 @@ class WakeInput(Payload):
 
 
 class PushesInput(Payload):
-    """Pushes that a sweep found, to be passed to whom they concern."""
+    """Pushes that a sweep found, to be passed on to the workflows they concern."""
 
     pushes: list[Push]
 
 
 class ScheduleInput(Payload):
-    """A sweep as a Temporal Schedule; `cluster` empty: the sweeps that are there once, over branches and credentials."""
+    """A sweep as a Temporal Schedule. `cluster` empty: the two sweeps that exist once, over branches and credentials."""
 
     cluster: str = ""
 
 
 class Released(Payload):
-    """What a released claim leaves to nobody: namespaces that no other runtime uses."""
+    """The namespaces of a released claim that no other runtime uses."""
 
     namespaces: list[str]
 
 
 class DriftInput(Payload):
-    """Look for drift in one cluster; `fingerprints` are those of the last look (runtime -> digest)."""
+    """Look for drift in one cluster; `fingerprints` are those of the last sweep (runtime -> digest)."""
 
     cluster: str
     fingerprints: dict[str, str] = {}
 
 
 class DriftReport(Payload):
-    """Fingerprints now, and the workflows that were woken because theirs changed."""
+    """The fingerprints now, and the workflows that were woken because their fingerprint changed."""
 
     fingerprints: dict[str, str]
     woken: list[str] = []

@@ -1,4 +1,4 @@
-"""Orders to the convergence engine and what it reports (activities/kubernetes/). Small: objects go by reference into Git.
+"""Inputs and reports of the convergence activities (activities/kubernetes/). Small: objects are references into Git.
 
 `owner` names an inventory (an ApplySet): every object of it carries the label `applyset.kubernetes.io/part-of=<owner>`.
 """
@@ -56,11 +56,11 @@ class ConvergeInput(Payload):
     platform_namespaces: list[str] = []
     former: list[str] = []  # namespaces that the owner leaves: nothing is applied there, and its objects are pruned
     prune: bool = True
-    dry_run: bool = False  # say what would be done, write nothing
+    dry_run: bool = False  # report what would be done, write nothing
 
 
 class ConvergeReport(Payload):
-    """Counts of all objects; `outcomes` of those that are not unchanged, the worst first, `omitted` more left out."""
+    """Counts of all objects. `outcomes`: the objects that are not unchanged, the worst first; `omitted` more are left out."""
 
     commit: str = ""
     applied: int = 0
@@ -76,7 +76,7 @@ class ConvergeReport(Payload):
 
 
 class HealthInput(Payload):
-    """Look at the objects of `owner`; `within` seconds bound a wait (kubernetes.await_health)."""
+    """Observe the objects of `owner`; `within` seconds bound a wait (kubernetes.await_health)."""
 
     cluster: SecretRef
     owner: str
@@ -116,14 +116,14 @@ class OwnedInput(Payload):
 
 
 class OwnedReport(Payload):
-    """How many objects were deleted, and which are still going (finalizers), bounded."""
+    """How many objects were deleted, and which are still being deleted (finalizers), bounded."""
 
     deleted: int = 0
     remaining: list[ObjectHealth] = []
 
 
 class ProbeInput(Payload):
-    """Is the cluster behind this kubeconfig reachable, and may we do there what the platform needs to do?"""
+    """Is the cluster of this kubeconfig reachable, and does the platform have the rights it needs there?"""
 
     cluster: SecretRef
 

@@ -1,4 +1,4 @@
-"""What products ask of each other, and who made a commit."""
+"""Access requests between products, and the author of a commit."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from nautes.resources.payload import Payload
 
 
 class AccessRequest(Payload):
-    """What a product asks of the owner of repositories: `wanted` replaces all it asked for before.
+    """What a product requests from the owner of repositories: `wanted` replaces everything it requested before.
 
-    Requested before a commit (`request_access`), reported after it (`use_reported`), and reported again with `before` by an undo.
+    Sent before a commit (`request_access`) and after it (`use_reported`); an undo sends `before` again.
     """
 
     owner: str

@@ -27,11 +27,11 @@ class NautesError(Exception):
 
 
 class Refused(NautesError):
-    """The request breaks a rule or an outside system says no to it as it stands."""
+    """The request breaks a rule, or an outside system refuses it as it is."""
 
 
 class Unauthenticated(NautesError):
-    """Nobody is known behind the token: absent, wrong, expired or revoked."""
+    """The token is absent, wrong, expired or revoked."""
 
 
 class Forbidden(NautesError):
@@ -39,11 +39,11 @@ class Forbidden(NautesError):
 
 
 class NotFound(NautesError):
-    """There is no such thing, or the caller may not know of it."""
+    """The thing does not exist, or the caller may not know of it."""
 
 
 class Conflict(NautesError):
-    """The world moved between reading and writing (a compare-and-swap lost, a name is taken)."""
+    """Something changed between reading and writing (a compare-and-swap lost, a name is taken)."""
 
 
 class TooLarge(NautesError):
@@ -51,9 +51,9 @@ class TooLarge(NautesError):
 
 
 class Unavailable(NautesError):
-    """An outage: no answer, a fault of the other side, or too many questions. Retried with back-off.
+    """An outage: no answer, a fault of the other side, or too many requests. Retried with back-off.
 
-    `retry_after` (seconds) is the other side's own wish.
+    `retry_after` (seconds) is what the server asks for.
     """
 
     final = False

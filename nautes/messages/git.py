@@ -1,4 +1,4 @@
-"""References to what lies in Git, and the inputs of the Git activities (activities/git.py)."""
+"""References into Git, and the inputs of the Git activities (activities/git.py)."""
 
 from __future__ import annotations
 

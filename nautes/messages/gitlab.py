@@ -23,7 +23,7 @@ class GroupInput(Payload):
     visibility: str = ""  # private | public; empty keeps what is there
     description: str | None = None
     owner: Requester
-    new: bool = False  # nobody saw it when the change was planned: created without looking first
+    new: bool = False  # the plan found no such group: created without observing first
 
 
 class GroupState(Payload):
@@ -43,7 +43,7 @@ class RepositoryInput(Payload):
     visibility: str = ""
     description: str | None = None
     initialize: bool = False
-    group_id: int = 0  # 0: to be asked for
+    group_id: int = 0  # 0: not known, looked up by path
     new: bool = False  # as in GroupInput
 
 
@@ -68,7 +68,7 @@ class RepositoryReady(Payload):
 
 
 class RepositoryDeletion(Payload):
-    """A project to be deleted with its secrets. `ours`: only if the platform's own account has made it (an undo)."""
+    """A project to be deleted with its secrets. `ours`: only if the platform's own account created it (an undo)."""
 
     path: str  # with namespace
     project_id: int = 0
@@ -88,8 +88,8 @@ class KeysInput(Payload):
 
     project_id: int
     permissions: list[Permission]
-    new: bool = False  # there is no key yet: made without looking first
-    days: int = 0  # a new key lives so long; 0: for ever
+    new: bool = False  # there is no key yet: made without observing first
+    days: int = 0  # days that a new key is valid; 0: for ever
     renew_before: int = 0  # days before its end at which a key is replaced
 
 
@@ -103,7 +103,7 @@ class KeysState(Payload):
 
 
 class ForeignKeysInput(Payload):
-    """Every key of other repositories that is to open this one. What is not listed is taken away."""
+    """Every key of other repositories that gives access to this one. A key that is not listed is removed."""
 
     project_id: int  # of the repository that is opened
     path: str = ""  # for messages
@@ -117,15 +117,15 @@ class ForeignKeysState(Payload):
     added: list[str] = []
     removed: list[str] = []
     changed: list[str] = []  # may push now, or may no more
-    missing: list[str] = []  # wanted, but Vault has no such key (yet), or it has ended: left as it is
+    missing: list[str] = []  # wanted, but Vault has no such key (yet), or it has expired: left as it is
 
 
 class TokenInput(Payload):
     """The project access token of a repository; it is written to Vault in the same activity and nowhere else."""
 
     project_id: int
-    new: bool = False  # there is no token yet: made without looking first
-    days: int = 90  # a new token lives so long; GitLab allows a year
+    new: bool = False  # there is no token yet: made without observing first
+    days: int = 90  # days that a new token is valid; GitLab allows a year
     renew_before: int = 30  # days before its end at which a token is replaced
 
 
@@ -138,7 +138,7 @@ class TokenState(Payload):
 
 
 class WithdrawInput(Payload):
-    """Everything of ours in a repository that stays in GitLab but is declared no more."""
+    """What the platform withdraws from a repository that stays in GitLab but is declared no more."""
 
     project_id: int
     path: str = ""  # for messages
@@ -150,7 +150,7 @@ class HookInput(Payload):
     project_id: int
     url: str
     events: list[str]
-    new: bool = False  # there is no webhook yet: made without looking first
+    new: bool = False  # there is no webhook yet: made without observing first
 
 
 class HookState(Payload):
@@ -205,7 +205,7 @@ class StatusInput(Payload):
 
 
 class CommentInput(Payload):
-    """A comment on a commit. `marker` makes it one: it is hidden in the text, and said once per commit."""
+    """A comment on a commit. `marker` is hidden in its text, so that each commit gets the comment once."""
 
     project_id: int
     commit: str
@@ -214,7 +214,7 @@ class CommentInput(Payload):
 
 
 class Push(Payload):
-    """A branch or tag that moved, however we heard of it. `event` is the same from a webhook and from the sweep."""
+    """A branch or tag that moved. `event` is the same whether a webhook or the sweep reported it."""
 
     event: str  # digest of (project, ref, before, after)
     project_id: int
@@ -235,6 +235,6 @@ class PushPage(Payload):
 
 
 def push_event(project_id: int, ref: str, before: str, after: str) -> str:
-    """Digest of a push: the same whether a webhook or the sweep tells of it. 12 hexadecimal digits."""
+    """Digest of a push: the same whether a webhook or the sweep reports it. 12 hexadecimal digits."""
     text = f"{project_id} {ref} {before} {after}"
     return hashlib.sha256(text.encode()).hexdigest()[:12]

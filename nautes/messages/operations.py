@@ -1,4 +1,4 @@
-"""What a command is, what answers it at once, and how it ends: shared by changes of products and of clusters."""
+"""Requests for changes, their immediate answers and their results: shared by products and clusters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nautes.resources.payload import Payload
 
 REQUEST_LIMIT = 192 << 10  # bytes of a request as JSON: a payload stays under 256 KiB with what a workflow adds to it
 
-Action = Literal["apply", "remove", "push"]  # push: follow what somebody pushed to default.project by plain Git
+Action = Literal["apply", "remove", "push"]  # push: follow a push to default.project by plain Git
 State = Literal["running", "done", "refused", "cancelled"]
 
 
@@ -48,12 +48,12 @@ class ClusterRequest(Payload):
     dry_run: bool = False
     plans: list[str] = []  # as in ChangeRequest
     expected: dict[str, str] = Field(default_factory=dict)  # as in ChangeRequest
-    commit: str = ""  # of the tenant repository, when it is Git that asks: what is wrong is said there as well
+    commit: str = ""  # of the tenant repository, when Git declares it: findings are reported there as well
     project_id: int = 0  # of the tenant repository
 
 
 def require_bounded(request: ChangeRequest | ClusterRequest) -> None:
-    """Raises Refused for a request that is too large to travel through Temporal; the API may ask before it sends."""
+    """Raises Refused for a request that is too large to travel through Temporal; the API checks before it sends."""
     size = len(request.model_dump_json())
     if size > REQUEST_LIMIT:
         text = f"the manifests are {size} bytes as one change, at most {REQUEST_LIMIT} are allowed: apply them in parts"
@@ -76,16 +76,16 @@ class OperationResult(Payload):
     findings: list[Finding] = []  # why it was refused
     already: list[Finding] = []  # findings that were there before; they refuse nothing
     effects: list[Effect] = []  # the plan (dry run) or what was done
-    warnings: list[Finding] = []  # what the person should know; refuses nothing
-    plan: str = ""  # id of the plan (dry run): `apply` may name it and is refused if the world has moved
-    deletions: int = 0  # what goes (would go): resources, volume claims, objects of protected environments
+    warnings: list[Finding] = []  # warnings for the person; they refuse nothing
+    plan: str = ""  # id of the plan (dry run): `apply` may name it and is refused if the plan would be another one now
+    deletions: int = 0  # what is (would be) deleted: resources, volume claims, objects of protected environments
     confirm: str = ""  # why the deletions have to be confirmed, "" when they do not
     undone: list[str] = []
     message: str = ""
 
 
 class Retry(Payload):
-    """An effect that waits for an outage to end, for people: which step, which attempt, why, when next."""
+    """An effect that waits for an outage to end, for display: the step, the attempt, the last error, the next attempt."""
 
     step: str
     attempt: int

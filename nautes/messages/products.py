@@ -22,7 +22,7 @@ class ProductInput(Payload):
 
 
 class Watch(Payload):
-    """A runtime that wants to hear of pushes to a repository."""
+    """A runtime that is notified of pushes to a repository."""
 
     workflow: str  # id of the runtime's workflow
     project_id: int
@@ -36,7 +36,7 @@ class Undelivered(Payload):
 
 
 class ProductState(Payload):
-    """All that must survive of a product's workflow."""
+    """The state of a product's workflow that survives continue-as-new."""
 
     id: str = ""  # product-<group id>
     project_id: int = 0  # of default.project
@@ -49,7 +49,7 @@ class ProductState(Payload):
     queue: list[ChangeRequest] = []
     handled: list[str] = []  # operations and deliveries, newest last, bounded
     look: bool = True  # read default.project again
-    renew: bool = False  # look after every key and token
+    renew: bool = False  # check every key and token
     unclaimed: list[Push] = []  # pushes that came before it was known who watches the repository, bounded
     undelivered: list[Undelivered] = []  # pushes on their way to their watchers, oldest first, bounded
     message: str = ""
@@ -63,7 +63,7 @@ class PlanInput(Payload):
 
 
 class OpenedInput(Payload):
-    """Does a product's declaration open what another one declares to use?"""
+    """Does the owner's declaration open the repositories that another product declares to use?"""
 
     product: str  # the owner
     uses: list[RepositoryUse]
@@ -79,7 +79,7 @@ class CommitFilesInput(Payload):
     request: ChangeRequest
     project_id: int
     known: Known = Field(default_factory=Known)
-    head: str = ""  # at which it was planned; a request that names its plan is committed to no other
+    head: str = ""  # the head at which it was planned; a request that names its plan is committed to no other head
     group_id: int = 0
     repositories: dict[str, int] = Field(default_factory=dict)
     created: list[str] = []  # of these: names of those that this change has created
@@ -87,16 +87,16 @@ class CommitFilesInput(Payload):
 
 
 class FilesCommitted(Payload):
-    """The commit that carries the change. `head` is what follows from it, None where somebody else committed meanwhile."""
+    """The commit that carries the change. `head`: the steps that follow from it, None where somebody else committed meanwhile."""
 
     commit: str
     changed: list[str]  # paths
-    made: bool  # False: the tree already agreed
+    made: bool  # False: the tree already held the same
     head: HeadReport | None = None
 
 
 class HeadInput(Payload):
-    """Look at the head of default.project: which part of it is in effect, and which steps follow.
+    """Observe the head of default.project: which part of it is in effect, and which steps follow.
 
     `trusted` are the resources of a change whose rules have run; everything else that is new is judged.
     """
@@ -104,7 +104,7 @@ class HeadInput(Payload):
     product: str
     known: Known = Field(default_factory=Known)
     trusted: list[str] = []
-    renew: bool = False  # look after every key and token, whether or not anything changed
+    renew: bool = False  # check every key and token, whether or not anything changed
 
 
 class HeadReport(Payload):
@@ -121,9 +121,7 @@ class HeadReport(Payload):
     watches: list[Watch] = []
     environments: dict[str, str] = Field(default_factory=dict)
     runtimes: list[RuntimeLine] = []
-    kept: list[
-        str
-    ] = []  # workflow ids of runtimes that cannot be resolved now: they stay what they were specified last
+    kept: list[str] = []  # workflow ids of runtimes that cannot be resolved now: they keep their last specification
     findings: list[Finding] = []
     refused: list[Finding] = []  # of these: why a push, or a part of it, is not in effect
 

@@ -1,4 +1,4 @@
-"""What a runtime's workflow is told: its specification (names resolved to ids) and its state."""
+"""Specifications of runtimes (names resolved to ids), and the state of their workflows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class DeploymentInput(Payload):
 
 
 class DeploymentState(Payload):
-    """All that must survive of a deployment's workflow."""
+    """The state of a deployment's workflow that survives continue-as-new."""
 
     spec: DeploymentSpec | None = None
     grant: Grant | None = None  # what was claimed last
@@ -29,13 +29,13 @@ class DeploymentState(Payload):
     )
     prepared: DeploymentSpec | None = None  # the specification whose destination is complete
     granted: list[str] = []  # namespaces of the cluster that the runtime has, also those it is about to leave
-    former_accounts: list[str] = []  # accounts, as declared, that it acts as no more
+    former_accounts: list[str] = []  # accounts, as declared, that it no longer acts as
     status: DeploymentStatus | None = None
     pinned: str = ""  # commit pinned by rollback
     paused: bool = False
     removing: bool = False
     handled: list[str] = []  # push events, newest last, bounded
-    look: bool = False  # somebody said: look again
+    look: bool = False  # a signal asks to observe again
 
 
 class PipelineInput(Payload):
@@ -47,7 +47,7 @@ class PipelineInput(Payload):
 
 
 class PipelineState(Payload):
-    """All that must survive of a pipeline runtime's workflow."""
+    """The state of a pipeline runtime's workflow that survives continue-as-new."""
 
     spec: PipelineSpec | None = None
     grant: Grant | None = None
@@ -86,7 +86,7 @@ class RunRef(Payload):
 
 
 class RunReport(Payload):
-    """How a PipelineRun stands: phase Pending | Running | Succeeded | Failed | Cancelled."""
+    """The state of a PipelineRun: phase Pending | Running | Succeeded | Failed | Cancelled."""
 
     phase: str
     message: str = ""

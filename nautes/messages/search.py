@@ -1,4 +1,4 @@
-"""Search attribute keys: one list for registration, workflows and lists for people. Never read for a decision."""
+"""Search attribute keys: one list for registration, workflows and the API's lists. No decision depends on them."""
 
 from __future__ import annotations
 

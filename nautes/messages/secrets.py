@@ -1,4 +1,4 @@
-"""References to secrets. Values never travel: who needs one reads it in the activity that uses it."""
+"""References to secrets. Values never travel: the activity that uses a secret reads it itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the long-lived workflows answer to the query `status`: display only, small, never a secret."""
+"""Answers of the long-lived workflows to the query `status`: for display only, small, without secrets."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class ClusterStatus(Payload):
     claims: dict[str, list[str]] = Field(default_factory=dict)  # runtime ("deployment/<product>/<name>") -> namespaces
     reservations: dict[str, list[str]] = Field(default_factory=dict)  # the same, of runtimes that have yet to claim
     environments: dict[str, list[str]] = Field(default_factory=dict)  # product -> its environments that stand on it
-    warnings: list[str] = []  # what is left to people, e.g. components this build does not install
-    findings: list[Finding] = []  # why what the tenant repository says of it was refused
+    warnings: list[str] = []  # what people have to do themselves, e.g. install components that this build does not
+    findings: list[Finding] = []  # why its declaration in the tenant repository was refused
     operation: str = ""
     queued: list[str] = []  # operations whose turn has not come
     message: str = ""
@@ -48,7 +48,7 @@ class ProductStatus(Payload):
     queued: list[str] = []
     environments: dict[str, str] = Field(default_factory=dict)  # name -> cluster
     runtimes: list[RuntimeLine] = []
-    findings: list[Finding] = []  # what default.project holds that breaks a rule or cannot be read
+    findings: list[Finding] = []  # resources of default.project that break a rule, and files that cannot be read
     message: str = ""
 
 
@@ -119,6 +119,6 @@ class TenantStatus(Payload):
     repository: str = ""
     clusters: list[str] = []
     products: list[str] = []
-    commit: str = ""  # head of the tenant repository at the last look
-    findings: list[Finding] = []  # files of it that cannot be read: what they declared stays as it is
+    commit: str = ""  # head of the tenant repository when it was read last
+    findings: list[Finding] = []  # its files that cannot be read: what they declared before stays in effect
     message: str = ""

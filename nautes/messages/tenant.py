@@ -1,4 +1,4 @@
-"""Start of the tenant's workflow: what an installation is told by its worker's settings."""
+"""Start of the tenant's workflow: what the worker's settings say about the installation."""
 
 from __future__ import annotations
 
@@ -11,4 +11,4 @@ class TenantInput(Payload):
     tenant: str
     hooks_url: str
     handled: list[str] = []
-    clusters: list[str] = []  # declared at the last look, or still there: who is to hear of the end of its file
+    clusters: list[str] = []  # declared when it was read last, or still there: notified when its file is removed

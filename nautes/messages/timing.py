@@ -1,7 +1,7 @@
-"""How long silence and outages are borne. Set once by worker.py from the settings; read by workflow code and interceptors.
+"""Timeouts and intervals of retries. Set once by worker.py from the settings; read by workflow code and interceptors.
 
-Times are no part of what a replay compares, so changing them breaks no running workflow. `events_kept` is: a workflow that is
-between the old and the new limit would end its run elsewhere than its history says. Only tests change it.
+A replay does not compare times, so changing them breaks no running workflow. It does compare where a run ends, so `events_kept`
+must not change under running workflows: only tests change it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 @dataclass
 class Timing:
     """Seconds. `heartbeat`: silence after which an activity's worker counts as dead; `retry_maximum`: longest back-off;
-    `refused_retry`: until a refused place (namespace taken, cluster not right) is asked for again.
+    `refused_retry`: until a refused claim (namespace taken, wrong kind of cluster) is retried.
 
     `events_kept`: events after which a long-lived workflow continues as new even if the server does not ask.
     """

@@ -7,7 +7,7 @@ from nautes.resources.payload import Payload
 
 
 class KubeconfigInput(Payload):
-    """Move a staged kubeconfig to its place; `server` overwrites the address in it."""
+    """Move a staged kubeconfig to its final path; `server` overwrites the address in it."""
 
     cluster: str
     staged: SecretRef
@@ -15,7 +15,7 @@ class KubeconfigInput(Payload):
 
 
 class KubeconfigState(Payload):
-    """Where the kubeconfig is now, and the version it had before (None: there was none), for the undo."""
+    """Where the kubeconfig is now, and its version before (None: there was none), for the undo."""
 
     secret: SecretRef
     previous: int | None

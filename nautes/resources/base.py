@@ -1,4 +1,4 @@
-"""What all kinds share: strict models, camelCase on the outside, and how a resource is named.
+"""What all kinds share: strict models, camelCase in manifests, and how a resource is named.
 
 Used by every module of this package; nothing here does I/O.
 """
@@ -60,7 +60,7 @@ def _product(value: str) -> str:
     for part in parts:
         _path_part(part)
     if value.isdigit():
-        raise ValueError("must not be a number only: GitLab would take it for an id")
+        raise ValueError("must not consist of digits only: GitLab would take it for an id")
     if parts[0].lower() in RESERVED_PATHS:
         raise ValueError(f"{parts[0]!r} is a reserved path of GitLab")
     if len(value) > 200:

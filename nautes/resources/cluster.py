@@ -14,7 +14,7 @@ def _http(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
         raise ValueError("must be an http(s) address without credentials, query or fragment")
-    if parts.port == 0:  # reading it also refuses what is no port
+    if parts.port == 0:  # reading it raises ValueError when it is no port
         raise ValueError("must not name port 0")
     return value
 
@@ -61,7 +61,7 @@ class VirtualCluster(Model):
 
 
 class Cluster(Resource):
-    """A host, a physical worker or a virtual worker. `kubeconfig` comes in with a registration and is not kept."""
+    """A host, a physical worker or a virtual worker. `kubeconfig` comes with a registration and is not kept."""
 
     kind: ClassVar[str] = "Cluster"
     name: Label

@@ -1,8 +1,8 @@
-"""YAML of people into plain data, within limits, with the place of everything that is wrong. The only reader of YAML.
+"""Reads YAML into plain data, within limits, with the position of each error. The only reader of YAML.
 
 `documents` is strict and returns findings: declarations (manifest.py, stored.py, the API and the command line). `read` and
-`read_json` take what Kubernetes' tools take and raise Malformed: manifests, pipeline files, kubeconfigs.
-One loop over parser events: no recursion, and every alias is paid for at its full size.
+`read_json` accept what Kubernetes' tools accept and raise Malformed: manifests, pipeline files, kubeconfigs.
+One loop over parser events: no recursion, and every alias counts at its full size.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from nautes.resources.scalars import is_number, scalar
 
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 QUOTED = 100  # characters of a text that a message quotes
-FINDINGS = 100  # of one text: a hostile one has tens of thousands, and nobody reads them
+FINDINGS = 100  # of one text: a hostile one has tens of thousands
 _TAG = "tag:yaml.org,2002:"
 _TEXTS = (None, "!", f"{_TAG}str", f"{_TAG}timestamp", f"{_TAG}value")  # dates and "=" are texts to Kubernetes
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -61,7 +61,7 @@ class Malformed(ValueError):
 
 @dataclass(slots=True, frozen=True)
 class _Place:
-    """Where a value stands, and what stands in it."""
+    """The position of a value, and the positions of the values in it."""
 
     line: int
     column: int
@@ -123,7 +123,7 @@ class _Open:
 def documents(
     text: str | bytes, source: str = "", limits: Limits | None = None
 ) -> tuple[list[Document], list[Finding]]:
-    """Every document of `text`; findings for what could not be read. JSON is YAML and is taken too. Never raises."""
+    """Every document of `text`; findings for what could not be read. JSON is YAML and accepted too. Never raises."""
     reader = _Reader(limits or Limits(), kubernetes=False)
     found: list[Document] = []
     try:
@@ -163,7 +163,7 @@ def pointer_of(*parts: str) -> str:
 
 
 def shortened(text: str) -> str:
-    """A text of somebody's manifest as a message may quote it."""
+    """A text of a manifest, shortened so that a message may quote it."""
     return repr(text if len(text) <= QUOTED else f"{text[:QUOTED]}...")
 
 
@@ -176,7 +176,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise Malformed(f"the key {shortened(key)} stands here twice")
+            raise Malformed(f"the key {shortened(key)} is declared here twice")
         found[key] = value
     return found
 
@@ -204,14 +204,14 @@ def _larger(text: str | bytes, size: int) -> bool:
 
 
 def _copy(value: Any) -> Any:
-    """What an alias stands for: whoever changes it must not change the other."""
+    """A copy of the value that an alias names: a change of one must not change the other."""
     if isinstance(value, dict):
         return {key: _copy(each) for key, each in value.items()}
     return [_copy(each) for each in value] if isinstance(value, list) else value
 
 
 class _Reader:
-    """State of one text. Strictly, what is wrong with one value becomes a finding; for Kubernetes it is raised."""
+    """State of one text. In strict mode an error in one value becomes a finding; in Kubernetes' mode it is raised."""
 
     def __init__(self, limits: Limits, *, kubernetes: bool) -> None:
         self.findings: list[Finding] = []
@@ -288,7 +288,7 @@ class _Reader:
         if self._kubernetes and key == "<<" and event.implicit[0]:
             top.key = None
         elif key in top.value:
-            self._wrong(event, "yaml-duplicate-key", f"the key {shortened(key)} stands here twice")
+            self._wrong(event, "yaml-duplicate-key", f"the key {shortened(key)} is declared here twice")
 
     def _open(self, event: Any, value: Any) -> None:
         self._count(event, "yaml-nodes")
@@ -320,7 +320,7 @@ class _Reader:
             raise _at(event, "yaml-key", "a key must be a plain value")
         for each in self._stack:
             if each.event.anchor == event.anchor:
-                text = f"unknown alias {shortened(event.anchor)}: it is used inside of what it names"
+                text = f"unknown alias {shortened(event.anchor)}: it is used inside the value that it names"
                 raise _at(each.event, "yaml-depth", text)
         if event.anchor not in self._anchors:
             raise _at(event, "yaml-syntax", f"unknown alias {shortened(event.anchor)}")
@@ -331,7 +331,7 @@ class _Reader:
         self._add(event, _copy(value), height)
 
     def _add(self, event: Any, value: Any, height: int = 0, inner: Any = None) -> None:
-        """Put a value that began with an event where it belongs; `height` levels, with places in it."""
+        """Add a complete value to the mapping or sequence around it; the value has `height` levels, and `places` of its parts."""
         if not self._stack:
             self._root = value, self._place(event, inner)
             return
@@ -348,7 +348,7 @@ class _Reader:
         else:
             top.value[top.key] = value
             if not self._kubernetes:
-                top.inner[top.key] = self._place(top.key_at, inner)  # of the key: that is where people look
+                top.inner[top.key] = self._place(top.key_at, inner)  # the key's position: that is where people look
         top.key_at = None
 
     def _place(self, event: Any, inner: Any) -> _Place:
@@ -377,7 +377,7 @@ class _Reader:
         return self._wrong(event, "yaml-value", f"unknown tag {shortened(tag)}")
 
     def _fits(self, value: Any) -> bool:
-        """Whether JSON carries a value; strictly, also what is written as a number must be one of at most 64 bits."""
+        """Whether JSON can hold a value; in strict mode numbers must also fit into 64 bits."""
         if isinstance(value, str):
             return self._kubernetes or not is_number(value)
         if isinstance(value, float):
@@ -385,7 +385,7 @@ class _Reader:
         return self._kubernetes or value is None or value.bit_length() <= 64
 
     def _wrong(self, event: Any, rule: str, message: str) -> None:
-        """Something is wrong with one value: strictly, the reader notes it, takes None and goes on."""
+        """An error in one value: in strict mode the reader records a finding, uses None and goes on."""
         error = _at(event, rule, message)
         if self._kubernetes or len(self.findings) >= FINDINGS:
             raise error

@@ -11,7 +11,7 @@ Difference = tuple[str, Any, Any]  # JSON pointer, before, after; None where it 
 
 
 def differences(before: Any, after: Any, pointer: str = "") -> Iterator[Difference]:
-    """Every field that differs, the deepest that says it; lists are compared element by element."""
+    """Every field that differs, as deep as possible; lists are compared element by element."""
     if before == after and type(before) is type(after):
         return
     if isinstance(before, dict) and isinstance(after, dict):

@@ -1,4 +1,4 @@
-"""The kinds, and the order of the seed in which they are applied (and, reversed, removed)."""
+"""The kinds, and the order of the original system in which they are applied (and, reversed, removed)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The face people write: `kind` and `spec` with name and product inside. Text to resources and back, all findings at once.
+"""The form people write: `kind` and `spec` with name and product inside. Text to resources and back, all findings at once.
 
 Used by the API, the command line and the activities that plan; a manifest (as data) is also the form in payloads.
 """
@@ -64,7 +64,7 @@ def resource_of(manifest: Mapping[str, Any]) -> Resource:
 
 
 def manifest_of(resource: Resource) -> dict[str, Any]:
-    """The manifest of a resource, without secrets and without what is only default."""
+    """The manifest of a resource, without secrets and without defaults."""
     spec = resource.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     return {"apiVersion": API_VERSION, "kind": resource.kind, "spec": spec}
 

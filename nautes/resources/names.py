@@ -40,7 +40,7 @@ class Names:
     def repository_id(self, name: str) -> str:
         """ "repo-<project id>". Raises `KeyError` for an unknown repository.
 
-        A stored name that `repository` could not translate stays what it is: one reference that leads nowhere must not
+        A stored name that `repository` could not translate stays as it is: one dangling reference must not
         keep the rest of a product from being written.
         """
         if name not in self.repositories and re.fullmatch(STORED_REPOSITORY, name):
@@ -61,6 +61,6 @@ class Names:
 
     @cached_property
     def _repositories(self) -> dict[str, str]:
-        """The own name of a repository wins over its full path."""
+        """The own name of a repository takes precedence over its full path."""
         by_path = sorted(self.repositories.items(), key=lambda each: not is_foreign(each[0]))
         return {f"repo-{number}": name for name, number in by_path}

@@ -1,8 +1,8 @@
 """Lua patterns of `eventSources[].gitlab.revision`, as the original system matches them: unanchored, on the full ref.
 
 Used by the rule that checks a pattern and by the pipelines that match events. The subset without `%b`, `%f` and back
-references, which have no meaning for a ref. All ways through a pattern are followed at once, character by character: a
-pattern of a tenant can be as nested as it likes, the time stays (length of the pattern) times (length of the ref).
+references, which have no meaning for a ref. All matches of a pattern are followed at once, character by character: however
+nested a tenant's pattern is, the time is at most (length of the pattern) times (length of the ref).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CAPTURES = 32  # as in Lua
 
 
 class PatternError(ValueError):
-    """Not a Lua pattern of the subset; the text says why."""
+    """Not a Lua pattern of the subset; the message gives the reason."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _quantified(characters: Characters, quantifier: str) -> list[_Item]:
     many = _Item(characters, skip=True, stay=True)
     if quantifier == "+":
         return [_Item(characters), many]
-    if quantifier and quantifier in "*-":  # whether it takes much or little does not matter for whether it matches
+    if quantifier and quantifier in "*-":  # greedy or not makes no difference to whether it matches
         return [many]
     return [_Item(characters, skip=quantifier == "?")]
 

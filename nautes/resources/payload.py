@@ -1,4 +1,4 @@
-"""What every value shares that travels through Temporal: immutable, tolerant of newer fields, no input values in error texts."""
+"""Base of the values that travel through Temporal: immutable, tolerant of newer fields, no input values in error texts."""
 
 from __future__ import annotations
 

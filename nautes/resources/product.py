@@ -53,7 +53,7 @@ class Product(Resource):
 
 
 def product_of_group(path: str, group: Mapping[str, Any]) -> Product:
-    """A product as its group is in GitLab: Git declares nothing of it but its place. Nothing is checked: it is there."""
+    """The Product of an existing group in GitLab, which Git does not declare. Built without validation: the group exists."""
     settings = GitLabSettings.model_construct(
         name=str(group.get("name", "")),
         path=str(group.get("path", path.rpartition("/")[2])),
@@ -64,7 +64,7 @@ def product_of_group(path: str, group: Mapping[str, Any]) -> Product:
 
 
 class Environment(Resource):
-    """Binds a product to one cluster. What lies in a protected one is deleted only after a second word."""
+    """Binds a product to one cluster. Deletions in a protected environment need a confirmation."""
 
     kind: ClassVar[str] = "Environment"
     name: Label
@@ -125,7 +125,7 @@ class CodeRepoBinding(Resource):
     @model_validator(mode="before")
     @classmethod
     def _two_products(cls, data: Any) -> Any:
-        """`productName` declares, a `product` beside it consumes; one of them alone means both."""
+        """`productName` declares the binding and `product` consumes it; where one is missing, the other stands for both."""
         if not isinstance(data, dict):
             return data
         given = dict(data)
@@ -135,8 +135,8 @@ class CodeRepoBinding(Resource):
             owner = given.pop("product", None)
         elif consumer is None:
             consumer = given.pop("product", None)
-        said = {"productName": owner, "product": None if consumer in (owner, "") else consumer}
-        return given | {key: value for key, value in said.items() if value is not None}
+        names = {"productName": owner, "product": None if consumer in (owner, "") else consumer}
+        return given | {key: value for key, value in names.items() if value is not None}
 
     @property
     def opened_to(self) -> str:

@@ -23,7 +23,7 @@ CODE_REPO = AliasChoices("codeRepo", "coderepo", "code_repo")
 
 
 def _place(value: Any) -> Any:
-    """Old documents name the environment only."""
+    """Accept older documents, which hold only the name of the environment."""
     return {"environment": value} if isinstance(value, str) else value
 
 
@@ -83,7 +83,7 @@ class GitLabEvents(Model):
 
 
 class Calendar(Model):
-    """Events of a calendar; `schedule` (cron) wins over `interval`."""
+    """Events of a calendar; `schedule` (cron) takes precedence over `interval`."""
 
     schedule: Text = ""
     interval: Text = ""
@@ -119,7 +119,7 @@ class TransmissionMethod(Model):
 
 
 class Input(Model):
-    """A value that a trigger actions to its pipeline."""
+    """A value that a trigger passes to its pipeline."""
 
     source: InputSource = Field(default_factory=InputSource)
     transmission_method: TransmissionMethod = Field(default_factory=TransmissionMethod)
@@ -135,7 +135,7 @@ class Trigger(Model):
 
 
 class PipelineDestination(Model):
-    """Where runs live; no namespace = one named like the runtime."""
+    """The namespace and account of the runs; no namespace = one named like the runtime."""
 
     environment: Required
     namespace: OptionalLabel = ""

@@ -1,4 +1,4 @@
-"""What a plain value of YAML means to Kubernetes' tools, and YAML written so that they and we read the same data back.
+"""Plain values of YAML as Kubernetes' tools read them, and YAML written so that they and we read the same data back.
 
 The rules are those of sigs.k8s.io/yaml, which kubectl reads with: YAML 1.1 booleans and octals, but neither dates nor
 base-60 numbers. Used by nautes/resources/documents.py to read and by everything that writes YAML.
@@ -26,7 +26,7 @@ _INTEGER = re.compile(r"[-+]?(?:0[bB][01]+|0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0|[1-9
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _BASES = {"b": 2, "o": 8, "x": 16}
 _DIGITS = 400  # more than any number of 64 bits is written with
-_WHOLE = 1e21  # up to here Kubernetes' tools write a float that is whole as an integer
+_WHOLE = 1e21  # up to this number Kubernetes' tools write a float without fraction as an integer
 
 
 def scalar(text: str) -> Any:

@@ -38,7 +38,7 @@ def store(resource: Resource, names: Names) -> tuple[str, str]:
         metadata_name = names.repository_id(resource.name)
         spec["repoName"] = spec.pop("name")
     if isinstance(resource, CodeRepoBinding):
-        spec["product"] = resource.opened_to  # the original wrote its own product: it knew no other
+        spec["product"] = resource.opened_to  # the original always wrote its own product here
         spec.pop("productName")
     if isinstance(resource, Environment) and not resource.protected:
         spec.pop("protected")
@@ -54,9 +54,9 @@ def product_files(tree: ProductTree, names: Names) -> dict[str, str]:
 
 
 def file_changes(present: Mapping[str, str], before: ProductTree, after: ProductTree, names: Names) -> list[FileChange]:
-    """What a commit must touch so that `present` holds `after`: only files of resources that differ from `before`.
+    """The files a commit must write so that `present` holds `after`: only those of resources that differ from `before`.
 
-    What people wrote by hand beside them, or in another form, stays as it is. Raises `KeyError` as `store` does.
+    Other files, and resources that are equal but written in another form, stay as they are. Raises `KeyError` as `store` does.
     """
     old, new = product_files(before, names), product_files(after, names)
     wanted = {path: text for path, text in present.items() if path not in old or path in new}
@@ -85,7 +85,7 @@ def read_product(
 ) -> tuple[ProductTree, Names]:
     """The declaration a commit holds; files that cannot be read become findings of the tree, nothing raises.
 
-    `foreign` names the products and repositories of others (by full path) that `foreign_ids` asks for.
+    `foreign` translates the ids of other products and repositories, as listed by `foreign_ids`, into full paths.
     """
     raw, findings = _objects(files, _is_declaration)
     others = foreign or Names()
@@ -106,9 +106,9 @@ def read_product(
 
 
 def foreign_ids(files: Mapping[str, str], own: int = 0) -> tuple[set[int], set[int]]:
-    """What a declaration names by ids that it does not explain: (project ids of repositories, group ids of products).
+    """Ids in a declaration that are not its own: (project ids of repositories, group ids of products).
 
-    `own` is the product's own group id; without it, what the files other than bindings name is taken for it.
+    `own` is the product's own group id; without it, the product named by the files other than bindings is taken for it.
     """
     raw, _ = _objects(files, _is_declaration)
     products, mine, repositories = set[str](), {f"product-{own}"}, set[str]()
@@ -157,7 +157,7 @@ def read_clusters(files: Mapping[str, str]) -> tuple[list[Cluster], list[Finding
 
 def _load(data: Mapping[str, Any], names: Names, product: str) -> Resource:
     """A stored object as a resource. Raises `ValueError`."""
-    spec = _said(data["spec"])
+    spec = _without_nulls(data["spec"])
     kind = str(data["kind"])
     spec["name"] = spec.pop("repoName", "") if kind == "CodeRepo" else data["metadata"]["name"]
     spec.pop("url", None)
@@ -170,11 +170,11 @@ def _load(data: Mapping[str, Any], names: Names, product: str) -> Resource:
     return resource_of({"apiVersion": API_VERSION, "kind": kind, "spec": spec})
 
 
-def _said(value: Any) -> Any:
-    """Without the nulls that the original system writes for what nobody said; variables of hooks are people's own data."""
+def _without_nulls(value: Any) -> Any:
+    """Without the nulls that the original system writes for unset fields; the variables of hooks are free data."""
     if isinstance(value, dict):
-        return {key: each if key == "vars" else _said(each) for key, each in value.items() if each is not None}
-    return [_said(each) for each in value] if isinstance(value, list) else value
+        return {key: each if key == "vars" else _without_nulls(each) for key, each in value.items() if each is not None}
+    return [_without_nulls(each) for each in value] if isinstance(value, list) else value
 
 
 def _objects(
@@ -246,5 +246,5 @@ def _rename(spec: dict[str, Any], product: Rename, repository: Rename) -> None:
 
 
 def _inside(values: Any, key: str) -> list[Any]:
-    """`key` of each value of a list; what somebody wrote by hand may have any shape."""
+    """`key` of each element of a list; a value written by hand may have any shape."""
     return [each.get(key) for each in values if isinstance(each, dict)] if isinstance(values, list) else []

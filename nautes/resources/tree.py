@@ -26,12 +26,14 @@ class ProductTree:
     def of(
         cls, product: str, commit: str, resources: Iterable[Resource], findings: Iterable[Finding] = ()
     ) -> ProductTree:
-        """A tree of these resources; a name that stands twice keeps the last and is a finding."""
+        """A tree of these resources; a name that is declared twice keeps the last one and is a finding."""
         found: dict[str, Resource] = {}
         wrong = list(findings)
         for each in resources:
             if each.key in found:
-                wrong.append(Finding(rule="stored-duplicate", message=f"{each.key} stands twice", resource=each.key))
+                wrong.append(
+                    Finding(rule="stored-duplicate", message=f"{each.key} is declared twice", resource=each.key)
+                )
             found[each.key] = each
         return cls(product, commit, found, tuple(wrong))
 
@@ -49,7 +51,7 @@ class ProductTree:
 
     @cached_property
     def _by_kind(self) -> dict[type[Resource], list[Resource]]:
-        """Rules ask for all of a kind once per resource; a kind holds what is derived from it, too."""
+        """Kept, because rules need all of a kind once per resource; what is derived from a kind is kept in it, too."""
         found: dict[type[Resource], list[Resource]] = {}
         for each in sorted(self, key=lambda one: one.name):
             for kind in type(each).__mro__:

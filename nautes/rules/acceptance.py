@@ -1,7 +1,7 @@
-"""Which part of a pushed declaration takes effect: every resource is judged on its own, the rest stays what it was.
+"""Which part of a pushed declaration takes effect: every resource is judged on its own; a refused one keeps its older version.
 
-Called by activities/products.py for whatever reaches `default.project` by plain Git. Nothing goes because
-a file cannot be read, and nothing is held back because something else is wrong, unless it rests on that.
+Called by activities/products.py for whatever reaches `default.project` by plain Git. Nothing is deleted
+because a file cannot be read, and a resource is held back for its own findings or for those of what it depends on.
 """
 
 from __future__ import annotations
@@ -27,15 +27,17 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Pushed:
-    """What is to be judged: the world as it is in effect, the one that was pushed, what was judged elsewhere already."""
+    """The input of a judgement: the world in effect, the pushed one, and what was decided elsewhere already."""
 
     before: World
     after: World
     trusted: frozenset[str] = frozenset()
     confirmed: int | None = None  # deletions the commit's message confirms
     limits: deletions.Limits = field(default_factory=deletions.Limits)
-    refused: tuple[Finding, ...] = ()  # what somebody else found wrong with it, whoever is trusted
-    consequences: tuple[deletions.Consequence, ...] = ()  # objects that are deleted with what changes or goes
+    refused: tuple[Finding, ...] = ()  # findings from elsewhere; they count for trusted resources, too
+    consequences: tuple[
+        deletions.Consequence, ...
+    ] = ()  # objects that are deleted with the resources that change or go
 
     @property
     def changed(self) -> set[str]:
@@ -45,7 +47,7 @@ class Pushed:
 
 
 def judge(pushed: Pushed) -> Verdict:
-    """Hold back what breaks a rule, then what rests on it, until the rest is as the rules want it."""
+    """Hold back what breaks a rule, then what depends on it, until the rest breaks no rule."""
     changed = pushed.changed
     held, findings = _gone(pushed, changed)
     held |= {each.resource for each in pushed.refused}
@@ -61,7 +63,7 @@ def judge(pushed: Pushed) -> Verdict:
 
 
 def _gone(pushed: Pushed, changed: set[str]) -> tuple[set[str], list[Finding]]:
-    """Deletions that are not in effect: while a file cannot be read nobody knows what it held; others have to be confirmed."""
+    """Deletions that do not take effect: all while a file cannot be read, else those that lack a confirmation."""
     before = pushed.before.tree
     gone = {key for key in changed if key not in pushed.after.tree.resources}
     if pushed.after.tree.findings:
@@ -73,7 +75,7 @@ def _gone(pushed: Pushed, changed: set[str]) -> tuple[set[str], list[Finding]]:
 
 
 def _restored(pushed: Pushed, held: Collection[str]) -> ProductTree:
-    """The pushed tree with what is held as it was before."""
+    """The pushed tree, with the held resources as they were before."""
     old = pushed.before.tree.resources
     kept = pushed.after.tree.remove(key for key in held if key not in old)
     return kept.apply(old[key] for key in held if key in old)
@@ -89,7 +91,7 @@ def _findings(pushed: Pushed, changed: set[str], tree: ProductTree) -> list[Find
 
 
 def _blamed(wrong: Iterable[Finding], changed: set[str], before: ProductTree) -> set[str]:
-    """What to hold back: what a finding is about, or else the change it comes from."""
+    """What to hold back: the resource of a finding, or else the change that causes it."""
     blamed: set[str] = set()
     for each in wrong:
         about = before.resources.get(each.resource)

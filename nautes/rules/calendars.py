@@ -1,4 +1,4 @@
-"""What a calendar event source may say, as pure functions: each answers with what is wrong with a text, "" when nothing is.
+"""Checks of a calendar event source, as pure functions: each returns what is wrong with a text, "" when nothing is.
 
 Called by the rule `event-source-calendar`.
 """
@@ -26,7 +26,7 @@ DURATION = r"([0-9]{1,9}(\.[0-9]{1,9})?(ns|us|µs|μs|ms|s|m|h))+"
 
 
 def schedule(text: str) -> str:
-    """A cron schedule of five fields: lists, ranges, steps and names as everywhere; no seconds, no @daily."""
+    """A cron schedule of five fields, with lists, ranges, steps and names; no seconds, no @daily."""
     fields = text.split()
     if len(fields) != len(CRON):
         return f"has {len(fields)} fields; a cron schedule has five"

@@ -14,7 +14,7 @@ PORT = "port"
 
 @dataclass(frozen=True)
 class Property:
-    """An addition that a component needs: what it holds (a HOST or a PORT), and what it is when nothing is said.
+    """An addition that a component needs: what it holds (a HOST or a PORT), and its default.
 
     In the default of a host, `{cluster}` and `{domain}` are the cluster's name and primary domain.
     """
@@ -26,7 +26,7 @@ class Property:
 
 @dataclass(frozen=True)
 class Entry:
-    """`bundled`: this build has what is needed; the others are known by name only. `default`: of this build's own slots."""
+    """`bundled`: this build can install it; the others are known by name only. `default`: of this build's own slots."""
 
     name: str
     slot: str
@@ -65,7 +65,7 @@ REQUIRED: dict[tuple[str, str, str], tuple[str, ...]] = {
     ("worker", "virtual", "pipeline"): ("secretManagement", "pipeline"),
 }
 _WORKER = ("secretManagement", "multiTenant", "secretSync", "deployment")
-# What it has in the original system: needed as soon as the user names a component that only the original has a slot for.
+# Its slots in the original system: needed as soon as the user names a component that only the original has a slot for.
 COMPLETE: dict[tuple[str, str, str], tuple[str, ...]] = {
     ("host", "physical", ""): ("oauthProxy", "gateway", "secretManagement"),
     ("worker", "physical", "deployment"): ("oauthProxy", "gateway", *_WORKER, "progressiveDelivery"),

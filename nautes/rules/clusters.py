@@ -1,6 +1,6 @@
 """Rules about clusters, and the defaults a registration fills in before they run.
 
-`check` answers with what refuses a registration, `warnings` with what refuses nothing. Called by activities/clusters.py.
+`check` returns findings that refuse a registration, `warnings` those that refuse nothing. Called by activities/clusters.py.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SCOPE = "cluster"
 TESTS = "tests/unit/rules/test_cluster_rules.py"
 
 FROZEN = ("cluster_kind", "cluster_type", "usage", "worker_type", "host_cluster")
-TAKEN = ("kustomization", "approle", "token")  # a file beside the clusters' own, and auth mounts that Vault has anyway
+TAKEN = ("kustomization", "approle", "token")  # a file of the same folder, and auth mounts that Vault always has
 HOST_NAME = r"[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?)*"
 
 
@@ -59,16 +59,16 @@ def with_defaults(cluster: Cluster) -> Cluster:
 
 
 def needed(cluster: Cluster) -> tuple[str, ...]:
-    """The slots that must be filled: few in a manifest of this build, all of the original's in one that looks like its."""
+    """The slots that must be filled: this build's few, or all of the original's when the manifest uses one that only it has."""
     named = cluster.components_list.filled()
     original = any(slot not in OWN_SLOTS and each.name in BY_NAME for slot, each in named.items())
     return (COMPLETE if original else REQUIRED).get(_category(cluster), ())
 
 
 def _completed(component: Component, known: Entry, cluster: str, domain: str) -> Component:
-    said = component.additions or {}
+    given = component.additions or {}
     default = {each.name: each.default.format(cluster=cluster, domain=domain) for each in known.properties}
-    additions = {**default, **said} or component.additions
+    additions = {**default, **given} or component.additions
     return component.model_copy(update={"namespace": component.namespace or known.namespace, "additions": additions})
 
 
@@ -95,7 +95,7 @@ def _category(cluster: Cluster) -> tuple[str, str, str]:
 
 @dataclass(frozen=True)
 class Registering:
-    """What rules about clusters may look at: the cluster as it shall be and as it is, the others, and who uses it (sorted)."""
+    """Input of the rules about clusters: the cluster as requested and as it is, the other clusters, and its users (sorted)."""
 
     cluster: Cluster
     before: Cluster | None = None
@@ -125,12 +125,12 @@ def rule(id_: str, demand: str, *, advisory: bool = False) -> Callable[[Check], 
 def check(
     cluster: Cluster, before: Cluster | None, others: Mapping[str, Cluster], users: Iterable[str]
 ) -> list[Finding]:
-    """Every finding that refuses a cluster as it shall be. `users` are the runtimes that have claimed something of it."""
+    """Every finding that refuses the requested cluster. `users` are the runtimes that have claims on it."""
     return _findings(Registering(cluster, before, others, tuple(sorted(users))), advisory=False)
 
 
 def warnings(cluster: Cluster) -> list[Finding]:
-    """What its owner should know and what refuses nothing: the components that this build does not install."""
+    """Warnings for its owner: the components that this build does not install."""
     return _findings(Registering(cluster), advisory=True)
 
 
@@ -143,7 +143,7 @@ def _findings(case: Registering, *, advisory: bool) -> list[Finding]:
     ]
 
 
-@rule("cluster-name", "give the cluster another name: this one is a file of the layout or a login of Vault")
+@rule("cluster-name", "give the cluster another name: this one is a file of the layout or an auth mount of Vault")
 def name(case: Registering) -> Wrong:
     if case.cluster.name in TAKEN:
         yield f"a cluster cannot be named {case.cluster.name}", "/spec/name", ""
@@ -248,7 +248,7 @@ def frozen(case: Registering) -> Wrong:
             yield text, f"/spec/{to_camel(field_)}", ""
 
 
-@rule("cluster-component-bundle", "install the component yourself: it must be there already", advisory=True)
+@rule("cluster-component-bundle", "install the component yourself before you register the cluster", advisory=True)
 def component_bundle(case: Registering) -> Wrong:
     for slot, each in case.slots.items():
         known = BY_NAME.get(each.name)

@@ -1,6 +1,6 @@
-"""Rules that need more than one resource to decide: the requester, GitLab, a plan, other products, the cluster's claims.
+"""Rules that are decided outside the rule engine: by the requester, GitLab, a plan, other products, the cluster's claims.
 
-Each is decided where its `where` says; the finding is made from here, so that its text and its hint stand once.
+`where` names the place. The finding is made from the rule here, so that its hint is written once.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ PRODUCT_MISSING = _rule(
 PRODUCT_UNKNOWN = _rule(
     "product-unknown",
     "Product",
-    "who asks may push to the product's declaration when the change's turn comes",
+    "the requester may push to the product's declaration when the change begins",
     CHANGE,
     "tests/integration/api/test_who_may.py",
 )
@@ -77,21 +77,21 @@ REPOSITORY_UNKNOWN = _rule(
 REPOSITORY_ID = _rule(
     "repository-id",
     "CodeRepo",
-    "a stored repository carries the id that GitLab has for its path: nobody takes another product's by its number",
+    "a stored repository carries the id that GitLab has for its path, so that no product takes another's repository by id",
     "push",
     "tests/integration/scenarios/test_pushes.py",
 )
 RUNTIME_UNRESOLVED = _rule(
     "runtime-unresolved",
     "DeploymentRuntime, ProjectPipelineRuntime",
-    "a runtime names an environment and a repository that are declared; else it stays as it is",
+    "a runtime names an environment and a repository that are declared; otherwise it keeps its last specification",
     "push",
     "tests/workflow/test_reading.py",
 )
 PLAN_STALE = _rule(
     "plan-stale",
     "all",
-    "what is done is what the named plan showed: plan again and look at what has changed",
+    "a change does what its named plan showed; otherwise plan again",
     EVERY,
     "tests/integration/scenarios/test_change_sets.py",
 )
@@ -133,7 +133,7 @@ CLUSTER_VIRTUAL_KUBECONFIG = _rule(
 BINDING_IN_USE_ELSEWHERE = _rule(
     "binding-in-use-elsewhere",
     "CodeRepo, CodeRepoBinding",
-    "what another product rests on stays until that product has given the repository back",
+    "a repository that another product uses stays until that product has given it up",
     "owner product's workflow",
     "tests/integration/scenarios/test_sharing.py",
 )

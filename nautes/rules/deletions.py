@@ -28,7 +28,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Consequence:
-    """What a resource takes with it when it goes or moves: `count` objects beside the resource itself, and why that matters."""
+    """What is deleted with a resource when it goes or moves: `count` objects besides the resource itself, and why it matters."""
 
     key: str  # of the resource
     count: int
@@ -42,7 +42,7 @@ def check(
     limits: Limits | None = None,
     consequences: Sequence[Consequence] = (),
 ) -> list[Finding]:
-    """Empty when `gone` may go, with its consequences. `confirmed` is the number the user repeated: a wrong one is refused."""
+    """Empty when `gone` may be deleted with its consequences. `confirmed` is the number the user gave: a wrong one is refused."""
     deleted = list(gone)
     number = len(deleted) + sum(each.count for each in consequences)
     why = reason(deleted, before, limits, consequences)
@@ -84,7 +84,7 @@ def _why(deleted: list[Resource], before: ProductTree, limits: Limits) -> str:
 
 
 def _protected(resource: Resource, before: ProductTree) -> bool:
-    """As the environment was declared before the change."""
+    """By the environment as it was declared before the change."""
     name = resource.name if isinstance(resource, Environment) else ""
     if isinstance(resource, DeploymentRuntime | ProjectPipelineRuntime):
         name = resource.destination.environment

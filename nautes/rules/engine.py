@@ -1,7 +1,7 @@
 """The rule engine: a rule is a function with an id; rules run on what a change touches.
 
-Used by the activities that plan and check. Findings that were there before the change are told apart: they refuse nothing.
-An advisory rule refuses nothing either: it tells people what to expect.
+Used by the activities that plan and check. Findings that were there before the change are kept apart and refuse nothing.
+An advisory rule refuses nothing either: it gives warnings.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Findings = Iterable[Finding]
 
 @dataclass(frozen=True)
 class ForeignRepository:
-    """What the owner of another product's repository declares about it: `bindings` as they stand in the owner's product."""
+    """What the owner of another product's repository declares about it: `bindings` of the owner's product."""
 
     path: str
     project: str = ""
@@ -40,10 +40,10 @@ class ForeignRepository:
 
 @dataclass(frozen=True)
 class World:
-    """What rules may look at: a product's declaration, the clusters there are, and what others declare for it.
+    """Input of the rules: a product's declaration, the registered clusters, and what other products declare for it.
 
-    `foreign` holds repositories of other products by full path; `products` the paths of the products there are, None when
-    nobody asked; `removed` what the change takes away, by key (`check` fills it).
+    `foreign` holds repositories of other products by full path; `products` the paths of the existing products, None when
+    not known; `removed` the resources that the change removes, by key (`check` fills it).
     """
 
     tree: ProductTree
@@ -55,7 +55,7 @@ class World:
     _alike: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def alike(self, kind: type[Kind], of: Callable[[Kind], Hashable]) -> Mapping[Hashable, list[Kind]]:
-        """All resources of a kind by what `of` (a function of a module) says of them, each list by name; made once."""
+        """All resources of a kind, grouped by the result of `of` (a function of a module), each sorted by name; made once."""
         if (kind, of) not in self._alike:
             found: dict[Hashable, list[Kind]] = {}
             for each in self.tree.all(kind):
@@ -66,7 +66,7 @@ class World:
 
 @dataclass(frozen=True)
 class Report:
-    """`new` findings come with the change and refuse it; `already` were there before; `warnings` refuses nothing."""
+    """`new` findings come with the change and refuse it; `already` were there before; `warnings` refuse nothing."""
 
     new: list[Finding]
     already: list[Finding]

@@ -1,7 +1,7 @@
-"""Rules about names, paths and lengths that GitLab itself refuses: said before anything is made, not in the middle of a change.
+"""Rules about names, paths and lengths that GitLab itself refuses, so that a change is refused before it begins.
 
 The forms are those of GitLab's own validation (lib/gitlab/regex.rb, path_regex.rb; user/reserved_names). A rule looks
-only at what a change touches: a group or project that has an older form already is refused nothing until it is declared anew.
+only at what a change touches: a group or project with an older form is not refused until its declaration changes.
 """
 
 from __future__ import annotations

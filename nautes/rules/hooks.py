@@ -1,4 +1,4 @@
-"""The catalogue of hooks: named tasks that run before or after a user's pipeline, and where each may stand.
+"""The catalogue of hooks: named tasks that run before or after a user's pipeline.
 
 The original system ships none (they come as plugins), and neither does this build: an entry here is all that it takes for
 manifests to name a hook. Read by the rules about hooks (nautes/rules/pipelines.py) through `World.hooks`.
@@ -14,7 +14,7 @@ EVENT_SOURCES = frozenset({"gitlab", "calendar"})
 
 @dataclass(frozen=True)
 class HookEntry:
-    """A hook: may it stand in `preHooks`, in `postHooks`, and which types of event sources it understands."""
+    """A hook: whether `preHooks` and `postHooks` may name it, and which types of event sources it accepts."""
 
     pre: bool = False
     post: bool = False

@@ -1,6 +1,6 @@
-"""Rules about what a pipeline runtime says inside itself: names, events, calendars, triggers, inputs, hooks, and warnings.
+"""Rules about the parts of a pipeline runtime: names, events, calendars, triggers, inputs, hooks. And its warnings.
 
-Warnings tells what this build accepts, stores and reads back, but does not carry out yet.
+A warning names what this build accepts, stores and reads back, but does not carry out yet.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def pipeline_triggers(runtime: ProjectPipelineRuntime, world: World) -> Findings
 @rule(
     "trigger-inputs",
     ProjectPipelineRuntime,
-    summary="an input has exactly one source (builtInVar or fromEvent) and a kustomization path to go to",
+    summary="an input has exactly one source (builtInVar or fromEvent) and a kustomization path as its target",
 )
 def trigger_inputs(runtime: ProjectPipelineRuntime, world: World) -> Findings:
     for index, trigger in enumerate(runtime.pipeline_triggers):
@@ -98,7 +98,7 @@ def _sources(runtime: ProjectPipelineRuntime) -> Iterator[tuple[str, EventSource
 @rule(
     "pipeline-events",
     ProjectPipelineRuntime,
-    summary="gitlab event sources name events GitLab has, and a revision that is a Lua pattern",
+    summary="gitlab event sources name events of GitLab, and a revision that is a Lua pattern",
 )
 def pipeline_events(runtime: ProjectPipelineRuntime, world: World) -> Findings:
     for pointer, source in _sources(runtime):
@@ -127,7 +127,7 @@ def event_source_calendar(runtime: ProjectPipelineRuntime, world: World) -> Find
 
 
 def _calendar(calendar: Calendar) -> Iterator[tuple[str, str]]:
-    """Where, and what is wrong there."""
+    """(pointer, message) of each thing that is wrong."""
     if not calendar.schedule and not calendar.interval:
         yield "", "a calendar needs a schedule or an interval"
     for field, value, wrong in (
@@ -160,7 +160,7 @@ def _hooks(runtime: ProjectPipelineRuntime) -> list[tuple[str, list[Hook]]]:
 @rule(
     "hook-names",
     ProjectPipelineRuntime,
-    summary="a hook stands once in a list of hooks, and an alias once in both lists",
+    summary="a list of hooks names each hook once, and both lists together each alias once",
 )
 def hook_names(runtime: ProjectPipelineRuntime, world: World) -> Findings:
     lists = _hooks(runtime)
@@ -172,7 +172,7 @@ def hook_names(runtime: ProjectPipelineRuntime, world: World) -> Findings:
         yield finding("hook-names", runtime, f"alias {shortened(alias)} stands more than once", pointer="/spec/hooks")
 
 
-@rule("hook-unknown", ProjectPipelineRuntime, summary="hooks are known, and may stand where they stand")
+@rule("hook-unknown", ProjectPipelineRuntime, summary="a hook is in the catalogue, and allowed in its position")
 def hook_unknown(runtime: ProjectPipelineRuntime, world: World) -> Findings:
     for position, hooks in _hooks(runtime):
         for index, hook in enumerate(hooks):
@@ -182,10 +182,10 @@ def hook_unknown(runtime: ProjectPipelineRuntime, world: World) -> Findings:
                 text = f"there is no hook {shortened(hook.name)}"
                 yield finding("hook-unknown", runtime, text, pointer=pointer, hint=hint)
             elif not (known.pre if position == "preHooks" else known.post):
-                yield finding("hook-unknown", runtime, f"{hook.name} may not stand in {position}", pointer=pointer)
+                yield finding("hook-unknown", runtime, f"{hook.name} is not allowed in {position}", pointer=pointer)
 
 
-@rule("hook-events", ProjectPipelineRuntime, summary="hooks understand every type of event source of their runtime")
+@rule("hook-events", ProjectPipelineRuntime, summary="a hook accepts every type of event source of its runtime")
 def hook_events(runtime: ProjectPipelineRuntime, world: World) -> Findings:
     types = {
         name for _, each in _sources(runtime) for name in ("gitlab", "calendar") if getattr(each, name) is not None
@@ -194,7 +194,7 @@ def hook_events(runtime: ProjectPipelineRuntime, world: World) -> Findings:
         for index, hook in enumerate(hooks):
             known = world.hooks.get(hook.name)
             if known and (left := sorted(types - known.event_sources)):
-                text = f"hook {hook.name} does not understand events of type {', '.join(left)}"
+                text = f"hook {hook.name} does not accept events of type {', '.join(left)}"
                 yield finding("hook-events", runtime, text, pointer=f"/spec/hooks/{position}/{index}")
 
 
@@ -225,7 +225,7 @@ def pipeline_unsupported(runtime: ProjectPipelineRuntime, world: World) -> Findi
 
 
 def _left_out(runtime: ProjectPipelineRuntime) -> Iterator[tuple[str, str]]:
-    """What this build does not carry out, and where it stands."""
+    """What this build does not carry out, with its pointer."""
     for pointer, source in _sources(runtime):
         if source.calendar is not None:
             yield f"calendar events ({source.name}) are", f"{pointer.removeprefix('/spec/')}/calendar"

@@ -1,7 +1,7 @@
 """Rules about what a product declares apart from its runtimes: references that exist, uniqueness, names the layout can hold.
 
 Each has an id, a passing and a failing case in tests/unit/rules. What only one cluster can decide (who has a namespace) is
-decided by the cluster's workflow.
+decided by that cluster's workflow.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ EVENTS_HINT = f"known: {', '.join(sorted(EVENTS))}"
 )
 def reference_unknown(resource: Resource, world: World) -> Findings:
     for key in sorted(references(resource)):
-        if key not in world.tree.resources and key not in world.removed:  # of those tells `in-use`
+        if key not in world.tree.resources and key not in world.removed:  # reported by `in-use`
             yield finding("reference-unknown", resource, f"{key} does not exist in {world.tree.product}")
 
 
@@ -101,7 +101,7 @@ def repository_path(repository: CodeRepo, world: World) -> Findings:
         yield finding("repository-path", repository, f"git.gitlab.path must be {repository.name}")
 
 
-@rule("repository-events", CodeRepo, summary="a repository's webhook names events GitLab has")
+@rule("repository-events", CodeRepo, summary="a repository's webhook names events of GitLab")
 def repository_events(repository: CodeRepo, world: World) -> Findings:
     for event in repository.webhook.events if repository.webhook else []:
         if event and event not in EVENTS:

@@ -1,7 +1,7 @@
-"""The one registry of rules: every rule has an id, says what it demands, where it is decided, and which tests show it.
+"""The one registry of rules: every rule has an id, a demand, the place where it is decided, and the tests that show it.
 
-A rule about one resource registers its function (engine.py, clusters.py). What needs more than a resource to decide is registered
-in decided.py and decided where its `where` says. Every finding that refuses something is made by a registered rule.
+A rule about one resource registers its function (engine.py, clusters.py). A rule that needs more to decide is registered in
+decided.py, and decided in the place that its `where` names. Every finding that refuses something is made by a registered rule.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Rule:
     scope: str = ""
 
     def finding(self, about: Resource | str, message: str, *, pointer: str = "", hint: str = "") -> Finding:
-        """A finding about a resource, or its key; where nothing better is known, the hint is what the rule demands."""
+        """A finding about a resource, or its key; without a hint of its own it shows what the rule demands."""
         key = about if isinstance(about, str) else about.key
         return Finding(rule=self.id, message=message, pointer=pointer, hint=hint or self.demand, resource=key)
 
@@ -45,7 +45,7 @@ RULES: dict[str, Rule] = {}
 
 
 def register(rule: Rule) -> Rule:
-    """Add a rule. Raises ValueError for an id that stands already."""
+    """Add a rule. Raises ValueError for an id that is registered already."""
     if rule.id in RULES:
         raise ValueError(f"rule {rule.id} is registered twice")
     RULES[rule.id] = rule

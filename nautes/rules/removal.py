@@ -1,4 +1,4 @@
-"""What is removed must not be in use: one finding about what goes, with the list of those that need it and stay."""
+"""What is removed must not be in use: one finding per removed resource, with the list of the remaining ones that need it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Rights on repositories: who may use which, inside a product and across products. Reading is all a runtime needs.
 
-Inside: a project may use what is its own and what a binding opens to it. Across: both products must say so, the owner by a
-binding with the consumer in `product`, the consumer by one whose `coderepo` is the full path; what holds is what both allow.
+Inside: a project may use what is its own and what a binding opens to it. Across: both products must declare it, the owner by
+a binding with the consumer in `product`, the consumer by one whose `coderepo` is the full path; what both allow is allowed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _covers(binding: CodeRepoBinding, project: str, world: World) -> bool:
 
 
 def allowed(project: str, repository: str, world: World) -> bool:
-    """Whether this product's own declaration gives the right. What is not declared at all is another rule's business."""
+    """Whether this product's own declaration gives the right; True for what is not declared, which another rule reports."""
     if not is_foreign(repository):
         found = world.tree.get(CodeRepo, repository)
         if found is None or found.project == project:
@@ -50,7 +50,7 @@ def _repository(binding: CodeRepoBinding) -> str:
 
 
 def _missing(runtime: Runtime, world: World, *, foreign: bool) -> Iterator[tuple[str, str]]:
-    """Rights that are missing, apart from those that go with a removed binding: `in-use` tells of these."""
+    """Missing rights, except those lost with a removed binding, which `in-use` reports."""
     gone = [each for each in world.removed.values() if isinstance(each, CodeRepoBinding)]
     for project, repository in uses(runtime):
         known = allowed(project, repository, world) or any(opens(each, project, repository, world) for each in gone)
@@ -145,7 +145,7 @@ def foreign_unagreed(runtime: Runtime, world: World) -> Findings:
     summary="a repository of another product is there, and its owner opens it to this one, with the permission and projects used",
 )
 def foreign_unknown(resource: CodeRepoBinding | Runtime, world: World) -> Findings:
-    """One message for all cases: nothing of what the owner declares for others is told."""
+    """One message for all cases, so that it reveals nothing of what the owner declares for others."""
     for name in dict.fromkeys(_unopened(resource, world)):
         text = f"there is no repository {name} that is open to {world.tree.product} in this way"
         yield finding(
@@ -166,11 +166,11 @@ def _unopened(resource: CodeRepoBinding | Runtime, world: World) -> Iterable[str
 
 
 def _given(project: str | None, repository: str, world: World, permission: str) -> bool:
-    """Whether the owner opens it, to this project of ours, to all of us (""), or to any of us (None)."""
+    """Whether the owner opens it to this project of ours, to the whole product (""), or to any part of it (None)."""
     found = world.foreign.get(repository)
     owner, _, name = repository.rpartition("/")
     if owner == world.tree.product:
-        return True  # `foreign-own` tells of it
+        return True  # reported by `foreign-own`
     return found is not None and any(
         each.coderepo == name
         and each.product == owner

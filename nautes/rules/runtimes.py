@@ -1,4 +1,4 @@
-"""Rules about where runtimes go: clusters of the right kind, namespaces that are theirs, and nothing deployed twice.
+"""Rules about destinations of runtimes: clusters of the right kind, namespaces of their own, nothing deployed twice.
 
 Whether another product has a namespace is decided by the cluster's workflow, when the runtime claims it.
 """
@@ -95,7 +95,9 @@ def pipeline_namespace(runtime: Runtime, world: World) -> Findings:
     there = world.alike(ProjectPipelineRuntime, _place)
     for name in _names(runtime):
         for other in there.get((runtime.destination.environment, name), []):
-            if isinstance(runtime, DeploymentRuntime) or other.name < runtime.name:  # one of two pipelines is told
+            if (
+                isinstance(runtime, DeploymentRuntime) or other.name < runtime.name
+            ):  # of two pipelines only one gets the finding
                 text = f"namespace {name} is already that of {other.key}"
                 yield finding("pipeline-namespace", runtime, text, pointer="/spec/destination")
 

@@ -20,7 +20,7 @@ GRACE = 10.0  # seconds between TERM and KILL
 LOG_LIMIT = 10 << 20  # bytes of a log before it is rotated at the next start
 QUIET_PORTS = (15_000, 30_000)
 NODE_PORTS = (30_000, 32_768)  # what a Service of a cluster may ask for
-LOOK_EVERY = 0.02  # seconds between two looks whether a process is ready
+POLL_EVERY = 0.02  # seconds between two looks whether a process is ready
 
 
 class ServiceError(Exception):
@@ -119,7 +119,7 @@ class Supervisor:
                 self.stop(service.name, kill=True)
                 why = "ended at once" if ended else f"was not ready within {service.ready_within:.0f} s"
                 raise ServiceError(f"{service.name} {why}; its log ends with:\n{tail}")
-            time.sleep(LOOK_EVERY)
+            time.sleep(POLL_EVERY)
 
     def _tail(self, name: str) -> str:
         try:
@@ -216,5 +216,5 @@ def _gone_within(pid: int, seconds: float) -> bool:
             os.waitpid(pid, os.WNOHANG)
         if not _start_time(pid) and not _dying(pid):
             return True
-        time.sleep(LOOK_EVERY)
+        time.sleep(POLL_EVERY)
     return False

@@ -100,7 +100,7 @@ def whole(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
-def door() -> Iterator[FakeApi]:
+def api() -> Iterator[FakeApi]:
     with FakeApi().running() as api:
         yield api
 
@@ -131,9 +131,9 @@ def test_the_command_alone_needs_nothing_of_a_server(alone: Installed) -> None:
     assert "Usage:" in alone.run(COMMAND, "--help").stdout
 
 
-def test_the_command_alone_reads_what_an_api_says(alone: Installed, door: FakeApi) -> None:
-    door.on("GET", "/api/v1/products", Reply(json={"items": [{"name": "shop"}], "next": None}))
-    done = alone.run(COMMAND, "get", "products", "-o", "name", "-s", door.url, "-t", TOKEN)
+def test_the_command_alone_reads_what_an_api_says(alone: Installed, api: FakeApi) -> None:
+    api.on("GET", "/api/v1/products", Reply(json={"items": [{"name": "shop"}], "next": None}))
+    done = alone.run(COMMAND, "get", "products", "-o", "name", "-s", api.url, "-t", TOKEN)
     assert (done.returncode, done.stdout, done.stderr) == (0, "Product/shop\n", "")
 
 

@@ -51,7 +51,7 @@ def worker(systems: Systems, vault_activities: VaultActivities) -> hvac.Client:
 
 
 @pytest.fixture(scope="module")
-def door(systems: Systems, vault_activities: VaultActivities) -> hvac.Client:
+def api(systems: Systems, vault_activities: VaultActivities) -> hvac.Client:
     return systems.bao.client(systems.bao.logins.api)
 
 
@@ -76,27 +76,27 @@ def _may(client: hvac.Client, path: str) -> set[str]:
         "auth/token/create",
     ],
 )
-def test_the_door_cannot_touch(door: hvac.Client, path: str) -> None:
-    assert _may(door, path) == {"deny"}
+def test_the_api_cannot_touch(api: hvac.Client, path: str) -> None:
+    assert _may(api, path) == {"deny"}
 
 
-def test_the_door_stages_what_it_cannot_read_and_reads_what_it_cannot_change(door: hvac.Client) -> None:
-    assert _may(door, "cluster/data/staging/x") == {"create", "update"}
-    assert _may(door, "cluster/metadata/kubernetes/edge/default/admin") == {"read"}, "what is noted, not what is secret"
-    assert _may(door, "git/data/gitlab/repo-1/default/webhook") == {"read"}
+def test_the_api_stages_what_it_cannot_read_and_reads_what_it_cannot_change(api: hvac.Client) -> None:
+    assert _may(api, "cluster/data/staging/x") == {"create", "update"}
+    assert _may(api, "cluster/metadata/kubernetes/edge/default/admin") == {"read"}, "what is noted, not what is secret"
+    assert _may(api, "git/data/gitlab/repo-1/default/webhook") == {"read"}
 
 
-def test_the_door_can_do_its_work_and_is_refused_the_rest(systems: Systems, vault_activities: VaultActivities) -> None:
-    door, worker = systems.bao.vault(systems.bao.logins.api), systems.bao.vault()
-    staged = door.write("cluster", f"staging/{unique('upload')}", {"kubeconfig": "k"})
+def test_the_api_can_do_its_work_and_is_refused_the_rest(systems: Systems, vault_activities: VaultActivities) -> None:
+    api, worker = systems.bao.vault(systems.bao.logins.api), systems.bao.vault()
+    staged = api.write("cluster", f"staging/{unique('upload')}", {"kubeconfig": "k"})
     assert worker.value(staged, "kubeconfig") == "k"
     with pytest.raises(Forbidden):
-        door.read(staged)
+        api.read(staged)
     secret = SecretRef(engine="git", path=f"gitlab/{unique('repo')}/default/webhook")
     worker.write("git", secret.path, {"token": "t"})
-    assert door.value(secret, "token") == "t"
+    assert api.value(secret, "token") == "t"
     with pytest.raises(Forbidden):
-        door.write("git", secret.path, {"token": "theirs"})
+        api.write("git", secret.path, {"token": "theirs"})
 
 
 @pytest.mark.parametrize(

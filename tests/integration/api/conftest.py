@@ -19,13 +19,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All in one process, where the world is."""
     for item in items:
         if HERE in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("world-door"))
+            item.add_marker(pytest.mark.xdist_group("world-api"))
 
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Everything runs; outages are looked at again every second."""
-    with running(tmp_path_factory.mktemp("door"), best_flavour(), NAUTES_RETRY_MAXIMUM_SECONDS="1") as found:
+    with running(tmp_path_factory.mktemp("api"), best_flavour(), NAUTES_RETRY_MAXIMUM_SECONDS="1") as found:
         yield found
 
 

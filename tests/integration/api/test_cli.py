@@ -197,7 +197,7 @@ def test_a_pipe_gets_plain_lines(shop: Scenario) -> None:
 def test_a_server_that_is_no_such_api_is_said_to_be_none(shop: Scenario, cli: Cli) -> None:
     other = cli("team", "get", "products", server=shop.world.temporal_ui_url)
     assert (other.code, other.out) == (1, "")
-    assert "not as this API does" in other.err
+    assert "in another form than this API" in other.err
     assert cli("team", "get", "products", server="127.0.0.1:80").code == 2
 
 

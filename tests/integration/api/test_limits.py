@@ -24,7 +24,7 @@ def _announced(shop: Scenario, path: str) -> bytes:
     with socket.create_connection(("127.0.0.1", shop.world.ports["api"]), timeout=10) as connection:
         lines = (
             f"POST {path} HTTP/1.1",
-            "Host: door",
+            "Host: api",
             f"Authorization: Bearer {shop.people['team'].token}",
             f"Content-Length: {LIMIT + 1}",
         )

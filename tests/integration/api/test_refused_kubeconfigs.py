@@ -47,9 +47,9 @@ def _wrong_token(shop: Scenario) -> str:
 
 
 def _without_rights(shop: Scenario) -> str:
-    if not shop.kubectl("deploy", "get", "serviceaccounts", "-n", "default", "-l", "door=test")["items"]:
+    if not shop.kubectl("deploy", "get", "serviceaccounts", "-n", "default", "-l", "api=test")["items"]:
         shop.kubectl("deploy", "create", "serviceaccount", "nobody", "-n", "default")
-        shop.kubectl("deploy", "label", "serviceaccount", "nobody", "-n", "default", "door=test")
+        shop.kubectl("deploy", "label", "serviceaccount", "nobody", "-n", "default", "api=test")
     issued = shop.kubectl("deploy", "create", "token", "nobody", "-n", "default")
     return yaml.safe_dump(_of_world(shop, token=issued["status"]["token"]))
 

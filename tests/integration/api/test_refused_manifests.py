@@ -49,7 +49,7 @@ CASES = {
         "kind: Project\nspec:\n  name: web\n  product: shop\n  name: site\n",
         "manifest-invalid",
         "yaml-duplicate-key",
-        "the key 'name' stands here twice",
+        "the key 'name' is declared here twice",
         5,
         3,
     ),

@@ -24,7 +24,7 @@ HIDDEN = "secretive"
 
 
 def _token(shop: Scenario, who: str, **settings: object) -> str:
-    body = {"name": "door", "scopes": ["api"], **settings}
+    body = {"name": "api", "scopes": ["api"], **settings}
     return str(shop.gitlab_post(f"/users/{shop.people[who].id}/personal_access_tokens", body)["token"])
 
 

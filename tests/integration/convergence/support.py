@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from activities.kubernetes import Converger, Doctor, Remover
+from activities.kubernetes import Converger, HealthObserver, Remover
 from nautes.clients.git import GitCache
 from nautes.clients.kubernetes import Cluster, Clusters
 from nautes.messages.convergence import ConvergeInput, ConvergeReport, HealthInput, ObjectOutcome, OwnedInput
@@ -68,8 +68,8 @@ class Runtime:
         )
 
     @property
-    def doctor(self) -> Doctor:
-        return Doctor(self.clusters)
+    def health_observer(self) -> HealthObserver:
+        return HealthObserver(self.clusters)
 
     @property
     def remover(self) -> Remover:

@@ -32,13 +32,13 @@ def become_ready(runtime: Runtime, name: str = "web") -> None:
 def test_one_look_costs_one_list_per_kind(runtime: Runtime) -> None:
     runtime.converge([config("a"), config("b"), deployment()])
     before = runtime.cluster.requests["GET"]
-    report = runtime.doctor.look(runtime.health())
+    report = runtime.health_observer.observe(runtime.health())
     assert runtime.cluster.requests["GET"] - before == 3  # the inventory, ConfigMaps, Deployments
     assert (report.healthy, report.total, [each.name for each in report.unhealthy]) == (False, 3, ["web"])
 
 
 def test_an_owner_with_nothing_is_healthy(runtime: Runtime) -> None:
-    report = runtime.doctor.look(runtime.health())
+    report = runtime.health_observer.observe(runtime.health())
     assert (report.healthy, report.total) == (True, 0)
 
 
@@ -46,7 +46,7 @@ def test_waiting_ends_when_the_last_object_is_healthy(runtime: Runtime) -> None:
     runtime.converge([config("a"), deployment("one"), deployment("two")])
     watching = threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(runtime.doctor.wait, runtime.health(within=30), lambda *_: watching.set())
+        waiting = pool.submit(runtime.health_observer.wait, runtime.health(within=30), lambda *_: watching.set())
         assert watching.wait(10)
         become_ready(runtime, "one")
         become_ready(runtime, "two")
@@ -57,18 +57,18 @@ def test_waiting_ends_when_the_last_object_is_healthy(runtime: Runtime) -> None:
 
 def test_waiting_ends_when_the_time_is_over_and_says_why(runtime: Runtime) -> None:
     runtime.converge([deployment()])
-    began, beats = time.monotonic(), []
-    report = runtime.doctor.wait(runtime.health(within=2.5), lambda *details: beats.append(details))
+    began, heartbeats = time.monotonic(), []
+    report = runtime.health_observer.wait(runtime.health(within=2.5), lambda *details: heartbeats.append(details))
     assert 2 <= time.monotonic() - began < 6
     assert not report.healthy
     assert "controller has not seen it" in report.unhealthy[0].reason
-    assert beats
+    assert heartbeats
 
 
 def test_waiting_asks_seldom(runtime: Runtime) -> None:
     runtime.converge([deployment()])
     before = runtime.cluster.requests["GET"]
-    runtime.doctor.wait(runtime.health(within=2))
+    runtime.health_observer.wait(runtime.health(within=2))
     assert runtime.cluster.requests["GET"] - before <= 12
 
 
@@ -128,7 +128,7 @@ def test_the_platforms_objects_are_found_wherever_they_are(runtime: Runtime) -> 
     component = [spaces[1], {**deployment(), "metadata": {"name": "web", "namespace": space}}]
     runtime.converge(component, owner=owner, account=None, namespaces=["nautes"])
     input = runtime.health().model_copy(update={"owner": owner, "namespaces": ["nautes"]})
-    found = runtime.doctor.look(input)
+    found = runtime.health_observer.observe(input)
     assert (found.total, [each.name for each in found.unhealthy]) == (2, ["web"])
     runtime.converge(component[:1], owner=owner, account=None, namespaces=["nautes"])
-    assert runtime.doctor.look(input).total == 1
+    assert runtime.health_observer.observe(input).total == 1

@@ -12,7 +12,7 @@ from tests.integration.convergence.support import REF
 
 
 def test_an_administrator_passes_the_probe(clusters: Clusters, cluster: Cluster) -> None:
-    report = Probe(clusters).look(ProbeInput(cluster=REF))
+    report = Probe(clusters).check(ProbeInput(cluster=REF))
     assert (report.server, report.version[:2]) == (cluster.server, "v1")
 
 
@@ -25,4 +25,4 @@ def test_an_unreachable_cluster_fails_the_probe() -> None:
         )
 
     with pytest.raises(Refused, match="cannot be reached"):
-        Probe(Clusters(nowhere, allow_loopback=True)).look(ProbeInput(cluster=REF))
+        Probe(Clusters(nowhere, allow_loopback=True)).check(ProbeInput(cluster=REF))

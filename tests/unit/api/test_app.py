@@ -73,14 +73,14 @@ TOKENS: tuple[tuple[dict[str, str], str], ...] = (
 @pytest.mark.parametrize(("headers", "token"), TOKENS, ids=[str(each[0]) for each in TOKENS])
 async def test_tokens_are_read_from_the_headers_of_gitlab(headers: dict[str, str], token: str) -> None:
     directory = Identities()
-    door = Authentication(directory)
+    authentication = Authentication(directory)
     if token:
-        assert (await door.enter(_request(**headers))).token == token
-        await door.enter(_request(**headers))
+        assert (await authentication.enter(_request(**headers))).token == token
+        await authentication.enter(_request(**headers))
         assert directory.asked == [token]  # believed for a while
     else:
         with pytest.raises(Unauthenticated):
-            await door.enter(_request(**headers))
+            await authentication.enter(_request(**headers))
 
 
 def test_a_caller_is_shown_without_the_token() -> None:

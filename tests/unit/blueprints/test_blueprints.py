@@ -1,4 +1,4 @@
-"""What a declaration becomes: names that no other product can have, and rights that end at the runtime's own door."""
+"""What a declaration becomes: names that are unique to a product, and rights that are limited to the runtime."""
 
 from __future__ import annotations
 

@@ -42,8 +42,8 @@ def test_its_control_plane_is_found_by_its_label_and_answers_under_the_declared_
 def test_its_door_is_a_node_port_of_the_host() -> None:
     services = objects("Service")
     assert set(services) == {"virt", "virt-headless", "svc-virt"}
-    door = services["svc-virt"]["spec"]
-    assert (door["type"], door["ports"]) == (
+    service = services["svc-virt"]["spec"]
+    assert (service["type"], service["ports"]) == (
         "NodePort",
         [{"name": "https", "port": 443, "targetPort": 8443, "protocol": "TCP", "nodePort": 31443}],
     )

@@ -53,7 +53,7 @@ Answer = Reply | Callable[[Asked], Reply]
 
 
 class FakeApi:
-    """Routes are (method, path); what is not there is a 404 as the real door's."""
+    """Routes are (method, path); what is not there is a 404 as the real API's."""
 
     def __init__(self) -> None:
         self.asked: list[Asked] = []
@@ -93,7 +93,7 @@ class FakeApi:
 
 
 def problem(status: int, code: str, detail: str, findings: list[dict[str, Any]] | None = None) -> Reply:
-    """A problem as the real door answers it."""
+    """A problem as the real API answers it."""
     body = {"type": "about:blank", "title": "Refused", "status": status, "code": code, "detail": detail}
     return Reply(status, {**body, "findings": findings or [], "undone": [], "operation": ""})
 

@@ -115,7 +115,7 @@ def test_a_plan_tells_resources_systems_its_id_and_the_command_for_it(nautes: Na
     Path("my shop.yaml").write_text(PROJECT % "web")
     api.on("POST", "/api/v1/plan", operations(PLANNED))
     ended = nautes("plan", "-f", "my shop.yaml", "-i")
-    how = "plan 4f2a9c01; exactly this: nautes apply -f 'my shop.yaml' -i --plan 4f2a9c01\n"
+    how = "plan 4f2a9c01; to execute exactly this plan: nautes apply -f 'my shop.yaml' -i --plan 4f2a9c01\n"
     assert (ended.code, ended.out) == (0, SHOWN + how + COUNTED)
     assert ended.err == "note: language is not used by anything\n"
     assert api.last("POST").query == {"action": ["apply"], "insecure_skip_check": ["true"]}
@@ -124,7 +124,7 @@ def test_a_plan_tells_resources_systems_its_id_and_the_command_for_it(nautes: Na
 def test_a_plan_of_a_removal(nautes: Nautes, api: FakeApi) -> None:
     api.on("POST", "/api/v1/plan", operations(operation("done", "Project/web removed", plan="9")))
     ended = nautes("plan", "-f", "web.yaml", "--remove")
-    assert "exactly this: nautes remove -f web.yaml --plan 9\n" in ended.out
+    assert "to execute exactly this plan: nautes remove -f web.yaml --plan 9\n" in ended.out
     assert api.last("POST").query == {"action": ["remove"]}
 
 
@@ -397,7 +397,7 @@ def test_an_interrupted_command_says_that_its_operation_goes_on(
     monkeypatch.setattr("nautes.cli.client.Api.get", interrupted)
     ended = nautes("apply", "-f", "web.yaml")
     assert (ended.code, ended.out) == (130, "")
-    assert ended.err == f"note: it goes on; `nautes cancel {OPERATION}` takes it back\n"
+    assert ended.err == f"note: it goes on; `nautes cancel {OPERATION}` undoes it\n"
 
 
 def test_who_waited_too_short_is_told_what_it_waits_for(nautes: Nautes, api: FakeApi) -> None:
@@ -410,7 +410,7 @@ def test_who_waited_too_short_is_told_what_it_waits_for(nautes: Nautes, api: Fak
     ended = nautes("apply", "-f", "web.yaml", "--wait", "1")
     assert (ended.code, ended.out) == (1, f"still running: {OPERATION}\n")
     why = f"{OPERATION} (Group shop, ensure_group failed 2 times, last: 502)"
-    assert ended.err.endswith(f"nautes: not at its end after 1 s: {why}\n")
+    assert ended.err.endswith(f"nautes: still running after 1 s: {why}\n")
 
 
 UNCONFIRMED = finding("deletions-unconfirmed", "7 resources would go", hint="repeat the number: --confirm-deletions 7")

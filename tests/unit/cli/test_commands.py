@@ -121,11 +121,11 @@ def test_a_token_file_that_is_named_must_be_there(monkeypatch: pytest.MonkeyPatc
 
 
 ANSWERS = {
-    "a page": (200, "<html>login</html>", "answers 200, not as this API does"),
-    "a redirect": (302, "", "answers 302, not as this API does"),
-    "another API": (404, '{"code": 5, "message": "Not Found"}', "answers 404, not as this API does"),
-    "a gateway": (502, "<html>bad gateway</html>", "answers 502, not as this API does"),
-    "a list": (400, "[]", "answers 400, not as this API does"),
+    "a page": (200, "<html>login</html>", "answers 200 in another form than this API"),
+    "a redirect": (302, "", "answers 302 in another form than this API"),
+    "another API": (404, '{"code": 5, "message": "Not Found"}', "answers 404 in another form than this API"),
+    "a gateway": (502, "<html>bad gateway</html>", "answers 502 in another form than this API"),
+    "a list": (400, "[]", "answers 400 in another form than this API"),
     "a problem": (409, '{"status": 4, "code": "x", "detail": "[bold]not now[/bold]"}', "nautes: [bold]not now[/bold]"),
     "what was undone": (
         422,

@@ -61,7 +61,7 @@ def no_keyring() -> Iterator[None]:
 
 
 @pytest.fixture
-def door(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> FakeApi:
+def server(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> FakeApi:
     """An API that knows one token; the environment names neither."""
 
     def products(asked: Asked) -> Reply:
@@ -79,82 +79,82 @@ def _kept() -> Any:
     return json.loads(FILE.read_text())
 
 
-def test_without_a_keyring_it_is_a_file_only_its_owner_reads(nautes: Nautes, door: FakeApi) -> None:
+def test_without_a_keyring_it_is_a_file_only_its_owner_reads(nautes: Nautes, server: FakeApi) -> None:
     Path("config/nautes").mkdir(parents=True, mode=0o755)
-    ended = nautes("login", "-s", f"{door.url}/", "-t", TOKEN)
+    ended = nautes("login", "-s", f"{server.url}/", "-t", TOKEN)
     assert (ended.code, ended.err) == (0, "")
-    assert ended.out == f"the token for {door.url} is kept in {FILE.resolve()}\n"
+    assert ended.out == f"the token for {server.url} is kept in {FILE.resolve()}\n"
     assert stat.S_IMODE(FILE.stat().st_mode) == 0o600
     assert stat.S_IMODE(FILE.parent.stat().st_mode) == 0o700
     assert [each.name for each in FILE.parent.iterdir()] == [FILE.name], "nothing half written is left"
-    assert _kept() == {"server": door.url, "servers": {door.url: {"token": TOKEN}}}
+    assert _kept() == {"server": server.url, "servers": {server.url: {"token": TOKEN}}}
     assert nautes("get", "products", "-o", "name").out == "Product/shop\n", "server and token are known from now on"
 
 
 def test_where_the_keyrings_library_is_not_installed_it_is_the_file(
-    nautes: Nautes, door: FakeApi, monkeypatch: pytest.MonkeyPatch
+    nautes: Nautes, server: FakeApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "keyring", None)
-    ended = nautes("login", "-s", door.url, "-t", TOKEN)
+    ended = nautes("login", "-s", server.url, "-t", TOKEN)
     assert (ended.code, ended.err) == (0, "")
-    assert ended.out == f"the token for {door.url} is kept in {FILE.resolve()}\n"
+    assert ended.out == f"the token for {server.url} is kept in {FILE.resolve()}\n"
     assert nautes("get", "products", "-o", "name").out == "Product/shop\n"
-    assert nautes("login", "--logout", "-s", door.url).code == 0
+    assert nautes("login", "--logout", "-s", server.url).code == 0
     assert _kept()["servers"] == {}
 
 
-def test_a_keyring_that_keeps_nothing_is_none(nautes: Nautes, door: FakeApi) -> None:
+def test_a_keyring_that_keeps_nothing_is_none(nautes: Nautes, server: FakeApi) -> None:
     keyring.set_keyring(null.Keyring())
-    assert nautes("login", "-s", door.url, "-t", TOKEN).code == 0
-    assert _kept()["servers"] == {door.url: {"token": TOKEN}}
+    assert nautes("login", "-s", server.url, "-t", TOKEN).code == 0
+    assert _kept()["servers"] == {server.url: {"token": TOKEN}}
 
 
-def test_with_a_keyring_no_file_holds_the_token(nautes: Nautes, door: FakeApi) -> None:
+def test_with_a_keyring_no_file_holds_the_token(nautes: Nautes, server: FakeApi) -> None:
     memory = Memory()
     keyring.set_keyring(memory)
-    ended = nautes("login", "-s", door.url, stdin=f"{TOKEN}\n")
+    ended = nautes("login", "-s", server.url, stdin=f"{TOKEN}\n")
     assert (ended.code, "is kept in the system keyring" in ended.out) == (0, True)
-    assert memory.kept == {("nautes", door.url): TOKEN}
+    assert memory.kept == {("nautes", server.url): TOKEN}
     assert TOKEN not in FILE.read_text()
     assert nautes("get", "products", "-o", "name").out == "Product/shop\n"
 
 
-def test_a_locked_keyring_is_no_keyring_when_logging_in(nautes: Nautes, door: FakeApi) -> None:
+def test_a_locked_keyring_is_no_keyring_when_logging_in(nautes: Nautes, server: FakeApi) -> None:
     keyring.set_keyring(Locked())
-    assert nautes("login", "-s", door.url, "-t", TOKEN).code == 0
-    assert _kept()["servers"] == {door.url: {"token": TOKEN}}
+    assert nautes("login", "-s", server.url, "-t", TOKEN).code == 0
+    assert _kept()["servers"] == {server.url: {"token": TOKEN}}
 
 
-def test_a_keyring_that_was_locked_since_is_said(nautes: Nautes, door: FakeApi) -> None:
+def test_a_keyring_that_was_locked_since_is_said(nautes: Nautes, server: FakeApi) -> None:
     keyring.set_keyring(Memory())
-    nautes("login", "-s", door.url, "-t", TOKEN)
+    nautes("login", "-s", server.url, "-t", TOKEN)
     keyring.set_keyring(Locked())
     ended = nautes("get", "products")
     assert (ended.code, ended.err) == (1, "nautes: the system keyring cannot be read (KeyringLocked)\n")
 
 
-def test_a_token_that_nobody_knows_is_not_kept(nautes: Nautes, door: FakeApi) -> None:
-    ended = nautes("login", "-s", door.url, "-t", "glpat-of-nobody")
+def test_a_token_that_nobody_knows_is_not_kept(nautes: Nautes, server: FakeApi) -> None:
+    ended = nautes("login", "-s", server.url, "-t", "glpat-of-nobody")
     assert (ended.code, ended.out, ended.err) == (1, "", "nautes: GitLab does not know this token\n")
     assert not FILE.exists()
 
 
-def test_a_token_goes_to_its_own_server_only(nautes: Nautes, door: FakeApi) -> None:
-    assert nautes("login", "-s", door.url, "-t", TOKEN).code == 0
+def test_a_token_goes_to_its_own_server_only(nautes: Nautes, server: FakeApi) -> None:
+    assert nautes("login", "-s", server.url, "-t", TOKEN).code == 0
     ended = nautes("get", "products", "-s", "http://elsewhere.invalid")
     assert (ended.code, "no token" in ended.err) == (2, True)
 
 
 @pytest.mark.parametrize("with_keyring", [False, True])
-def test_logout_forgets_the_token_and_the_server(with_keyring: bool, nautes: Nautes, door: FakeApi) -> None:
+def test_logout_forgets_the_token_and_the_server(with_keyring: bool, nautes: Nautes, server: FakeApi) -> None:
     memory = Memory()
     keyring.set_keyring(memory if with_keyring else fail.Keyring())
-    assert nautes("login", "-s", door.url, "-t", TOKEN).code == 0
-    assert nautes("login", "--logout").out == f"the token for {door.url} is forgotten\n"
+    assert nautes("login", "-s", server.url, "-t", TOKEN).code == 0
+    assert nautes("login", "--logout").out == f"the token for {server.url} is forgotten\n"
     assert (_kept(), memory.kept) == ({"server": "", "servers": {}}, {})
     assert "no API server" in nautes("get", "products").err
-    ended = nautes("login", "--logout", "-s", door.url)
-    assert (ended.code, ended.err) == (1, f"nautes: no token is kept for {door.url}\n")
+    ended = nautes("login", "--logout", "-s", server.url)
+    assert (ended.code, ended.err) == (1, f"nautes: no token is kept for {server.url}\n")
 
 
 @pytest.mark.parametrize(
@@ -166,28 +166,28 @@ def test_logout_forgets_the_token_and_the_server(with_keyring: bool, nautes: Nau
     ],
 )
 def test_a_file_that_is_not_as_it_was_left_is_not_used(
-    text: str, mode: int, says: str, nautes: Nautes, door: FakeApi
+    text: str, mode: int, says: str, nautes: Nautes, server: FakeApi
 ) -> None:
     FILE.parent.mkdir(parents=True)
     FILE.write_text(text)
     FILE.chmod(mode)
     ended = nautes("get", "products")
     assert (ended.code, says in ended.err) == (2, True)
-    assert nautes("login", "-s", door.url, "-t", TOKEN).code == 0
+    assert nautes("login", "-s", server.url, "-t", TOKEN).code == 0
     assert nautes("get", "products").code == 0
 
 
 def test_the_environment_comes_first_and_login_says_so(
-    nautes: Nautes, door: FakeApi, monkeypatch: pytest.MonkeyPatch
+    nautes: Nautes, server: FakeApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GIT_TOKEN", "glpat-of-the-environment")
-    ended = nautes("login", "-s", door.url, "-t", TOKEN)
-    assert ended.err == "note: GIT_TOKEN is set and comes before the token that is kept\n"
+    ended = nautes("login", "-s", server.url, "-t", TOKEN)
+    assert ended.err == "note: GIT_TOKEN is set and takes precedence over the token that is kept\n"
     assert nautes("get", "products").code == 1
-    assert door.last("GET").headers["Authorization"] == "Bearer glpat-of-the-environment"
+    assert server.last("GET").headers["Authorization"] == "Bearer glpat-of-the-environment"
 
 
-def test_on_a_terminal_the_token_is_typed_unseen(door: FakeApi) -> None:
-    code, shown = on_terminal("login", "-s", door.url, answers=((f"GitLab token for {door.url}:", TOKEN),))
+def test_on_a_terminal_the_token_is_typed_unseen(server: FakeApi) -> None:
+    code, shown = on_terminal("login", "-s", server.url, answers=((f"GitLab token for {server.url}:", TOKEN),))
     assert (code, TOKEN in shown) == (0, False)
-    assert _kept()["servers"] == {door.url: {"token": TOKEN}}
+    assert _kept()["servers"] == {server.url: {"token": TOKEN}}

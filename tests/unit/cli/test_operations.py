@@ -37,7 +37,7 @@ def test_wait_for_an_operation(nautes: Nautes, api: FakeApi) -> None:
     assert (ended.code, ended.out, ended.err) == (1, "", "nautes: cancelled; undone: group shop\n")
     api.on("GET", STATUS, RUNNING)
     ended = nautes("wait", OPERATION, "--timeout", "0")
-    assert (ended.code, ended.err) == (1, f"nautes: not at its end after 0 s: {OPERATION} (Group shop)\n")
+    assert (ended.code, ended.err) == (1, f"nautes: still running after 0 s: {OPERATION} (Group shop)\n")
 
 
 @pytest.fixture

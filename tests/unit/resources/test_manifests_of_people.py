@@ -191,7 +191,7 @@ def test_the_other_side_of_a_sharing_names_the_repository_by_its_full_path() -> 
         ({"coderepo": "../lib"}, "must match"),
         ({"coderepo": "/lib"}, "must match"),
         ({"coderepo": "other/"}, "must match"),
-        ({"coderepo": "12/lib"}, "a number only"),
+        ({"coderepo": "12/lib"}, "digits only"),
         ({"coderepo": "other/default.project"}, "is reserved"),
         ({"coderepo": "default.project"}, "is reserved"),
         ({"product": "../up"}, "must match"),

@@ -162,7 +162,7 @@ def test_whatever_is_written_as_json_is_read_back(value: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (b'{"a": 1, "a": 2}', "stands here twice"),
+        (b'{"a": 1, "a": 2}', "is declared here twice"),
         (b'{"a": }', "Expecting value"),
         (b"[" * 100_000, "nested deeper"),
         (b"[" * 70 + b"]" * 70, "nested deeper"),
@@ -199,7 +199,7 @@ def test_anchors_and_merges_are_followed() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
-        (b"a: 1\nb: 2\na: 3\n", 3, "stands here twice"),
+        (b"a: 1\nb: 2\na: 3\n", 3, "is declared here twice"),
         (b"a:\n  - [1\n", 3, ""),
         (b"a: &x [*x]\n", 1, "unknown alias"),
         (b"a: *nobody\n", 1, ""),

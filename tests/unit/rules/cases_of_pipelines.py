@@ -143,15 +143,15 @@ CASES: dict[str, list[Case]] = {
     ],
     "hook-unknown": [
         Case([hooks(pre=[{"name": "dance"}])], [hooks(pre=[{"name": "notify"}])], BUILD, "no hook 'dance'"),
-        Case([hooks(pre=[{"name": "review"}])], [hooks(post=[{"name": "review"}])], BUILD, "not stand in preHooks"),
-        Case([hooks(post=[{"name": "begin"}])], [hooks(pre=[{"name": "begin"}])], BUILD, "not stand in postHooks"),
+        Case([hooks(pre=[{"name": "review"}])], [hooks(post=[{"name": "review"}])], BUILD, "not allowed in preHooks"),
+        Case([hooks(post=[{"name": "begin"}])], [hooks(pre=[{"name": "begin"}])], BUILD, "not allowed in postHooks"),
     ],
     "hook-events": [
         Case(
             [hooks(post=[{"name": "review"}], eventSources=NIGHTLY)],
             [hooks(post=[{"name": "notify"}], eventSources=NIGHTLY)],
             BUILD,
-            "does not understand events of type calendar",
+            "does not accept events of type calendar",
         )
     ],
     "trigger-revision": [

@@ -53,8 +53,8 @@ def _declared(host: Client, name: str, port: int) -> dict[str, Any]:
         "selector": {"matchLabels": labels},
         "template": {"metadata": {"labels": labels}, "spec": pod},
     }
-    door = {"type": "NodePort", "ports": [{"port": 443, "nodePort": port}]}
-    service = {"apiVersion": "v1", "kind": "Service", "metadata": {**meta, "name": f"svc-{name}"}, "spec": door}
+    ports = {"type": "NodePort", "ports": [{"port": 443, "nodePort": port}]}
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {**meta, "name": f"svc-{name}"}, "spec": ports}
     host.create(SERVICE.path("default"), service)
     return host.create(
         STATEFUL_SET.path("default"), {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": meta, "spec": spec}
