@@ -1,7 +1,7 @@
 """Plays the node: pods become ready, jobs complete, so that Deployments become Available. `python -m nautes_sandbox.node`.
 
-With a controller manager only pods are played and the real controllers do the rest; without one (`--controllers`) the
-status of workloads and claims is played as well. An image with the tag `broken` cannot be pulled.
+With a controller manager only pods and volume claims are played and the real controllers do the rest (its binder of volumes is
+off); without one (`--controllers`) the status of workloads is played as well. An image with the tag `broken` cannot be pulled.
 """
 
 from __future__ import annotations
@@ -186,10 +186,10 @@ def main() -> None:
     given = parser.parse_args()
     cluster = Client(given.kubeconfig)
     node = Node(cluster)
-    plays: list[tuple[Kind, Callable[[Object], None]]] = [(POD, node.pod)]
+    plays: list[tuple[Kind, Callable[[Object], None]]] = [(POD, node.pod), (CLAIM, node.claim)]
     if given.controllers:
         plays += [(DEPLOYMENT, node.deployment), (STATEFUL_SET, node.stateful_set), (DAEMON_SET, node.daemon_set)]
-        plays += [(REPLICA_SET, node.replica_set), (JOB, node.job), (CLAIM, node.claim)]
+        plays += [(REPLICA_SET, node.replica_set), (JOB, node.job)]
     follow_all(cluster, plays)
 
 

@@ -166,7 +166,7 @@ class Generator:
         if team is self._teams[0]:
             for name, cluster in self._clusters.items():
                 change.documents.append(("Environment", self._environment(team, name, cluster)))
-            for name in ("deploy", "manifests"):
+            for name in ("objects", "more-objects"):
                 change.documents.append(("CodeRepo", self._repository(team, name)))
         yield change
 

@@ -32,7 +32,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 @pytest.fixture(scope="session")
 def story(world: World) -> Iterator[Scenario]:
     """`platform` has registered two workers; `team` makes products."""
-    found = Scenario(world, say=lambda _: None)
+    found = Scenario(world, say=lambda _: None, timeout=40.0)
     found.install()
     found.register_clusters()
     yield found
