@@ -171,7 +171,7 @@ class World:
         return found
 
     def environment(self, role: str = "nautes") -> dict[str, str]:
-        """The settings of the platform's own processes; `role` is nautes (worker) or nautes-api (door)."""
+        """The settings of the platform's own processes; `role` is nautes (worker) or nautes-api (API)."""
         logins = openbao.credentials(self.directory / "openbao")
         login = logins.platform if role == "nautes" else logins.api
         return {

@@ -1,4 +1,4 @@
-"""Who called for what, one JSON line per request in the words of the real server's audit log, so that calls can be counted."""
+"""The audit log: one JSON line per request in the real server's format, so that calls can be counted."""
 
 from __future__ import annotations
 
