@@ -81,7 +81,7 @@ def rotate(request: Request, id: str, token_id: str) -> Row:
 
 @route("DELETE", "/projects/:id/access_tokens/:token_id")
 def revoke(request: Request, id: str, token_id: str) -> Reply:
-    """Delete the bot with its tokens, older ones included."""
+    """Revoke the token and end the bot's membership, which makes its older tokens useless."""
     row = _token(request, _readable(request, id), token_id)
     request.store.update("tokens", row["id"], revoked=1)
     request.store.run("delete from members where kind = 'project' and user_id = ?", row["user_id"])

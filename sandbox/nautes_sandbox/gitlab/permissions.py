@@ -1,4 +1,4 @@
-"""Who may do what: effective level = the highest of the project's and its ancestor groups' memberships; admins may all.
+"""Effective levels: the highest of the memberships of a project and its ancestor groups; administrators may do everything.
 
 Reads only the database. Used by the API through access.py, and by git through smart_http.py.
 """
