@@ -1,1 +1,1 @@
-"""The embedded world: Temporal, OpenBao, the GitLab stand-in and Kubernetes on this machine."""
+"""The sandbox: Temporal, OpenBao, the GitLab stand-in and Kubernetes on this machine."""

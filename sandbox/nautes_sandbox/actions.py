@@ -1,6 +1,6 @@
-"""What a person at this world's doors can do: the command line, plain Git, kubectl, GitLab's and our API. No step of any story.
+"""Actions of a person in the sandbox: the command line, plain Git, kubectl, GitLab's and our API.
 
-Base of the main process (sandbox/nautes_sandbox/scenario.py); tests use it for what they do beside it.
+Base class of the main process (sandbox/nautes_sandbox/scenario.py); tests use it for actions of their own.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Actions:
     operations: list[str] = field(default_factory=list)
 
     def close(self) -> None:
-        """Forget the work trees."""
+        """Delete the work trees."""
         shutil.rmtree(self.work, ignore_errors=True)
 
     # The command line
@@ -63,7 +63,7 @@ class Actions:
         self._with_file("apply", who, text)
 
     def remove(self, who: str, text: str) -> None:
-        """`nautes remove -f`, with the second word that many deletions need."""
+        """`nautes remove -f`, with the confirmation that many deletions need."""
         gone = sum(each["kind"] != "Cluster" for each in yaml.safe_load_all(text))
         self._with_file("remove", who, text, *(["--confirm-deletions", str(gone)] if gone else []))
 
@@ -80,7 +80,7 @@ class Actions:
         return done.stdout
 
     def until(self, condition: Callable[[], bool], what: str) -> None:
-        """Wait for a condition; an error of a look counts as not yet."""
+        """Wait for a condition; an error while checking it counts as not yet."""
         deadline = time.monotonic() + self.timeout
         last = ""
         while time.monotonic() < deadline:
@@ -91,10 +91,10 @@ class Actions:
             except (StepFailedError, httpx2.HTTPError, KeyError) as error:
                 last = str(error)
             time.sleep(0.05)
-        raise StepFailedError(f"waited {self.timeout:.0f} s in vain until {what}; last look: {last}")
+        raise StepFailedError(f"waited {self.timeout:.0f} s in vain until {what}; last seen: {last}")
 
     def kubectl(self, cluster: str, *arguments: str) -> dict[str, Any]:
-        """kubectl against a cluster of the world, behind the platform's back; returns its JSON."""
+        """kubectl against a cluster of the sandbox, without the platform; returns its JSON."""
         kubectl = shutil.which("kubectl", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
         assert kubectl is not None  # noqa: S101 - a wheel of the sandbox brings it
         command = [kubectl, "--kubeconfig", str(self.world.kubeconfig(cluster)), *arguments, "-o", "json"]
@@ -180,13 +180,13 @@ class Actions:
         return Person(id=int(user["id"]), username=username, token=str(token))
 
     def faults(self, faults: dict[str, str]) -> None:
-        """Tell the GitLab stand-in how to misbehave, e.g. {"webhooks": "drop"}, {"every": "10", "status": "429,502"}."""
+        """Set faults of the GitLab stand-in, e.g. {"webhooks": "drop"}, {"every": "10", "status": "429,502"}."""
         headers = {"PRIVATE-TOKEN": self.world.root_token}
         answer = httpx2.post(f"{self.world.gitlab_url}/-/sandbox/faults", json=faults, headers=headers, timeout=30)
         answer.raise_for_status()
 
     def gitlab_get(self, path: str) -> httpx2.Response:
-        """GET from GitLab as the administrator; the answer as it came."""
+        """GET from GitLab as the administrator; the unparsed answer."""
         headers = {"PRIVATE-TOKEN": self.world.root_token}
         return httpx2.get(f"{self.world.gitlab_url}/api/v4{path}", headers=headers, timeout=30)
 
@@ -201,7 +201,7 @@ class Actions:
     # Our API
 
     def api(self, method: str, path: str, who: str | None, **request: Any) -> httpx2.Response:
-        """One request as a person, or as nobody; `request` as httpx2 has it."""
+        """One request, as a person or without a token; `request` as httpx2 defines it."""
         headers = {"Authorization": f"Bearer {self.people[who].token}"} if who else {}
         headers |= request.pop("headers", {})
         return httpx2.request(method, f"{self.world.api_url}{path}", headers=headers, timeout=60, **request)

@@ -1,4 +1,4 @@
-"""What the sandbox's own servers need of ASGI beyond their answers. Used by the stand-ins for GitLab and Kubernetes."""
+"""Helpers for ASGI applications. Used by the stand-ins for GitLab and Kubernetes."""
 
 from __future__ import annotations
 

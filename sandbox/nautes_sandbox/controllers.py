@@ -1,7 +1,8 @@
-"""Plays what clients rely on of a controller manager, at a real API server that has none: `python -m nautes_sandbox.controllers`.
+"""Plays those parts of a controller manager that clients rely on, for a real API server without one.
 
-The published test bundle has none. Namespaces that are being deleted are emptied and end; token Secrets of accounts get their
-token. Workloads are played by sandbox/nautes_sandbox/node.py. Not played: garbage by owner, default accounts, aggregated roles.
+The published test bundle has no controller manager. Run by `python -m nautes_sandbox.controllers`. It empties and removes deleted
+namespaces and writes tokens into the Secrets of accounts. Workloads are played by sandbox/nautes_sandbox/node.py. Not played:
+garbage collection by owner, default accounts, aggregated roles.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ SECRET = Kind("v1", "Secret", "secrets", namespaced=True)
 TOKEN_TYPE = "kubernetes.io/service-account-token"
 OF_ACCOUNT = "kubernetes.io/service-account.name"
 LIFETIME = 10 * 365 * 86400  # seconds: such tokens do not end
-PAUSE, LONGEST = 0.1, 5.0  # seconds from one look at what is left in a namespace to the next: longer each time
+PAUSE, LONGEST = 0.1, 5.0  # seconds between two checks of what is left in a namespace: longer each time
 
 
 def service(name: str, kubeconfig: Path) -> Service:
@@ -46,7 +47,7 @@ class Controllers:
     # Namespaces
 
     def namespace(self, item: Object) -> None:
-        """One that is being deleted is brought to its end, however long that takes."""
+        """Empty a namespace that is being deleted and finish its deletion, however long that takes."""
         name = item["metadata"]["name"]
         if not item["metadata"].get("deletionTimestamp"):
             return
@@ -82,7 +83,7 @@ class Controllers:
         return False
 
     def _left(self, namespace: str) -> int:
-        """Delete everything in a namespace; how much there was."""
+        """Delete everything in a namespace; return how many objects there were."""
         kinds = [each for each in self._cluster.kinds() if each.namespaced]  # anew each time: definitions come and go
         found = [(kind, item) for kind in kinds for item in self._cluster.list(kind, namespace=namespace).items]
         for kind, item in found:
@@ -93,7 +94,7 @@ class Controllers:
     # Tokens
 
     def secret(self, item: Object) -> None:
-        """A Secret for an account's token gets it, or goes when there is no such account."""
+        """Write an account's token into its Secret, or delete the Secret when there is no such account."""
         meta = item["metadata"]
         if item.get("type") != TOKEN_TYPE or (item.get("data") or {}).get("token") or meta.get("deletionTimestamp"):
             return

@@ -35,7 +35,7 @@ def service(name: str, kubeconfig: Path, *, controllers: bool) -> Service:
 
 
 class Node:
-    """Writes status only, and only where it is not yet what it would write."""
+    """Writes status only, and only where it differs."""
 
     def __init__(self, cluster: Client) -> None:
         self._cluster = cluster

@@ -57,7 +57,7 @@ class Login:
 
 @dataclass(frozen=True)
 class Credentials:
-    """Who may log in: the worker and the API."""
+    """The AppRoles of the worker and of the API."""
 
     platform: Login
     api: Login

@@ -1,4 +1,4 @@
-"""How a process of the sandbox is described, started, found again and ended. Nothing is ever ended by name.
+"""Describes, starts, finds and ends the processes of the sandbox, by process id and never by name.
 
 Used by sandbox/nautes_sandbox/world.py; every server module gives a `Service`.
 """
@@ -20,11 +20,11 @@ GRACE = 10.0  # seconds between TERM and KILL
 LOG_LIMIT = 10 << 20  # bytes of a log before it is rotated at the next start
 QUIET_PORTS = (15_000, 30_000)
 NODE_PORTS = (30_000, 32_768)  # what a Service of a cluster may ask for
-POLL_EVERY = 0.02  # seconds between two looks whether a process is ready
+POLL_EVERY = 0.02  # seconds between two checks whether a process is ready
 
 
 class ServiceError(Exception):
-    """A process could not be started; the message names it and says why."""
+    """A process could not be started; the message names it and the reason."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Supervisor:
         self._pid_file(name).unlink(missing_ok=True)
 
     def adopt(self, name: str, pid: int) -> None:
-        """Take over a process that somebody else started, under this name."""
+        """Take over a process that another supervisor started, under this name."""
         self._pid_file(name).write_text(f"{pid} {_start_time(pid)}")
 
     def pid(self, name: str) -> int | None:

@@ -1,7 +1,7 @@
-"""The main process as a person would carry it out: through the public API, the command line and plain Git.
+"""The main process as a person carries it out: through the public API, the command line and plain Git.
 
 One class with one method per step; each raises `StepFailedError` when the step failed. Used by `nautes demo`, by the
-integration tests and by the fault suite, so that all three speak of the same path.
+integration tests and by the fault suite, so that all three run the same path.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Scenario(Actions):
     # Steps
 
     def install(self) -> None:
-        """The platform answers, the tenant is ready, and the two people of this story exist."""
+        """The platform answers, the tenant is ready, and the two people exist."""
         self.until(lambda: self.api("GET", "/readyz", None).status_code == 200, "the platform is ready")
         for name in ("platform", "team"):
             self.people[name] = self.person(f"{name}{self.suffix}")
@@ -100,7 +100,7 @@ class Scenario(Actions):
         before = self.world.calls()["Kubernetes writes"]
         self.push_and_wait(tree, "change one object")
         writes = self.deployment()["writes"]
-        if writes == 0:  # a look for drift came in between and found nothing to do: the API server's own log knows
+        if writes == 0:  # a drift sweep came in between and found nothing to do: the API server's own log counts
             writes = self.world.calls()["Kubernetes writes"] - before
         if writes != 1:
             raise StepFailedError(f"one object changed, but {writes} writes were made")
@@ -117,7 +117,7 @@ class Scenario(Actions):
             raise StepFailedError("the object whose manifest was removed is still there")
 
     def refuse_foreign(self) -> None:
-        """A manifest aimed at another namespace is refused with the reason; the rest still converges."""
+        """A manifest for another namespace is refused with the reason; the rest still converges."""
         tree = self.clone(f"{self.product}/deploy")
         stray = tree / "production" / "stray.yaml"
         stray.write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: stray, namespace: kube-system}\n")
@@ -135,7 +135,7 @@ class Scenario(Actions):
         self.push_and_wait(tree, "take it back")
 
     def correct_drift(self) -> None:
-        """A hand edit in the cluster is put back."""
+        """A hand edit in the cluster is reverted."""
         self.kubectl(
             "deploy",
             "patch",
@@ -151,7 +151,7 @@ class Scenario(Actions):
             live = self.kubectl("deploy", "get", "configmap/settings", "-n", self.namespace)
             return bool(live["data"]["greeting"] == "good morning")
 
-        self.until(put_back, "the hand edit is put back")
+        self.until(put_back, "the hand edit is reverted")
 
     def greet(self, greeting: str) -> float:
         """Push another greeting; returns seconds from push to converged."""
@@ -174,7 +174,7 @@ class Scenario(Actions):
             self.faults({"webhooks": "deliver"})
 
     def run_pipeline(self) -> None:
-        """Push source code: a run succeeds and GitLab says so beside the commit."""
+        """Push source code: a run succeeds and the commit in GitLab shows it."""
         pipelines = self.clone(f"{self.product}/pipelines")
         url = f"{self.world.gitlab_url}/{self.product}/source.git"
         text = (EXAMPLES / "pipelines" / "build.yaml").read_text().replace("$source_url", url)
@@ -183,7 +183,7 @@ class Scenario(Actions):
         self._push_source((EXAMPLES / "source" / "app.py").read_text(), "first version", "success")
 
     def break_build(self) -> None:
-        """A push that breaks the build fails the run and says so in GitLab."""
+        """A push that breaks the build fails the run, and GitLab shows it."""
         self._push_source("def main(:\n", "break the build", "failed")
 
     def view(self) -> str:
@@ -232,10 +232,10 @@ class Scenario(Actions):
             if stray:
                 raise StepFailedError(f"namespaces left in {cluster}: {stray}")
 
-    # Looks
+    # Observations
 
     def _known(self) -> dict[str, Any]:
-        """What the platform knows of itself: clusters with their users, runtimes with what they are at."""
+        """The platform's own state: clusters with their users, runtimes with their phase."""
         tree = self.api("GET", f"/api/v1/products/{quoted(self.product)}/status", "team").json()
         known: dict[str, Any] = {
             f"deployment {each['runtime']}": (each["phase"], each["commit"]) for each in tree["deployments"]

@@ -43,7 +43,7 @@ def service(name: str, kubeconfig: Path) -> Service:
 
 
 class RunError(Exception):
-    """A run ends as failed: `reason` is Tekton's kind of word, the text is for people."""
+    """A run ends as failed: `reason` is one of Tekton's reasons, the text is for display."""
 
     def __init__(self, reason: str, message: str) -> None:
         self.reason = reason

@@ -3,7 +3,7 @@
 There is no container engine here, so nothing of a StatefulSet labelled `app=vcluster` is really run. For each of them an API
 server of the sandbox's own flavour is started on this machine, with a node of its own, on the port that the Service
 `svc-<name>` names; its kubeconfig is written where a control plane would write it. When the StatefulSet goes, it is ended and
-forgotten. Unlike the real thing it shares nothing with its host: no pod of it ever shows there.
+forgotten. Unlike a real virtual cluster it shares nothing with its host: its pods do not appear there.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PORTS = 4  # of one control plane: API server, etcd (two), controller manager
 
 
 def service(host: str, kubeconfig: Path, run: Path, found: assets.Assets | None) -> Service:
-    """The player of a host as a process; what it starts is kept in `run`, where whoever ends the sandbox finds it."""
+    """The player of a host as a process; what it starts is recorded in `run`, where the end of the sandbox finds it."""
     command = [sys.executable, "-m", "nautes_sandbox.virtual", "--host", host, "--kubeconfig", str(kubeconfig)]
     command += ["--run", str(run), "--directory", str(kubeconfig.parent / "virtual")]
     if found is not None:
@@ -56,7 +56,7 @@ class Player:
         self._assets = found
 
     def follow(self) -> None:
-        """Agree with the host now and after each of its events, for ever."""
+        """Reconcile with the host now and after each of its events, for ever."""
         while True:
             try:
                 listing = self._cluster.list(STATEFUL_SET, selector=LABEL)
@@ -70,7 +70,7 @@ class Player:
                 time.sleep(PAUSE)
 
     def agree(self, wanted: Sequence[Object]) -> None:
-        """End what is wanted no more, start what is wanted. Twice changes nothing."""
+        """End what is declared no more, start what is declared. Idempotent."""
         due = {item["metadata"]["name"]: item for item in wanted if not item["metadata"].get("deletionTimestamp")}
         here = {each.name for each in self._directory.iterdir()} if self._directory.is_dir() else set()
         for name in sorted(here - due.keys()):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from nautes_sandbox.kubernetes.client import Client, Kind, Object, RequestError
 
 WATCH_SECONDS = 300
-PAUSE = 0.5  # seconds before a broken look is begun anew
+PAUSE = 0.5  # seconds before a broken watch is begun anew
 
 
 def follow(cluster: Client, kind: Kind, seen: Callable[[Object], None]) -> None:

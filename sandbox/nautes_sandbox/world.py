@@ -1,4 +1,4 @@
-"""The embedded world: which processes there are, where they listen, what the platform's own processes are told.
+"""The embedded world: its processes, their addresses, and the settings of the platform's own processes.
 
 Used by `nautes sandbox`, the demo and the tests. Data, logs and secrets live in one directory; addresses are chosen once
 and kept, so that a restart changes nothing.
@@ -27,7 +27,7 @@ from nautes_sandbox.process import Service, Supervisor, free_ports
 
 PORT_BASE = 7700
 CLUSTERS = ("deploy", "pipeline")
-HOST = "host"  # a third one, on which virtual clusters can stand; only who asks for it gets it
+HOST = "host"  # a third one, as a host of virtual clusters; started only on request
 PORTS = (
     "temporal",
     "temporal-ui",
@@ -44,7 +44,7 @@ Progress = Callable[[str, str], None]
 class World:
     """`kubernetes` is auto, real or stand-in; `free_ports` for tests; `environment` is added to worker and API.
 
-    `clusters` are to be started; what an earlier one of this directory had besides is ended with the rest.
+    `clusters` are to be started; others that an earlier world of this directory started are ended with the rest.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class World:
         self._kubernetes = kubernetes
         self._free_ports = free_ports
         self.extra = dict(environment or {})
-        self.before: dict[str, str] = {}  # cluster -> address of what stands before it
+        self.before: dict[str, str] = {}  # cluster -> address of a proxy before it
         self.supervisor = Supervisor(self.directory / "run")
         self._say: Progress = _quiet
 
@@ -85,7 +85,7 @@ class World:
     def _first_ports(self) -> dict[str, int]:
         base = int(os.environ.get("NAUTES_SANDBOX_PORT_BASE", PORT_BASE))
         numbers = free_ports(len(PORTS)) if self._free_ports else range(base, base + len(PORTS))
-        # OpenBao's two are neighbours: it takes the next for its cluster.
+        # OpenBao uses the next port for its cluster address.
         return dict(zip(PORTS, numbers, strict=True))
 
     def _url(self, name: str) -> str:
@@ -93,7 +93,7 @@ class World:
 
     @property
     def gitlab_url(self) -> str:
-        """GitLab as people and git reach it."""
+        """GitLab's address for people and git."""
         return self._url("gitlab")
 
     @property
@@ -121,7 +121,7 @@ class World:
         return self.clusters[cluster].kubeconfig
 
     def kubeconfig_to_register(self, cluster: str) -> str:
-        """The same with the address the platform is to use: tests put a proxy before the cluster."""
+        """The same with the address for the platform: tests put a proxy before the cluster."""
         known = self.clusters[cluster]
         return known.kubeconfig.read_text().replace(known.server, self.before.get(cluster, known.server))
 
@@ -148,7 +148,7 @@ class World:
 
     @cached_property
     def clusters(self) -> dict[str, Cluster]:
-        """The clusters, of the flavour that can be had."""
+        """The clusters, real ones where there are binaries."""
         return {name: self._cluster(name) for name in self._names}
 
     def _cluster(self, name: str) -> Cluster:
@@ -171,7 +171,7 @@ class World:
         return found
 
     def environment(self, role: str = "nautes") -> dict[str, str]:
-        """The settings of the platform's own processes; `role` is nautes (worker) or nautes-api (door)."""
+        """The settings of the platform's own processes; `role` is nautes (worker) or nautes-api (API)."""
         logins = openbao.credentials(self.directory / "openbao")
         login = logins.platform if role == "nautes" else logins.api
         return {
@@ -235,7 +235,7 @@ class World:
         return chains
 
     def _players(self, name: str, cluster: Cluster) -> list[Service]:
-        """What a cluster has besides its node."""
+        """The processes of a cluster besides its node."""
         if name == HOST:
             return [virtual.service(name, cluster.kubeconfig, self.supervisor.directory, self._assets)]
         return [tekton.service(name, cluster.kubeconfig)] if name == "pipeline" else []
@@ -243,7 +243,7 @@ class World:
     # Life
 
     def up(self, progress: Progress | None = None, *, platform: bool = True) -> None:
-        """Start what is not running; wait until all of it serves. Twice changes nothing."""
+        """Start what is not running; wait until all processes serve. Idempotent."""
         self._say = progress or _quiet
         with self._locked():
             chains = self._chains()
@@ -261,7 +261,7 @@ class World:
             self._say(service.name, "started" if started else "is running")
 
     def down(self) -> None:
-        """End everything: the platform first, so that nothing is left half done."""
+        """End all processes, the platform's first, so that nothing is left half done."""
         self._end(kill=False)
 
     def _end(self, *, kill: bool) -> None:
@@ -278,12 +278,12 @@ class World:
                     list(pool.map(lambda name: self.supervisor.stop(name, kill=kill), group))
 
     def status(self) -> dict[str, int | None]:
-        """Every process that should be there -> its id, None when it does not run."""
+        """Every process of this world -> its id, None when it does not run."""
         names = [each.name for chain in self._chains() for each in chain] + ["worker", "api"]
         return {name: self.supervisor.pid(name) for name in names}
 
     def reset(self) -> None:
-        """End everything and forget all data: nothing has to be saved before."""
+        """End all processes and delete all data: nothing has to be saved before."""
         self._end(kill=True)
         shutil.rmtree(self.directory, ignore_errors=True)
 
@@ -304,7 +304,7 @@ class World:
         self.up()
 
     def calls(self) -> dict[str, int]:
-        """Calls made so far: to GitLab by kind, to Vault and to Kubernetes as their own audit logs have them."""
+        """Calls made so far: to GitLab by kind, to Vault and Kubernetes from their audit logs."""
         return {**self._gitlab_calls(), **self._vault_calls(), **self._kubernetes_calls()}
 
     def _gitlab_calls(self) -> dict[str, int]:
@@ -332,7 +332,7 @@ class World:
         return dict(counted)
 
     def _kubernetes_calls(self) -> dict[str, int]:
-        """The platform's own, known by its user agent: controllers, nodes and people call the API server too."""
+        """The platform's own calls, by user agent: controllers, nodes and people call the API server too."""
         counted: Counter[str] = Counter()
         for log in self.directory.glob("kubernetes/**/audit*.log"):
             for line in log.read_text(errors="replace").splitlines():
@@ -343,7 +343,7 @@ class World:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Two `up` at once do not fight."""
+        """A lock against two `up` at once."""
         self.directory.mkdir(parents=True, exist_ok=True)
         with (self.directory / ".lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -351,4 +351,4 @@ class World:
 
 
 def _quiet(_name: str, _state: str) -> None:
-    """Nobody asked to be told."""
+    """The default for `say`: prints nothing."""

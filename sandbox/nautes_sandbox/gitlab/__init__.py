@@ -1,7 +1,7 @@
 """A stand-in for GitLab: the part of the v4 REST API that the platform uses, real repositories over HTTP, real webhooks.
 
-No GitLab-compatible server exists as a package. It refuses what it does not implement (501) and never pretends; production
-code does not know it: only the address and the token differ.
+No GitLab-compatible server exists as a package. It refuses what it does not implement (501). Production
+code does not depend on it: only the address and the token differ.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What a request is about, handed out only to who may have it: the caller, a group, a project. Used by every api_* module.
+"""Finds the object of a request and checks access: the caller, a group, a project. Used by every api_* module.
 
-Read rights decide 404, action rights decide 403: a stranger never learns that something exists.
+Missing read rights answer 404, missing action rights 403: hidden objects are not revealed.
 """
 
 from __future__ import annotations

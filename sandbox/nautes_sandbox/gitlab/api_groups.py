@@ -62,7 +62,7 @@ def groups(request: Request) -> Reply:
 
 
 def _listed(request: Request, row: Row) -> bool:
-    """Whether a group is what the query asks for, and the caller may see it."""
+    """Whether a group matches the query and the caller may see it."""
     query, wanted = request.query, access.least(request)
     if truth(query.get("owned")):
         wanted = permissions.OWNER
@@ -85,7 +85,7 @@ def _place(row: Row, order: str) -> str:
 
 
 def _cursor_of(row: Row) -> str:
-    """Where a list of groups goes on, closed to whoever reads it."""
+    """The cursor of a list of groups, opaque to clients."""
     return base64.urlsafe_b64encode(json.dumps([_place(row, "name"), row["id"]]).encode()).decode()
 
 
@@ -167,7 +167,7 @@ def delete_group(request: Request, id: str) -> Reply:
 
 
 def _check_permanent(request: Request, found: Row) -> None:
-    """GitLab removes a top-level group only when its retention period is over; nobody can ask for it sooner."""
+    """GitLab removes a top-level group only after its retention period, never on request."""
     if found["parent_id"] is None:
         raise bad("`permanently_remove` option is only available for subgroups.")
     if not found["marked"]:

@@ -1,4 +1,4 @@
-"""Webhooks of a project: what is to be told to whom, a test of it, and the log of deliveries."""
+"""Webhooks of a project: settings, test deliveries, and the log of deliveries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deploy keys: a key is one thing with one title and one end; each project it opens has its own right to push."""
+"""Deploy keys: a key has one title and one end; each project that it is enabled on has its own right to push."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def create_key(request: Request, id: str) -> Reply:
 
 
 def _join(request: Request, found: Row, known: Row, text: str) -> int:
-    """The key that is there already, by its very text, if it is this project's or within the caller's reach."""
+    """The existing key with this text, if it is this project's or the caller may use it."""
     linked = request.store.all("select project_id from key_links where key_id = ?", known["id"])
     here = found["id"] in {each["project_id"] for each in linked}
     if known["key"] != text or not (here or _reaches(request, linked)):

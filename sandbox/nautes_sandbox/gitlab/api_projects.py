@@ -41,7 +41,7 @@ def projects(request: Request) -> Reply:
 
 
 def _matches(request: Request, row: Row) -> bool:
-    """Whether a project is what the query asks for."""
+    """Whether a project matches the query."""
     query = request.query
     spaces = truth(query.get("search_namespaces"))
     names = f"{row['full_path'] if spaces else row['path']} {row['name']}".lower()
@@ -171,7 +171,7 @@ def _feed(request: Request, rows: list[Row]) -> Reply:
 
 
 def _mine(request: Request, event: Row) -> bool:
-    """`scope=all` is every project the caller is a member of; an administrator's mere power is not membership."""
+    """`scope=all` is every project the caller is a member of; being an administrator is not membership."""
     project = request.store.one("select * from projects where id = ?", event["project_id"])
     assert request.user is not None  # noqa: S101 - asked by the caller
     return project is not None and permissions.membership(request.store, request.user, project) > 0

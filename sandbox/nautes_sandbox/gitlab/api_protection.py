@@ -71,7 +71,7 @@ def unprotect(request: Request, id: str, name: str) -> Reply:
 
 
 def _changed(request: Request, asked: Any, level: Row) -> int:
-    """The level after a change of the one there is; several levels side by side the stand-in does not have."""
+    """The level after a change of the existing one; the stand-in does not support several levels."""
     if len(asked) != 1 or set(asked[0]) != {"id", "access_level"}:
         raise _unable(request, "several access levels of a branch")
     if int(asked[0]["id"]) != level["id"]:
@@ -87,7 +87,7 @@ def _level(value: Any, name: str) -> int:
 
 
 def _only(request: Request, *known: str) -> None:
-    """Refuse what GitLab has and the stand-in has not, rather than pass over it."""
+    """Refuse parameters that the stand-in does not support, instead of ignoring them."""
     for name in ("allowed_to_push", "allowed_to_merge", "allowed_to_unprotect", "unprotect_access_level"):
         if name in request.body and name not in known:
             raise _unable(request, name)

@@ -1,4 +1,4 @@
-"""What is in a repository: branches, tags, tree, files, commits, comparison."""
+"""Contents of a repository: branches, tags, tree, files, commits, comparison."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people and machines say about commits: comments and statuses, with the transitions GitLab allows."""
+"""Comments and statuses of commits, with the transitions GitLab allows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Project access tokens: a bot becomes a member of the project, and its token opens what the bot may do there."""
+"""Project access tokens: a bot becomes a member of the project, and its token has the bot's rights there."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def rotate(request: Request, id: str, token_id: str) -> Row:
 
 @route("DELETE", "/projects/:id/access_tokens/:token_id")
 def revoke(request: Request, id: str, token_id: str) -> Reply:
-    """The bot goes with it, and so does whatever tokens it had before."""
+    """Revoke the token and end the bot's membership, which makes its older tokens useless."""
     row = _token(request, _readable(request, id), token_id)
     request.store.update("tokens", row["id"], revoked=1)
     request.store.run("delete from members where kind = 'project' and user_id = ?", row["user_id"])
@@ -89,7 +89,7 @@ def revoke(request: Request, id: str, token_id: str) -> Reply:
 
 
 def _readable(request: Request, id: str) -> Row:
-    """The project, for who administers it; others are told that they are nobody."""
+    """The project, for its Maintainers; others get 401."""
     found = access.project(request, id)
     if permissions.project_level(request.store, request.user, found) < permissions.MAINTAINER:
         raise unauthorized()

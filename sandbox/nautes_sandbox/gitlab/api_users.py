@@ -1,4 +1,4 @@
-"""Users, their personal access tokens, version: who is there and how they prove it."""
+"""Users, their personal access tokens, and the version."""
 
 from __future__ import annotations
 

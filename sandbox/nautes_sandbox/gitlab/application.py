@@ -1,6 +1,6 @@
 """One stand-in as an ASGI application: authentication, dispatch to the api_* modules, git, and the sandbox's own routes.
 
-Run by `python -m nautes_sandbox.gitlab serve`. What it does not implement answers 501 and says so.
+Run by `python -m nautes_sandbox.gitlab serve`. What it does not implement answers 501.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""One stand-in, whoever asks: its database, repositories and webhooks, and what is counted.
+"""The state of one stand-in: its database, repositories, webhooks and counters.
 
-It knows nothing of requests: handlers reach it as `request.instance`, and git's door (smart_http.py) shares it.
+It does not depend on requests: handlers use it as `request.instance`, and smart_http.py shares it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ GARBAGE_EVERY = 200  # API commits between two packings of a repository
 
 
 class Instance:
-    """What GitLab calls an instance; everything of it lies in `data`."""
+    """A GitLab instance; all its data is in the directory `data`."""
 
     version = VERSION
 
@@ -47,7 +47,7 @@ class Instance:
         return self.store.insert("users", username=username, name=name, email=email, admin=1, created_at=now())
 
     def remove_project(self, project_id: int) -> None:
-        """Forget a project and everything that hangs on it."""
+        """Delete a project and everything that belongs to it."""
         for table in ("hooks", "key_links", "protected", "statuses", "comments", "events", "tokens"):
             self.store.run(f"delete from {table} where project_id = ?", project_id)  # noqa: S608 - ours
         self.store.run("delete from members where kind = 'project' and source_id = ?", project_id)

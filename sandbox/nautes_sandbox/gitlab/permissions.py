@@ -1,6 +1,6 @@
-"""Who may do what: effective level = the highest of the project's and its ancestor groups' memberships; admins may all.
+"""Effective levels: the highest of the memberships of a project and its ancestor groups; administrators may do everything.
 
-By the database alone, for whoever asks: the API by way of access.py, git by way of smart_http.py.
+Reads only the database. Used by the API through access.py, and by git through smart_http.py.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ def project_level(store: Store, user: Row | None, project: Row) -> int:
 
 
 def membership(store: Store, user: Row | None, project: Row) -> int:
-    """Effective level by membership alone: an administrator's power is none."""
+    """Effective level by membership alone, without the rights of administrators."""
     return project_level(store, {**user, "admin": 0}, project) if user else 0
 
 
 def visible(store: Store, user: Row | None, project_row: Row) -> bool:
-    """Whether somebody may know of a project."""
+    """Whether a user may see a project."""
     return open_to(user, project_row) or project_level(store, user, project_row) > 0
 
 
@@ -75,4 +75,4 @@ def may_push(store: Store, user: Row | None, project: Row, branch: str) -> bool:
     levels = [each["push_level"] for each in protections(store, project, branch)]
     if not levels:
         return level >= DEVELOPER
-    return any(level >= each for each in levels if each)  # 0 is nobody, whoever asks
+    return any(level >= each for each in levels if each)  # 0: nobody, administrators included

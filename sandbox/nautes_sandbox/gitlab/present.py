@@ -27,7 +27,7 @@ HOOK_EVENTS = (
 
 
 def user(request: Request, row: Row) -> Row:
-    """A user as anybody sees one."""
+    """The public record of a user."""
     return {
         "id": row["id"],
         "username": row["username"],
@@ -264,7 +264,7 @@ def trailers(message: str) -> dict[str, str]:
 
 
 def comment(request: Request, row: Row) -> Row:
-    """What somebody said about a commit, and at which line of its difference."""
+    """A comment on a commit, and the line of its difference."""
     author = request.store.get("users", row["author_id"])
     place = {name: row[name] for name in ("path", "line", "line_type")}
     return {"note": row["note"], **place, "author": user(request, author), "created_at": row["created_at"]}

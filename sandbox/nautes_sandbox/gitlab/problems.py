@@ -1,6 +1,6 @@
 """Refusals in GitLab's words, raised as exceptions by every module that may refuse.
 
-The application sends them; who raises one need not know that there are requests.
+The application sends them; modules that raise them do not depend on requests.
 """
 
 from __future__ import annotations

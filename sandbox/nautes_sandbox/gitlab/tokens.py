@@ -1,6 +1,6 @@
-"""Access tokens: issued, kept hashed, and what they open.
+"""Access tokens: issued, kept hashed, and their scopes.
 
-Used by both doors, the API and git, to know who comes in, and by the api_* modules that hand tokens out.
+Used by the API and by git for authentication, and by the api_* modules that issue tokens.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def keep(
 
 
 def authenticate(store: Store, text: str, *, api: bool) -> tuple[Row, Row] | None:
-    """(user, token row) behind a token; None when it is unknown. Raises in GitLab's words when it is no good any more."""
+    """(user, token row) behind a token; None when it is unknown. Raises GitLab's refusal when it has expired or was revoked."""
     row = store.one("select * from tokens where digest = ?", digest(text))
     if row is None:
         return None

@@ -1,6 +1,6 @@
 """Webhooks: payloads, signatures, deliveries on a few threads in no sure order, the log, and GitLab's automatic disabling.
 
-GitLab does not retry a failed delivery; from the fourth failure in a row it backs off, at the fortieth it gives up.
+GitLab does not retry a failed delivery; from the fourth failure in a row it backs off, after the fortieth it disables the hook.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ class Webhooks:
             repository.set_head(f"refs/heads/{name}")
 
     def payload(self, project: Row, user: Row, update: Update, event: str) -> Row:
-        """What a hook is told of one ref that moved; `event` is push or tag_push."""
+        """The payload for one ref that moved; `event` is push or tag_push."""
         repository = self._repositories.open(project["id"])
         base, path = self._external_url, project["full_path"]
         commits = [] if update.tag else _commits(repository, update)

@@ -1,4 +1,4 @@
-"""Kubernetes clusters of the sandbox: a real API server where there are binaries, else a stand-in that says so."""
+"""Kubernetes clusters of the sandbox: a real API server where there are binaries, else a stand-in."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The binaries of a real control plane: from KUBEBUILDER_ASSETS, or the pinned envtest bundle, downloaded once when asked for.
 
 Address and checksum of the bundle are settings; what controller-tools publishes is their default. Nothing is fetched from
-elsewhere unless somebody says so (docs/decisions/0016). Where neither can be had, the sandbox plays the cluster with a stand-in
-and says so.
+elsewhere unless a setting asks for it (docs/decisions/0016). Without binaries the sandbox plays the cluster with a stand-in and
+reports that.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "a
 
 @dataclass(frozen=True)
 class Assets:
-    """Paths of the binaries; what clients rely on of a controller manager is played where there is none."""
+    """Paths of the binaries. Without a controller manager, controllers.py plays the parts that clients rely on."""
 
     apiserver: Path
     etcd: Path
@@ -55,7 +55,7 @@ class Assets:
 def find(
     environment: Mapping[str, str] | None = None, cache: Path | None = None, say: Callable[[str], None] = lambda _: None
 ) -> Assets | None:
-    """The binaries, or None; `say` is told why not."""
+    """The binaries, or None; `say` gets the reason."""
     given = os.environ if environment is None else environment
     directory = given.get("KUBEBUILDER_ASSETS")
     if directory:
@@ -118,7 +118,7 @@ def download(url: str, checksum: str, cache: Path) -> Path:
         archive, unpacked = Path(name) / "bundle", Path(name) / "unpacked"
         _fetch(url, checksum, archive)
         _unpack(archive, unpacked)
-        if not (target / "kube-apiserver").exists():  # nobody else was faster
+        if not (target / "kube-apiserver").exists():  # no other process was faster
             shutil.rmtree(target, ignore_errors=True)
             unpacked.rename(target)
     return target

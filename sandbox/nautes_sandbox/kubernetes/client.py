@@ -1,7 +1,7 @@
 """One API server as its administrator: the `kubernetes` package, with objects as plain data.
 
-Used by watching.py and by what plays a part of a cluster (node.py, controllers.py, tekton.py, virtual.py). The platform's own
-client is not used here: a fault of it would otherwise be on both sides of a test, and not be seen.
+Used by watching.py and by the players of parts of a cluster (node.py, controllers.py, tekton.py, virtual.py). The platform's own
+client is not used here: otherwise its errors would be on both sides of a test and remain undetected.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class NotFound(RequestError):
 
 
 class Conflict(RequestError):
-    """409: there is one of this name already, or it is another one by now."""
+    """409: an object of this name exists already, or was replaced."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def _settings(kubeconfig: Path) -> Configuration:
 
 
 def _no_discovery(_client: DynamicClient, _file: str | None) -> None:
-    """Nothing is asked of the server before it is needed."""
+    """Discovery that makes no request before it is needed."""
 
 
 def _typed(kind: Kind, item: Object) -> Object:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from nautes.planning.change import consequences_of
 from nautes.planning.declaration import digest
 from nautes.planning.effects import Objects
-from nautes.planning.moves import leaving, moves
+from nautes.planning.moves import moves, moving
 from nautes.planning.runtimes import key_of
 from nautes.planning.steps import Effect, Step
 from nautes.resources.base import Resource
@@ -202,14 +202,12 @@ def test_objects_in_namespaces_that_stay_are_kept_and_the_others_are_counted(
 
 
 @given(declarations, declarations)
-def test_what_has_to_be_counted_is_what_leaves_a_namespace(old: Resources, new: Resources) -> None:
+def test_what_has_to_be_counted_is_every_deployment_that_is_placed_otherwise(old: Resources, new: Resources) -> None:
     state = product(old)
     intent = state.intent("apply", *new)
-    counted = leaving(intent.before, intent.after)
-    for key, move in moves(intent.before, intent.after, {}).items():
-        if key.startswith("DeploymentRuntime/") and move.before:
-            stays = set(move.after.namespaces) if move.after and move.after.cluster == move.before.cluster else set()
-            assert (key in counted) == bool(set(move.before.namespaces) - stays)
+    counted = moving(intent.before, intent.after)
+    found = moves(intent.before, intent.after, {})
+    assert counted == {key: each for key, each in found.items() if key.startswith("DeploymentRuntime/") and each.before}
 
 
 # What has to be confirmed

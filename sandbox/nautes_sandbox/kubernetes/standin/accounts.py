@@ -25,7 +25,7 @@ _OURS = Request("POST", "", headers={"user-agent": "kube-controller-manager"})
 
 
 class Accounts:
-    """Looks at one thing at a time; what is right already is left alone."""
+    """Reconciles one object at a time; what is right already is not written."""
 
     def __init__(self, store: Store, kinds: Kinds, writer: Writer, deleter: Deleter, tokens: Tokens, ca: Path) -> None:
         self._store = store
@@ -41,8 +41,8 @@ class Accounts:
             if self._store.get(NAMESPACES, "", name) is None:
                 self._create(NAMESPACES, "", {"metadata": {"name": name}})
 
-    def look(self, event: Event) -> None:
-        """Something happened to an object of any kind."""
+    def reconcile(self, event: Event) -> None:
+        """React to an event of any kind of object."""
         match event.resource:
             case "/namespaces":
                 self._furnish(event.stored.name)

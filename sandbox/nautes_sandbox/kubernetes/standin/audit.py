@@ -1,4 +1,4 @@
-"""Who called for what and how it ended: one JSON line per request in the words of the real server's audit log."""
+"""The audit log: who called for what and how it ended, one JSON line per request in the real server's format."""
 
 from __future__ import annotations
 

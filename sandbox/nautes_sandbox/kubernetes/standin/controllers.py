@@ -1,4 +1,4 @@
-"""What controllers of a cluster do by themselves, as far as clients rely on it. Woken by what happens in the store.
+"""The controllers of a cluster, as far as clients rely on them. Woken by events of the store.
 
 Garbage collection by owner, the end of namespaces and definitions, and the default account and CA bundle of each namespace with
 the tokens of accounts (accounts.py). Workloads are played by sandbox/nautes_sandbox/node.py.
@@ -30,7 +30,7 @@ class Controllers:
         store.listeners.append(self._seen)
 
     def begin(self) -> None:
-        """Look at everything there is, as after any restart."""
+        """Reconcile every object, as after a restart."""
         self._accounts.begin()
         for resource, stored in list(self._store.everything()):
             self._handle(Event("ADDED", resource, stored, None))
@@ -59,12 +59,12 @@ class Controllers:
             self._kinds.add(kind)
 
     def _handle(self, event: Event) -> None:
-        """`event` is a reason to look; what counts is what is there now."""
+        """`event` only triggers the check; the current state decides."""
         stored = event.stored
         live = self._store.get(event.resource, stored.namespace, stored.name)
         if live and event.resource == DEFINITIONS and event.before is None:
             self._serve(event)
-        self._accounts.look(event)
+        self._accounts.reconcile(event)
         if event.type == "DELETED":
             for resource, each in self._store.dependents(stored.uid):
                 self._collect(resource, each)
@@ -87,13 +87,13 @@ class Controllers:
     # Owners
 
     def _collect(self, resource: str, stored: Stored) -> None:
-        """Delete what has owners of which none is there."""
+        """Delete an object whose owners are all gone."""
         owners = stored.object["metadata"].get("ownerReferences") or []
         if owners and not any(self._store.by_uid(owner["uid"]) for owner in owners):
             self._deleter.remove(resource, stored)
 
     def _foreground(self, uid: str) -> None:
-        """An owner that waited for what it owns goes when the last of it is gone."""
+        """Finish the deletion of an owner when the last object it owns is gone."""
         owner = self._store.by_uid(uid)
         if owner and FOREGROUND in (owner.object["metadata"].get("finalizers") or []):
             self._finish(self._store.resource_of(uid), owner)
@@ -101,7 +101,7 @@ class Controllers:
     # Ends
 
     def _finish(self, resource: str, stored: Stored) -> None:
-        """Bring an object that is being deleted nearer to its end."""
+        """Continue the deletion of an object."""
         meta = stored.object["metadata"]
         if not meta.get("deletionTimestamp"):
             return
@@ -141,7 +141,7 @@ class Controllers:
             self._release(DEFINITIONS, stored, definitions.FINALIZER)
 
     def _release(self, resource: str, stored: Stored, finalizer: str) -> None:
-        """Take one finalizer off, and the object away if it was the last."""
+        """Remove one finalizer, and the object if it was the last."""
         meta = stored.object["metadata"]
         left = [each for each in meta["finalizers"] if each != finalizer]
         made = self._store.put(resource, {**stored.object, "metadata": {**meta, "finalizers": left}})

@@ -1,6 +1,6 @@
-"""What the server fills in or leaves out of built-in objects: as much as health, selectors and comparisons rest on.
+"""Defaults of built-in objects, as far as health, selectors and comparisons depend on them.
 
-Used by writing.py on an object nobody else holds yet; every function changes it in place.
+Used by writing.py on an object that is not shared yet; every function changes it in place.
 """
 
 from __future__ import annotations

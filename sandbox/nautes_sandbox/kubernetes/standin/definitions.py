@@ -1,4 +1,4 @@
-"""CustomResourceDefinitions: what they must say, the conditions they get, and the kinds they make. Used by writing.py."""
+"""CustomResourceDefinitions: validation, conditions, and the kinds they define. Used by writing.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is served, as clients discover it: groups, versions, resources and their verbs."""
+"""Discovery: groups, versions, resources and their verbs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sets of fields, as `managedFields` tells them: which fields an object has, and in which two objects differ.
+"""Sets of fields as in `managedFields`: the fields of an object, and those in which two objects differ.
 
 A field is a path of elements: `f:name` of a map, `k:{...}` and `v:...` of a list. Used by managers.py.
 """

@@ -1,4 +1,4 @@
-"""Who owns which field: server-side apply with its conflicts, and what plain writes do to owners. Used by writing.py.
+"""Owners of fields: server-side apply with its conflicts, and the effect of plain writes. Used by writing.py.
 
 The rules are those of structured-merge-diff: applying claims what is declared and gives up what is declared no more, which
 goes if nobody else owns it; a plain write takes what it changes.

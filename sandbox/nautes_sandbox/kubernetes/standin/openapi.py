@@ -1,6 +1,6 @@
 """As much of OpenAPI v3 as kubectl asks before it applies: which kinds there are, and that they take `fieldValidation`.
 
-There are no schemas in it. The parameter is taken, and answered with a warning that fields were not looked at.
+There are no schemas in it. The parameter is accepted, with a warning that fields were not validated.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from nautes_sandbox.kubernetes.standin.discovery import VERSION
 from nautes_sandbox.kubernetes.standin.kinds import Kind, Kinds
 
 Object = dict[str, Any]
-WARNING = '299 - "sandbox stand-in: unknown fields are not looked for"'
+WARNING = '299 - "sandbox stand-in: unknown fields are not detected"'
 
 
 def document(kinds: Kinds, parts: list[str]) -> Object | None:

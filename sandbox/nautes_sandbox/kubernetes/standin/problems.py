@@ -1,4 +1,4 @@
-"""Errors as the API tells them: metav1.Status with the reasons, codes and words of the real server."""
+"""Errors of the API: metav1.Status with the reasons, codes and messages of the real server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Cause(NamedTuple):
 
 
 class ApiError(Exception):
-    """Ends a request; `body` is what the client is told."""
+    """Ends a request with an error; `body` is the answer."""
 
     def __init__(self, code: int, reason: str, message: str, details: Object | None = None) -> None:
         super().__init__(message)
@@ -83,7 +83,7 @@ def option(kind: str, cause: Cause) -> ApiError:
 
 
 def forbidden(group: str, plural: str, name: str, why: str, causes: Sequence[Cause] = ()) -> ApiError:
-    """An admission rule is against it."""
+    """An admission rule refuses it."""
     message = f'{qualified(group, plural)} "{name}" is forbidden: {why}'
     return ApiError(403, "Forbidden", message, _details(group, plural, name, causes))
 
@@ -94,7 +94,7 @@ def bad_request(message: str) -> ApiError:
 
 
 def unauthorized() -> ApiError:
-    """Who is asking is not known."""
+    """The caller is unknown."""
     return ApiError(401, "Unauthorized", "Unauthorized")
 
 

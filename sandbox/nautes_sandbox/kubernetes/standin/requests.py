@@ -1,4 +1,4 @@
-"""A request as the rest of the package sees it: who asks, about what, with which options. Made by server.py."""
+"""A parsed request: its caller, its target and its options. Made by server.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Questions that are answered and kept nowhere: whose token is this, may I, and a token for an account. Called by server.py.
+"""Resources that are answered and not stored: TokenReview, access reviews and TokenRequest. Called by server.py.
 
 Every access is allowed: RBAC is not played.
 """

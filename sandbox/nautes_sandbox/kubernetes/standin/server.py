@@ -1,4 +1,4 @@
-"""The stand-in as one ASGI application: who asks, for what, and the answer. Run by `python -m nautes_sandbox.kubernetes.standin`.
+"""The stand-in as one ASGI application: authentication, routing, answers. Run by `python -m nautes_sandbox.kubernetes.standin`.
 
 Everything happens on one thread: a request is carried out between two awaits, so that none sees half of another.
 """

@@ -1,7 +1,7 @@
-"""Objects in memory and on disk, their versions, and what happened to them. Everything else of the stand-in is on top of it.
+"""Objects in memory and on disk, their versions, and what happened to them. Everything else of the stand-in uses it.
 
-Objects are kept without apiVersion and kind, which depend on who asks, and never changed in place: whoever holds one may keep
-it. A write is on disk (SQLite, write-ahead log) before it is answered, so that a killed process loses nothing.
+Objects are kept without apiVersion and kind, which depend on the request, and never changed in place: a caller may keep
+one. A write is on disk (SQLite, write-ahead log) before it is answered, so that a killed process loses nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who asks: the administrator's token, and service account tokens as the real server signs them (RS256)."""
+"""Authentication: the administrator's token, and service account tokens as the real server signs them (RS256)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _KEPT = 1_000  # tokens whose signature was checked already
 
 
 class TokenError(Exception):
-    """A token is no good; the message says why."""
+    """A token is invalid; the message gives the reason."""
 
 
 class Tokens:
@@ -86,7 +86,7 @@ class Tokens:
     # Checking
 
     def authenticate(self, authorization: str) -> User | None:
-        """Who sends this header; None: nobody we know."""
+        """The caller of this header; None: unknown."""
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             return None

@@ -1,4 +1,4 @@
-"""What an object must be: names, labels, owners, and the few rules of built-in kinds that clients run into.
+"""Validation of objects: names, labels, owners, and those rules of built-in kinds that clients meet.
 
 Used by writing.py.
 """

@@ -1,4 +1,4 @@
-"""Create, update, patch, apply: from what a client sends to what is kept. Called by server.py and by the controllers."""
+"""Create, update, patch and apply: turns what a client sends into what is stored. Called by server.py and by the controllers."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ class Writer:
     # From what was sent to what is kept
 
     def _typed(self, target: Target, item: Object) -> Object:
-        """The metadata of an object that says it is what the path says it is."""
+        """The metadata of an object, which must have the kind and name of the path."""
         kind = target.kind.kind
         if item.get("kind", kind) != kind:
             raise bad_request(
@@ -327,7 +327,7 @@ class Writer:
 
 @contextmanager
 def _readable(target: Target) -> Iterator[None]:
-    """A value that is not of its field's type stops our own code somewhere: that is the object's fault."""
+    """Turns a failure of our code at a value of a wrong type into a refusal of the object."""
     try:
         yield
     except (AttributeError, KeyError, TypeError, ValueError) as error:
