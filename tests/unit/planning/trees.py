@@ -121,6 +121,7 @@ class State:
                 pushed=tree,
                 registered=self.registered,
                 ours=True,
+                created=frozenset(own) - existing.keys() - self.declaration.names.repositories.keys(),
             )
         )
         found = {name: each for name, each in self.projects.items() if tree.get(CodeRepo, name)}
