@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     credential_seconds: float = 86_400.0  # between two looks for keys and tokens that run out
     credential_days: int = 180  # deploy keys and access tokens live; GitLab allows tokens a year at most
     renew_before_days: int = 30  # they are renewed
-    deletions_free: int = 3  # resources that may go at once without a second word
+    deletions_free: int = 3  # resources that may go at once without a confirmation
     deletions_share: float = 0.5  # of a product's resources; more at once need one
     deletions_number: int = 20  # and so do more than this many
     heartbeat_seconds: float = 10.0  # silence after which an activity's worker counts as dead

@@ -64,7 +64,7 @@ def product_of_group(path: str, group: Mapping[str, Any]) -> Product:
 
 
 class Environment(Resource):
-    """Binds a product to one cluster. What lies in a protected one is deleted only after a second word."""
+    """Binds a product to one cluster. What lies in a protected one is deleted only after a confirmation."""
 
     kind: ClassVar[str] = "Environment"
     name: Label
