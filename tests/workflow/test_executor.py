@@ -13,7 +13,6 @@ from nautes.messages.products import ChangeInput, ChangeReport, FilesCommitted
 from nautes.planning.steps import Step
 from tests.workflow import answers
 from tests.workflow.answers import COMMIT, at_head, change, new_product, new_repositories, plan, unique
-from tests.workflow.caches import both_caches
 from tests.workflow.platform import Handle, Platform, until
 from workflows.executor import AT_ONCE
 
@@ -62,7 +61,6 @@ def _paths(platform: Platform, name: str) -> list[str]:
     return [each.path.rpartition("/")[2] for each in platform.fakes.asked(name)]
 
 
-@both_caches
 async def test_steps_that_need_nothing_of_each_other_run_side_by_side_up_to_the_bound(platform: Platform) -> None:
     product, names = unique("shop"), _names(AT_ONCE + 3)
     held = Held(platform)
@@ -93,7 +91,6 @@ async def test_the_bound_holds_for_each_system_by_itself(platform: Platform) -> 
     assert (await handle.result()).state == "done"
 
 
-@both_caches
 async def test_a_step_begins_only_when_what_it_needs_is_done(platform: Platform) -> None:
     product = unique("shop")
     held = Held(platform)
@@ -113,7 +110,6 @@ def _needing(step: Step, *needed: Step) -> Step:
     return step.model_copy(update={"needs": [each.id for each in needed]})
 
 
-@both_caches
 async def test_a_refusal_stops_the_others_and_waits_for_them_before_the_undo_begins(platform: Platform) -> None:
     product = unique("shop")
     hold = platform.fakes.hold("repositories.ensure", deaf=True)
@@ -152,7 +148,6 @@ def _started(undone: Iterable[str]) -> list[str]:
     return [each.removeprefix("repository ") for each in undone]
 
 
-@both_caches
 async def test_a_cancellation_while_several_steps_run_takes_all_of_them_back(platform: Platform) -> None:
     product, names = unique("shop"), _names(4)
     held = Held(platform)
@@ -169,7 +164,6 @@ async def test_a_cancellation_while_several_steps_run_takes_all_of_them_back(pla
     assert platform.fakes.names()[-1] == "gitlab.delete_group"
 
 
-@both_caches
 async def test_a_commit_that_succeeded_while_the_cancellation_came_is_followed_and_not_taken_back(
     platform: Platform,
 ) -> None:
@@ -199,7 +193,6 @@ async def test_a_step_that_was_done_before_the_commit_is_not_done_again_after_it
     assert _paths(platform, "repositories.ensure") == ["code", "pushed"]
 
 
-@both_caches
 async def test_all_runtimes_that_are_ready_are_notified_by_one_call_after_what_they_need(platform: Platform) -> None:
     product = unique("shop")
     equipped = answers.equipped(product, "code")
@@ -218,7 +211,6 @@ async def test_all_runtimes_that_are_ready_are_notified_by_one_call_after_what_t
     assert notified.removed == [f"deployment/{product}/old"]
 
 
-@both_caches
 async def test_one_refusal_after_the_commit_leaves_the_rest_to_the_product(platform: Platform) -> None:
     product = unique("shop")
     steps = [answers.equipped(product, "code"), answers.reported("owner")]

@@ -36,7 +36,7 @@ def test_a_plan_lists_effects_and_writes_nothing(shop: Scenario) -> None:
         *_credential("deploy key readonly of planned/default.project"),
         *(line for each in ("readonly", "readwrite") for line in _credential(f"deploy key {each} of planned/code")),
         *_credential("access token of planned/code"),
-        ("gitlab", "create", "member ada of group planned"),
+        ("gitlab", "create", "member team of group planned"),
     }
     assert shop.gitlab_get("/groups/planned").status_code == 404
 

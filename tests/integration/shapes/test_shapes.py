@@ -63,7 +63,7 @@ class Shapes:
         return self.run(name, "apply", "-f", str(self.file(name))).splitlines()
 
     def remove(self, name: str) -> None:
-        """With the second word that many deletions need."""
+        """With the confirmation that many deletions need."""
         gone = 0 if name in CLUSTERS else len(self.documents(name))
         confirmed = ["--confirm-deletions", str(gone)] if gone else []
         self.run(name, "remove", "-f", str(self.file(name)), *confirmed)
