@@ -155,7 +155,7 @@ def timed(world: World, run: Callable[[], object]) -> tuple[float, dict[str, int
 
 @contextmanager
 def distance(world: World, milliseconds: float) -> Iterator[None]:
-    """GitLab that far away from the platform, and from whoever asks the world where the platform finds it."""
+    """GitLab with that latency, for the platform and for callers that take the platform's address from the world."""
     if not milliseconds:
         yield
         return

@@ -84,12 +84,12 @@ class Many(Scenario):
         asyncio.run(run())
 
     def settled(self) -> None:
-        """Nobody looks any more: no repository was read for two sweeps. Those of a runtime that nothing wakes read none."""
+        """Wait until the platform is idle: no repository was read for two sweeps."""
         deadline = time.monotonic() + self.timeout
         before, seen = -1, self.world.calls()["Git reads"]
         while seen != before:
             if time.monotonic() > deadline:
-                raise StepFailedError(f"runtimes still look after {self.timeout:.0f} s in which nothing changed")
+                raise StepFailedError(f"runtimes still read after {self.timeout:.0f} s in which nothing changed")
             time.sleep(2 * SWEEP + 1)
             before, seen = seen, self.world.calls()["Git reads"]
 

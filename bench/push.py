@@ -1,8 +1,8 @@
 """How long a push takes to be converged, and where the time goes: one product, 10 objects, the whole platform, embedded.
 
-`python bench/push.py`, with KUBEBUILDER_ASSETS for a real API server, else against the stand-in, and it says which. First pushes
-that change one object, then pushes that change all ten. Sweeps are switched off: only webhooks tell of a push. The person at the
-door looks every 10 ms, so that is how exact the times are. The last line is JSON.
+`python bench/push.py`, with KUBEBUILDER_ASSETS for a real API server, else against the stand-in; it prints which. First pushes
+that change one object, then pushes that change all ten. Sweeps are switched off: only webhooks report pushes. The API is
+polled every 10 ms, so the times are exact to 10 ms. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ STEPS = ("fetch", "read", "list", "apply", "prune", "health", "total")  # of the
 
 @dataclass
 class Push:
-    """Wall-clock seconds of one push: when git began, when it returned, when the API said converged."""
+    """Wall-clock times of one push: when git began, when it returned, when the API reported converged."""
 
     began: float
     returned: float

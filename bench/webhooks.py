@@ -40,14 +40,14 @@ ATTEMPT = 10.0  # seconds GitLab gives a receiver
 
 @dataclass(frozen=True)
 class Hook:
-    """A repository's webhook: where it points, what signs it, and what was last told by it."""
+    """A repository's webhook: its address, its secret, and the last push it delivered."""
 
     url: str
     secret: bytes
     told: dict[str, Any]
 
     def delivery(self) -> tuple[bytes, dict[str, str]]:
-        """Body and headers of a push nobody was told of yet."""
+        """Body and headers of a push that was not delivered yet."""
         body = json.dumps({**self.told, "before": self.told["after"], "after": secrets.token_hex(20)}).encode()
         key, stamp = str(uuid.uuid4()), str(int(time.time()))
         mac = hmac.new(self.secret, f"{key}.{stamp}.".encode() + body, hashlib.sha256).digest()

@@ -29,7 +29,7 @@ class TrialError(Exception):
 
 
 def main() -> int:
-    """`trial.py FOLDER`: the exit code says how it went."""
+    """`trial.py FOLDER`: the exit code is 0 when everything succeeded."""
     wheels = Path(sys.argv[1]).resolve()
     with tempfile.TemporaryDirectory(prefix="nautes-trial-") as work:
         try:
@@ -42,7 +42,7 @@ def main() -> int:
 
 
 def alone(work: Path, wheels: Path) -> None:
-    """Only `nautes`: what it does, and what it says of what it cannot do."""
+    """Only `nautes`: what works, and the errors of what does not."""
     home = environment(work, "alone", wheels, "nautes")
     starts = [timed(home, work, "--help") for _ in range(STARTS)]
     seconds, busy = (statistics.median(each) for each in zip(*starts, strict=True))
@@ -110,7 +110,7 @@ def timed(home: Path, work: Path, *arguments: str) -> tuple[float, float]:
 
 
 def expect(home: Path, work: Path, code: int, words: str, *arguments: str, quiet: bool = False) -> None:
-    """A command ends with this code and, when it fails, says these words in one line."""
+    """A command ends with this code and, when it fails, prints these words in one line."""
     done = nautes(home, work, *arguments)
     if done.returncode != code or words not in done.stderr or (code and done.stderr.count("\n") != 1):
         raise TrialError(f"nautes {' '.join(arguments)} ended with {done.returncode}: {done.stdout}{done.stderr}")
@@ -130,7 +130,7 @@ def nautes(
 
 
 def free_ports(work: Path) -> int:
-    """The first of a row of ports that nobody listens on; chosen once."""
+    """The first of a row of free ports; chosen once."""
     kept = work / "port"
     if not kept.exists():
         kept.write_text(str(next(first for first in range(17_000, 30_000, PORTS) if all_free(first))))

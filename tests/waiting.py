@@ -1,4 +1,4 @@
-"""The one place where tests look again and again, for what other processes do without telling anybody.
+"""The one place where tests poll, for what other processes do without any event.
 
 What is waited for is always a condition; the pause only leaves the processor to those who are to bring it about.
 """
@@ -16,7 +16,7 @@ POLL_EVERY = 0.02
 
 
 def until(look: Callable[[], Found | None], what: str, within: float = DEADLINE) -> Found:
-    """The first answer of `look` that is true. Fails after `within` seconds, saying what was waited for."""
+    """The first true answer of `look`. Fails after `within` seconds and names what was waited for."""
     deadline = time.monotonic() + within
     while True:
         found = look()
@@ -26,4 +26,4 @@ def until(look: Callable[[], Found | None], what: str, within: float = DEADLINE)
             raise AssertionError(f"not within {within:.0f} s: {what}")
         time.sleep(
             POLL_EVERY
-        )  # between looks at other processes, which tell nobody: the condition ends the wait, not the time
+        )  # between two checks of other processes, which send no event: the condition ends the wait, not the time

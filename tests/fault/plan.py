@@ -27,7 +27,7 @@ def normal(path: str) -> str:
 
 @dataclass
 class Plan:
-    """What is to fail in this run, and what has. The same call never fails twice in a row: whoever repeats it gets on."""
+    """What is to fail in this run, and what has. The same call never fails twice in a row, so that a retry succeeds."""
 
     kill: Callable[[], bool] = lambda: False
     wanted: dict[Signature, Mode] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""A reverse proxy that fails chosen calls: before they take effect, after, or by killing whoever made them."""
+"""A reverse proxy that fails chosen calls: before they take effect, after, or by killing the caller."""
 
 from __future__ import annotations
 

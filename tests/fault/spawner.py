@@ -17,7 +17,7 @@ from nautes_sandbox.process import minimal_environment
 
 
 class Spawner:
-    """The other end: asks for workers."""
+    """The client side: requests workers."""
 
     def __init__(self, environment: Mapping[str, str], log: Path) -> None:
         self._process = subprocess.Popen(

@@ -47,14 +47,14 @@ def samples(make: Maker) -> dict[str, Any]:
         found[f"POST /{kind}/:id/members"] = made
         found[f"GET /{kind}/:id/members"] = root.seen(f"{base}/members")[0]
         found[f"GET /{kind}/:id/members/all/:user_id"] = root.seen(f"{base}/members/all/{person.id}")
-    return found | _doors(make, here) | _repository(make, here) | {"GET /events": _event(person.api)}
+    return found | _hooks_and_keys(make, here) | _repository(make, here) | {"GET /events": _event(person.api)}
 
 
 def _event(api: Any) -> Any:
     return api.seen("/events", scope="all", action="pushed")[0]
 
 
-def _doors(make: Maker, here: str) -> dict[str, Any]:
+def _hooks_and_keys(make: Maker, here: str) -> dict[str, Any]:
     root, found = make.root, {}
     hook = root.made(f"{here}/hooks", url="http://127.0.0.1:9/x")
     found["POST /projects/:id/hooks"] = hook

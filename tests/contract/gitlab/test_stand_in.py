@@ -1,4 +1,4 @@
-"""What is the stand-in's own: it says what it cannot do, invents nothing, fails on demand, and outlives a crash."""
+"""The stand-in's own behaviour: it refuses what it does not implement, fails on demand, and survives a crash."""
 
 from __future__ import annotations
 

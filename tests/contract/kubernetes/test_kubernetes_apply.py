@@ -1,4 +1,4 @@
-"""Server-side apply: who owns what, who is in whose way, and what goes when nobody wants it any more."""
+"""Server-side apply: owners of fields, conflicts, and removal of fields that are applied no more."""
 
 from __future__ import annotations
 

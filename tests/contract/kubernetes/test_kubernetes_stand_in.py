@@ -1,4 +1,4 @@
-"""The stand-in alone: it says what it is, refuses what it does not play, and a killed process loses nothing."""
+"""The stand-in alone: it identifies itself, refuses what it does not play, and loses nothing when killed."""
 
 from __future__ import annotations
 

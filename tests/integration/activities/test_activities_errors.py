@@ -1,4 +1,4 @@
-"""What goes wrong outside reaches the workflow as one of our errors: with a code, a delay where asked for, no secret."""
+"""Errors of outside systems reach the workflow as ours: with a code, the requested delay, and no secret."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_git_tells_what_is_missing_and_what_is_not_ours(systems: Systems, git_ac
 # Vault
 
 
-def test_vault_does_not_let_the_door_do_the_workers_work(systems: Systems) -> None:
+def test_vault_does_not_let_the_api_do_the_workers_work(systems: Systems) -> None:
     vault = systems.bao.vault(systems.bao.logins.api)
     activities = RepositoryActivities(systems.gitlab, vault)
     input = HookInput(project_id=systems.make.project()["id"], url="http://127.0.0.1:9/x", events=["push_events"])

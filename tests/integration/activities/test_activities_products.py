@@ -1,4 +1,4 @@
-"""A product's declaration: planned without a write, committed once, together with whoever else commits."""
+"""A product's declaration: planned without a write, committed once, also beside commits of others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Project access tokens: one is good, Vault has it, and nobody has another. And what is left when a repository is given up."""
+"""Project access tokens: exactly one is valid, and Vault holds it. And what is left of a withdrawn repository."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OpenBao as the sandbox runs it: it outlives a kill, unsealed, and lets nobody read what they need not."""
+"""OpenBao as the sandbox runs it: it survives a kill, unseals itself, and grants no unneeded right."""
 
 from __future__ import annotations
 

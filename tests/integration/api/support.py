@@ -120,7 +120,7 @@ def joined(actions: Actions, who: str, group: str, level: int) -> None:
 
 @dataclass
 class Delivery:
-    """A push as GitLab tells of it; what a test changes makes it a false one."""
+    """The webhook of a push as GitLab sends it; a test changes it into an invalid one."""
 
     actions: Actions
     repository: str

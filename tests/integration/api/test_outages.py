@@ -1,4 +1,4 @@
-"""While something is down: the API says what, explains in one line, takes a change back, and goes on afterwards by itself."""
+"""During an outage the API names it, explains it in one line and can cancel a change; afterwards everything goes on by itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every route of the API's own description: closed to nobody, to a wrong token, to an expired one; problems have one shape."""
+"""Every route of the API's description: closed without a valid token (none, wrong, expired); problems have one form."""
 
 from __future__ import annotations
 

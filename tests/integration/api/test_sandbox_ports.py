@@ -1,4 +1,4 @@
-"""A sandbox whose port somebody else has: the message names the port and what needs it."""
+"""A sandbox whose port is taken: the message names the port and what needs it."""
 
 from __future__ import annotations
 

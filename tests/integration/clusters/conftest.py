@@ -13,7 +13,7 @@ from tests.worlds import flavours, running
 
 @pytest.fixture(scope="session", params=flavours(HOST))
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Everything runs, the host included; outages are looked at again every second."""
+    """Everything runs, the host included; outages are retried every second."""
     directory = tmp_path_factory.mktemp(f"host-{request.param}")
     with running(directory, request.param, clusters=(HOST,), NAUTES_RETRY_MAXIMUM_SECONDS="1") as found:
         yield found

@@ -1,4 +1,4 @@
-"""What the tests of clusters share: manifests of every form, and looks at what the platform says of them."""
+"""What the tests of clusters share: manifests of every form, and reads of their status."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def node_port() -> int:
 
 
 def worker(name: str, worker_type: str, port: int, **spec: Any) -> str:
-    """The manifest of a virtual worker: nobody has a kubeconfig of it."""
+    """The manifest of a virtual worker, which has no kubeconfig."""
     body = {
         "name": name,
         "apiServer": f"https://127.0.0.1:{port}",
@@ -48,7 +48,7 @@ def worker(name: str, worker_type: str, port: int, **spec: Any) -> str:
 
 
 def status(actions: Actions, cluster: str) -> dict[str, Any]:
-    """What the platform says of a cluster."""
+    """The status of a cluster."""
     answer = actions.api("GET", f"/api/v1/clusters/{cluster}/status", "platform")
     return dict(answer.json()) if answer.status_code == 200 else {"phase": str(answer.status_code)}
 

@@ -1,4 +1,4 @@
-"""Clusters by plain Git: what somebody pushes to the tenant repository is followed, refused or left alone, file by file."""
+"""Clusters by plain Git: a push to the tenant repository is followed, refused or ignored, file by file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GUEST = "virt-pushed"
 
 @pytest.fixture(scope="module")
 def tree(actions: Actions) -> Iterator[Path]:
-    """The tenant repository as somebody of the platform team has it, with the host registered."""
+    """A clone of the tenant repository, with the host registered."""
     member = {"user_id": actions.people["team"].id, "access_level": 40}
     actions.gitlab_post(f"/projects/{quoted(REPOSITORY)}/members", member, tolerate=409)
     actions.apply("platform", host(actions))

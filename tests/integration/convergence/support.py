@@ -110,10 +110,10 @@ def config(name: str, value: str = "1", **more: Any) -> dict[str, Any]:
 
 
 def told(report: ConvergeReport) -> dict[str, str]:
-    """Name -> action, of what a report tells."""
+    """Name -> action, of a report's outcomes."""
     return {outcome.name: outcome.action for outcome in report.outcomes}
 
 
 def about(report: ConvergeReport, name: str) -> ObjectOutcome:
-    """What a report says about one object."""
+    """A report's outcome of one object."""
     return next(outcome for outcome in report.outcomes if outcome.name == name)

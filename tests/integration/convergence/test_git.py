@@ -1,4 +1,4 @@
-"""Fetching and reading repositories over HTTP: what is found, what is refused, and what git is told about us."""
+"""Fetching and reading repositories over HTTP: what is found, what is refused, and the environment of git."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Virtual clusters on a host: made once, never over somebody else's namespace, known by what they write."""
+"""Virtual clusters on a host: created once, never in a foreign namespace, reached by the kubeconfig they write."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Everything runs; outages and refusals are looked at again every second."""
+    """Everything runs; outages and refusals are retried every second."""
     with running(tmp_path_factory.mktemp("scenarios"), best_flavour(), NAUTES_RETRY_MAXIMUM_SECONDS="1") as found:
         yield found
 

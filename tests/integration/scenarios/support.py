@@ -89,7 +89,7 @@ def listed(story: Scenario, of: str, plural: str, who: str = "team") -> set[str]
 
 
 def status(story: Scenario, of: str, who: str = "team") -> dict[str, Any]:
-    """The product as it says of itself."""
+    """The product's status."""
     answer = story.api("GET", f"/api/v1/products/{quoted(of)}/status", who)
     assert answer.status_code == 200, answer.text
     return dict(answer.json()["product"])
@@ -119,7 +119,7 @@ def taken(story: Scenario, of: str, commit: str) -> dict[str, Any]:
 
 
 def comments(story: Scenario, full: str, commit: str) -> list[str]:
-    """What was said beside a commit."""
+    """The comments on a commit."""
     found = story.gitlab(f"/projects/{quoted(full)}/repository/commits/{commit}/comments")
     return [str(each["note"]) for each in found]
 

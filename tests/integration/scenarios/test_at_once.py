@@ -1,4 +1,4 @@
-"""Many at once: nothing is lost, nobody waits for somebody else's product, and a GitLab that stumbles only makes it slower."""
+"""Many changes at once: nothing is lost, no product waits for another, and errors of GitLab only make it slower."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_fifty_changes_to_ten_products_while_gitlab_stumbles(story: Scenario) ->
 
 
 def _until_taken(story: Scenario, of: str, name: str) -> object:
-    """The API itself asks GitLab who this is: when that stumbles it says 503, and whoever asked asks again."""
+    """The API authenticates at GitLab: when that fails it answers 503, and the caller retries."""
     headers = {"Idempotency-Key": f"{of}-{name}"}
     while True:
         answer = story.api(

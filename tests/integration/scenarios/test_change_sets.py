@@ -20,7 +20,7 @@ from tests.integration.scenarios.support import (
 )
 
 
-def test_a_plan_says_per_system_what_would_be_done_and_is_what_is_done(story: Scenario) -> None:
+def test_a_plan_shows_per_system_what_is_then_done(story: Scenario) -> None:
     of = unique("planned")
     documents = [product(of), project("web", of), repository("code", "web", of)]
     with nothing_written(story.world):
@@ -48,7 +48,7 @@ def test_a_plan_shows_fields(story: Scenario) -> None:
     assert line["fields"] == [{"pointer": "/spec/language", "before": "python", "after": "go"}]
 
 
-def test_an_apply_of_a_plan_is_refused_when_the_world_has_moved(story: Scenario) -> None:
+def test_an_apply_of_a_stale_plan_is_refused(story: Scenario) -> None:
     of = made(story, "moved")
     planned = operation(change(story, "team", project("web", of), dry_run=True))
     done(change(story, "team", project("other", of)))
@@ -57,7 +57,7 @@ def test_an_apply_of_a_plan_is_refused_when_the_world_has_moved(story: Scenario)
     problem(answer, 409, "plan-stale")
 
 
-def test_many_deletions_need_their_count(story: Scenario) -> None:
+def test_many_deletions_need_a_confirmation(story: Scenario) -> None:
     names = [f"p{index}" for index in range(5)]
     of = made(story, "counted", *(project(name) for name in names))
     documents = [project(name, of) for name in names]
@@ -70,7 +70,7 @@ def test_many_deletions_need_their_count(story: Scenario) -> None:
     assert set(done(change(story, "team", *documents, action="remove", confirm_deletions=5)).values()) == {"removed"}
 
 
-def test_anything_in_a_protected_environment_needs_its_count(story: Scenario) -> None:
+def test_a_deletion_in_a_protected_environment_needs_a_confirmation(story: Scenario) -> None:
     of = made(
         story,
         "guarded",

@@ -36,7 +36,7 @@ def test_a_plan_is_shown_named_and_applied(story: Scenario, cli: Cli) -> None:
     assert "go" in shown.out and "rust" in shown.out
 
 
-def test_a_cluster_can_be_planned_and_nothing_comes_of_it(story: Scenario, cli: Cli) -> None:
+def test_a_plan_of_a_cluster_has_no_effect(story: Scenario, cli: Cli) -> None:
     name = unique("planned")
     text = document(
         "Cluster",
@@ -53,7 +53,7 @@ def test_a_cluster_can_be_planned_and_nothing_comes_of_it(story: Scenario, cli: 
     assert name not in {each["name"] for each in found["items"]}
 
 
-def test_history_tells_who_did_what_from_git_and_through_the_api(story: Scenario, cli: Cli) -> None:
+def test_history_shows_who_did_what_through_git_and_the_api(story: Scenario, cli: Cli) -> None:
     of = made(story, "told", project())
     change(story, "team", environment("lost", "nowhere", of))
     change(story, "team", environment("lost", "nowhere", of), insecure_skip_check=True)

@@ -1,4 +1,4 @@
-"""Declarations by plain Git: what is right takes effect, what is wrong is said beside the commit, and nothing is destroyed."""
+"""Declarations by plain Git: valid resources take effect, a comment on the commit reports the others, nothing is destroyed."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_what_is_right_takes_effect(story: Scenario) -> None:
     assert comments(story, f"{of}/default.project", commit) == []
 
 
-def test_what_is_wrong_is_refused_alone_and_said_beside_the_commit(story: Scenario) -> None:
+def test_what_is_wrong_is_refused_alone_with_a_comment_on_the_commit(story: Scenario) -> None:
     of = made(story, "mixed", repository("deploy"))
     files = {
         "envs/test.yaml": _environment(story, of, story.deploy_cluster),
@@ -113,7 +113,7 @@ def test_nothing_is_destroyed_because_a_file_does_not_parse(story: Scenario) -> 
     assert (found["findings"], found["runtimes"]) == ([], [])
 
 
-def test_a_repository_of_somebody_else_is_not_taken_by_its_number(story: Scenario) -> None:
+def test_a_repository_of_another_product_is_not_taken_by_its_id(story: Scenario) -> None:
     theirs = made(story, "theirs", repository("code"), who="ada")
     of = made(story, "greedy", repository("deploy"))
     victim = number(story, f"{theirs}/code")
@@ -126,7 +126,7 @@ def test_a_repository_of_somebody_else_is_not_taken_by_its_number(story: Scenari
     assert keys(story, f"{theirs}/code") == before
 
 
-def test_many_deletions_by_a_push_wait_for_a_second_word(story: Scenario) -> None:
+def test_many_deletions_by_a_push_wait_for_a_confirmation(story: Scenario) -> None:
     names = [f"p{index}" for index in range(6)]
     of = made(story, "many", *(project(name) for name in names))
     gone: dict[str, str | None] = {f"projects/{name}/{name}.yaml": None for name in names}

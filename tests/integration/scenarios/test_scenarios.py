@@ -242,7 +242,7 @@ def test_n_a_typo_in_a_manifest_is_refused_with_its_line(story: Scenario, cli: C
     assert "standard input:7:1" in ended.err and "Project" in ended.err
 
 
-def test_o_an_apply_that_is_run_again_says_what_is_unchanged(story: Scenario) -> None:
+def test_o_a_repeated_apply_shows_what_is_unchanged(story: Scenario) -> None:
     of = unique("again")
     first = [product(of), project("web", of), repository("one", of=of)]
     assert set(done(change(story, "team", *first)).values()) == {"created"}

@@ -52,7 +52,7 @@ def test_a_binding_is_downgraded_and_its_projects_change(story: Scenario) -> Non
     assert found[next(iter(_titles(story, of, "a", permissions=("readonly",))))] is False
 
 
-def test_a_binding_that_a_runtime_rests_on_does_not_go(story: Scenario) -> None:
+def test_a_binding_that_a_runtime_uses_cannot_be_removed(story: Scenario) -> None:
     of = made(
         story,
         "resting",
@@ -75,12 +75,12 @@ def _pair(story: Scenario) -> tuple[str, str]:
     return owner, guest
 
 
-def test_two_products_share_a_repository_when_both_say_so(story: Scenario) -> None:
+def test_two_products_share_a_repository_when_both_declare_it(story: Scenario) -> None:
     owner, guest = _pair(story)
     own = set(keys(story, f"{owner}/lib"))
     asked = binding("use", f"{owner}/lib", of=guest)
     runtime = deployment("live", f"{owner}/lib", f"{guest}-live", guest)
-    problem(change(story, "team", asked, runtime), 404, "not-found")  # whoever cannot see it learns nothing of it
+    problem(change(story, "team", asked, runtime), 404, "not-found")  # hidden repositories are not revealed
     # The guest's people must be able to see what they use.
     member = {"user_id": story.people["team"].id, "access_level": 20}
     story.gitlab_post(f"/projects/{quoted(f'{owner}/lib')}/members", member)
@@ -111,7 +111,7 @@ def test_a_shared_repository_reads_back_as_it_was_written(story: Scenario, cli: 
     assert found["manifest_source"]["code_repo"] == f"{owner}/lib"
 
 
-def test_a_loss_of_memory_takes_no_key_from_anybody(story: Scenario) -> None:
+def test_a_loss_of_temporals_data_removes_no_key(story: Scenario) -> None:
     owner, guest = _pair(story)
     done(change(story, "ada", binding("lend", "lib", of=owner, product=guest)))
     member = {"user_id": story.people["team"].id, "access_level": 20}

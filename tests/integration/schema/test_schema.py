@@ -1,4 +1,4 @@
-"""The API's own description holds: schemathesis asks every operation, with sense and with nonsense, and applies all its checks.
+"""The API's description is right: schemathesis calls every operation with valid and invalid input, and applies all its checks.
 
 `NAUTES_SCHEMA_EXAMPLES=100 python -m pytest tests/integration/schema -s` is a longer run; the figures are printed at the end.
 """

@@ -1,4 +1,4 @@
-"""The API's own rules: which routes are open, what a token may look like, what names are asked for, who is listened to."""
+"""The API's own rules: open routes, forms of tokens, names that are looked up, limits of webhooks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WHO = Requester(id=7, username="x", name="X", email="")
 
 
 class Identities:
-    """GitLab as far as the API asks who somebody is; what was asked for is kept."""
+    """A fake GitLab for authentication; requests are recorded."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -77,7 +77,7 @@ async def test_tokens_are_read_from_the_headers_of_gitlab(headers: dict[str, str
     if token:
         assert (await authentication.enter(_request(**headers))).token == token
         await authentication.enter(_request(**headers))
-        assert directory.asked == [token]  # believed for a while
+        assert directory.asked == [token]  # cached for a while
     else:
         with pytest.raises(Unauthenticated):
             await authentication.enter(_request(**headers))

@@ -1,4 +1,4 @@
-"""Who may do what: a table of people and changes, decided on what is declared and on what GitLab says, before any effect."""
+"""Authorization: a table of people and changes, decided by the declaration and GitLab's answers, before any effect."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REPORTER, DEVELOPER, MAINTAINER, OWNER = 20, 30, 40, 50
 
 
 class Directory:
-    """GitLab: `levels` by path, `push` to main of the declaration, `group` as it is; what was asked for is kept."""
+    """A fake GitLab: `levels` by path, `push` to main of the declaration, `group` as it is; requests are recorded."""
 
     def __init__(
         self,

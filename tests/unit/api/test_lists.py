@@ -1,4 +1,4 @@
-"""Lists: what a filter means, where a page ends, what a precondition says. Pure functions."""
+"""Lists: filters, pages and preconditions. Pure functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the API shows of a resource is enough for the command line to make the manifest of it again."""
+"""The command line can rebuild a manifest from what the API shows of a resource."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The timeline reads recorded histories: who asked, which calls were made, how often tried, how it ended."""
+"""The timeline reads recorded histories: requester, calls, attempts and result."""
 
 from __future__ import annotations
 

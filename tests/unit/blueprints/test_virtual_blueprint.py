@@ -39,7 +39,7 @@ def test_its_control_plane_is_found_by_its_label_and_answers_under_the_declared_
     assert plane["spec"]["template"]["spec"]["serviceAccountName"] in objects("ServiceAccount")
 
 
-def test_its_door_is_a_node_port_of_the_host() -> None:
+def test_its_api_is_a_node_port_of_the_host() -> None:
     services = objects("Service")
     assert set(services) == {"virt", "virt-headless", "svc-virt"}
     service = services["svc-virt"]["spec"]

@@ -1,4 +1,4 @@
-"""The command line without any real server: an API that a test makes up, an empty directory, nobody logged in."""
+"""The command line without any real server: a fake API, an empty directory, no login."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def nautes(monkeypatch: pytest.MonkeyPatch) -> Nautes:
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApi]:
-    """An API that answers what the test says, named by the environment."""
+    """The fake API, named by the environment."""
     with FakeApi().running() as found:
         monkeypatch.setenv("API_SERVER", found.url)
         monkeypatch.setenv("GIT_TOKEN", TOKEN)

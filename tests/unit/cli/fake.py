@@ -1,4 +1,4 @@
-"""An API that answers what a test says and remembers what it was asked. Runs on a port of this machine, in this process."""
+"""A fake API with prepared answers, which records requests. Runs on a port of this machine, in this process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Manifest files as one change set: which are read, in which order, and where a finding is said to be."""
+"""Manifest files as one change set: which are read, in which order, and the positions of findings."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ def test_a_locked_keyring_is_no_keyring_when_logging_in(nautes: Nautes, server: 
     assert _kept()["servers"] == {server.url: {"token": TOKEN}}
 
 
-def test_a_keyring_that_was_locked_since_is_said(nautes: Nautes, server: FakeApi) -> None:
+def test_a_keyring_that_was_locked_since_is_reported(nautes: Nautes, server: FakeApi) -> None:
     keyring.set_keyring(Memory())
     nautes("login", "-s", server.url, "-t", TOKEN)
     keyring.set_keyring(Locked())

@@ -41,29 +41,29 @@ def test_wait_for_an_operation(nautes: Nautes, api: FakeApi) -> None:
 
 
 @pytest.fixture
-def told(api: FakeApi) -> FakeApi:
-    """An operation that is told step by step."""
+def followed(api: FakeApi) -> FakeApi:
+    """An API with an operation that runs step by step."""
     steps = (event("step", STEP), ": alive\n", event("step", {**STEP, "step": "Commit"}), event("end", DONE))
     api.on("GET", STATUS, RUNNING)
     api.on("GET", f"{STATUS}/events", Reply(events=steps))
     return api
 
 
-def test_events_are_lines_until_the_end(nautes: Nautes, told: FakeApi) -> None:
+def test_events_are_lines_until_the_end(nautes: Nautes, followed: FakeApi) -> None:
     ended = nautes("events", OPERATION)
     assert (ended.code, ended.out.splitlines(), ended.err) == (0, TOLD, "")
 
 
-def test_events_as_objects(nautes: Nautes, told: FakeApi) -> None:
+def test_events_as_objects(nautes: Nautes, followed: FakeApi) -> None:
     found = [json.loads(line) for line in nautes("events", OPERATION, "-o", "json").out.splitlines()]
     assert [each["state"] for each in found] == ["running", "running", "done"]
     assert found[-1] == DONE
 
 
-def test_events_of_the_newest_operation_of_a_product(nautes: Nautes, told: FakeApi) -> None:
-    told.on("GET", "/api/v1/products/shop/timeline", Reply(json={"items": [{"operation": OPERATION}], "next": "1"}))
+def test_events_of_the_newest_operation_of_a_product(nautes: Nautes, followed: FakeApi) -> None:
+    followed.on("GET", "/api/v1/products/shop/timeline", Reply(json={"items": [{"operation": OPERATION}], "next": "1"}))
     assert nautes("events", "-p", "shop").out.splitlines() == TOLD
-    told.on("GET", "/api/v1/products/shop/timeline", Reply(json={"items": [], "next": None}))
+    followed.on("GET", "/api/v1/products/shop/timeline", Reply(json={"items": [], "next": None}))
     assert nautes("events", "-p", "shop").err == "nautes: nothing has happened to shop yet\n"
 
 

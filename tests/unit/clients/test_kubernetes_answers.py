@@ -20,7 +20,7 @@ Answer = tuple[int, dict[str, str], bytes]
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers a path with what was put there, and notes what it was asked."""
+    """Answers paths with prepared answers, and records requests."""
 
     answers: ClassVar[dict[str, Answer]] = {}
     asked: ClassVar[list[tuple[str, str, dict[str, str], bytes]]] = []

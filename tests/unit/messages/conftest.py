@@ -1,4 +1,4 @@
-"""Hypothesis on a machine that others use as well: how long an example takes says nothing."""
+"""Hypothesis without deadlines: on a shared machine the time of an example means nothing."""
 
 from __future__ import annotations
 

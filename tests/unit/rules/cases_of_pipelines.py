@@ -1,4 +1,4 @@
-"""One failing and one passing case for every rule about what a pipeline runtime says inside itself, by the rule's id."""
+"""One failing and one passing case for every rule about the parts of a pipeline runtime, by the rule's id."""
 
 from __future__ import annotations
 

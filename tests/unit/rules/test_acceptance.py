@@ -92,7 +92,7 @@ def test_what_somebody_else_found_holds_a_resource_back() -> None:
 
 
 def test_a_trusted_change_keeps_what_it_rests_on() -> None:
-    """Somebody's push took away, just before our commit, what the commit's own resource needs."""
+    """A push removed, just before our commit, what the commit's own resource needs."""
     runtime = deployment("extra")
     verdict = _pushed(runtime, without=("Environment/test", "DeploymentRuntime/live"), trusted=frozenset({runtime.key}))
     assert "Environment/test" in verdict.tree.resources

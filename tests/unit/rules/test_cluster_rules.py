@@ -42,12 +42,12 @@ def additions(slot: str, component: str, **said: str) -> Cluster:
 
 
 def bare(**components: Any) -> Cluster:
-    """As somebody may have committed it by hand: without the defaults of a registration."""
+    """A cluster as committed by hand: without the defaults of a registration."""
     spec = {"clusterType": "physical", "usage": "worker", "workerType": "deployment", "componentsList": components}
     return resource("Cluster", "run", apiServer="https://k8s.example.com", **spec)
 
 
-CASES: dict[str, list[tuple[Cluster, Cluster, str]]] = {  # failing, passing, what is said
+CASES: dict[str, list[tuple[Cluster, Cluster, str]]] = {  # failing, passing, message
     "cluster-name": [
         (cluster("kustomization"), cluster("my-kustomization"), "kustomization"),
         (cluster("approle"), cluster("my-approle"), "approle"),

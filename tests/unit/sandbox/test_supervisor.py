@@ -1,4 +1,4 @@
-"""Processes of the sandbox: started once, found again, ended by their own id and nobody else's."""
+"""Processes of the sandbox: started once, found again, ended by their own id only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ports of a sandbox: chosen once; a cluster that comes later gets its own and changes nobody else's."""
+"""Ports of a sandbox: chosen once; a cluster that is added later gets ports of its own and changes no others."""
 
 from __future__ import annotations
 
