@@ -16,6 +16,7 @@ KINDS = (
     "clusterrolebindings.rbac.authorization.k8s.io,customresourcedefinitions.apiextensions.k8s.io"
 )
 RUNS = "pipelineruns.tekton.dev"
+REPOSITORY = re.compile(r"repo-\d+")
 IDS = re.compile(r"(product|repo)-\d+|/gitlab/\d+$")
 
 
@@ -38,7 +39,10 @@ def _gitlab(actions: Actions) -> dict[str, object]:
             if "-deletion_scheduled-" not in each["full_path"]
         )
     }
-    for project in actions.gitlab("/projects?per_page=100"):
+    projects = actions.gitlab("/projects?per_page=100")
+    # Repositories are made side by side, so GitLab gives them their ids in an order that chance decides: they go by their names.
+    names = {f"repo-{each['id']}": f"repo-{each['path']}" for each in projects}
+    for project in projects:
         path = project["path_with_namespace"]
         base = f"/projects/{quoted(path)}"
         commits = actions.gitlab(f"{base}/repository/commits?per_page=100") if not project["empty_repo"] else []
@@ -54,13 +58,19 @@ def _gitlab(actions: Actions) -> dict[str, object]:
         tree = actions.gitlab(f"{base}/repository/tree?recursive=true&per_page=100") if commits else []
         found[path] = {
             "visibility": project["visibility"],
-            "files": sorted((each["path"], each["type"]) for each in tree),
+            "files": sorted((_named(each["path"], names), each["type"]) for each in tree),
             "commits": [each["title"] for each in commits],
             "statuses": [sorted(each) for each in statuses],
             "hooks": sorted(_ids(each["url"]) for each in actions.gitlab(f"{base}/hooks")),
-            "keys": sorted((_ids(each["title"]), each["can_push"]) for each in actions.gitlab(f"{base}/deploy_keys")),
+            "keys": sorted(
+                (_named(each["title"], names), each["can_push"]) for each in actions.gitlab(f"{base}/deploy_keys")
+            ),
         }
     return found
+
+
+def _named(text: str, names: dict[str, str]) -> str:
+    return REPOSITORY.sub(lambda found: names.get(found[0], found[0]), text)
 
 
 def _vault(actions: Actions) -> dict[str, object]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from nautes.resources.fields import differences
 from tests.fault import state
 from tests.fault.faulty import Faulty
 from tests.fault.plan import Mode, Signature
@@ -45,7 +46,7 @@ def test_everything_ends_the_same_whatever_fails(faulty: Faulty, clean: tuple[st
     states, calls = clean
     if not ALL:
         wanted = _sample(calls)
-        assert faulty.run(wanted, state.of) == states
+        _require_same(faulty.run(wanted, state.of), states)
         assert len(faulty.plan.hit) > len(wanted) / 2
         _tell(f"{len(faulty.plan.hit)} of a sample of {len(wanted)} calls failed; {faulty.kills} kills")
         return
@@ -53,7 +54,7 @@ def test_everything_ends_the_same_whatever_fails(faulty: Faulty, clean: tuple[st
         began, kills, left = time.monotonic(), faulty.kills, set(calls)
         for number in range(ROUNDS):
             if left:
-                assert faulty.run(dict.fromkeys(left, mode), state.of) == states, f"{mode}, run {number + 1}"
+                _require_same(faulty.run(dict.fromkeys(left, mode), state.of), states, f"{mode}, run {number + 1}")
                 left -= faulty.plan.hit
         minutes = (time.monotonic() - began) / 60
         _tell(
@@ -61,6 +62,16 @@ def test_everything_ends_the_same_whatever_fails(faulty: Faulty, clean: tuple[st
             f"{faulty.kills - kills} kills, {minutes:.1f} min"
         )
         assert len(left) < len(calls) / 10  # polls occur more or less often
+
+
+def _require_same(found: state.States, wanted: state.States, when: str = "") -> None:
+    """Fails with the places where the final states differ, and not with the states."""
+    differing = [
+        f"{number}{pointer}: {was!r} without faults, {now!r} with them"
+        for number, (one, other) in enumerate(zip(wanted, found, strict=True))
+        for pointer, was, now in differences(one, other)
+    ]
+    assert not differing, "\n".join([when, *differing])
 
 
 def _sample(calls: list[Signature]) -> dict[Signature, Mode]:

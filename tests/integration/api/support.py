@@ -97,7 +97,8 @@ def document(kind: str, **spec: Any) -> str:
 
 def product(name: str, **gitlab: Any) -> str:
     """A manifest of a product."""
-    settings = {"name": name, "path": name.rpartition("/")[2], "visibility": "private", "description": name, **gitlab}
+    last = name.rpartition("/")[2]
+    settings = {"name": last, "path": last, "visibility": "private", "description": name, **gitlab}
     return document("Product", name=name, git={"gitlab": settings})
 
 

@@ -123,7 +123,9 @@ def test_what_is_in_use_is_not_removed(shop: Scenario) -> None:
 def test_a_nested_group_is_a_product_like_any_other(shop: Scenario) -> None:
     shop.api("POST", "/api/v1/apply", "team", content=product("family"))
     text = together(product("family/child"), document("Project", name="web", product="family/child"))
-    assert operation(shop.api("POST", "/api/v1/apply", "team", content=text))["state"] == "done"
+    answer = shop.api("POST", "/api/v1/apply", "team", content=text)
+    assert answer.status_code == 200, answer.text
+    assert operation(answer)["state"] == "done"
     base = "/api/v1/products/family%2Fchild"
     assert shop.api("GET", base, "team").json()["git"]["gitlab"]["path"] == "child"
     assert shop.api("GET", f"{base}/projects/web", "team").json()["product"] == "family/child"
