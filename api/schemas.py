@@ -138,7 +138,7 @@ def _keys(model: type[BaseModel]) -> list[tuple[str, str]]:
 
 
 def _in_body(annotation: Any) -> Any:
-    """An annotation of a resource as it stands in a body: structures become bodies, patterns are told to OpenAPI."""
+    """An annotation of a resource as it is in a body: structures become bodies, patterns are shown in OpenAPI."""
     if annotation is SecretStr:
         return Annotated[str, Field(json_schema_extra={"format": "password", "writeOnly": True})]
     return _rebuilt(annotation, _in_body, body_of)

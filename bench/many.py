@@ -1,17 +1,16 @@
 """How many runtimes a second follow one push that changes all of them, and what they cost while nothing happens.
 
-`python bench/many.py --runtimes 1000`, with KUBEBUILDER_ASSETS for a real API server, else against the stand-in, and it says
+`python bench/many.py --runtimes 1000`, with KUBEBUILDER_ASSETS for a real API server, else against the stand-in; it prints
 which. One product, one manifest repository, one directory of four objects for each runtime, each with a namespace of its own.
 First a tenth of the runtimes is declared and left alone for a minute, then all of them are declared; one push changes every
 object; then all are left alone for a minute.
 
-Every runtime claims its namespace by an update of its cluster's workflow. Temporal's own limit of such updates at once refuses
-more, and what it refuses takes the others with it: from some hundred runtimes on they get nowhere unless `--in-flight-updates 0`
-lifts it.
+Every runtime claims its namespace by an update of its cluster's workflow. Temporal limits the updates of
+one workflow that are under way; the platform stays below that limit. `--in-flight-updates` sets another one (0: none).
 
-A runtime counts as converged when its workflow says so of the pushed commit: one count by search attributes per look, which lags
-behind the truth and never runs ahead of it. Sweeps run every five seconds, so that a minute holds twelve of each; while runtimes
-are declared and while the push is measured they are paused, so that only webhooks tell of it and nothing is looked at twice. The
+A runtime counts as converged when its workflow reports the pushed commit as converged: one count by search attributes per poll,
+which may lag but is never early. Sweeps run every five seconds, so that a minute holds twelve of each; while runtimes
+are declared and while the push is measured they are paused, so that only webhooks report it and nothing is read twice. The
 last line is JSON.
 """
 

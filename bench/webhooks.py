@@ -3,8 +3,8 @@
 `python bench/webhooks.py`: the whole platform, embedded, with one product as in the main process. Deliveries are those of a real
 push to its manifest repository, signed with the hook's own secret (Standard Webhooks), each about other commits, over a
 connection of its own as GitLab sends them, at a steady pace below the limit of the receiver. Every one of them wakes the product,
-which wakes the deployment, which looks at its repository and its cluster: the platform is busy with what it is told while it is
-told more. Last, as many at once as the limit lets through. Sweeps are switched off. The last line is JSON.
+which wakes the deployment, which reads its repository and its cluster: the platform works on earlier deliveries while it
+receives more. Last, as many at once as the limit allows. Sweeps are switched off. The last line is JSON.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ LATELY = 120.0  # seconds; a poll takes up to 70
 
 
 async def polls(settings: Settings, host: str) -> bool:
-    """Whether Temporal heard of a worker on this host lately."""
+    """Whether a worker on this host polled Temporal lately."""
     client = await connect(settings, timeout=3)
     request = DescribeTaskQueueRequest(
         namespace=settings.temporal_namespace,

@@ -1,6 +1,6 @@
 """The one place where tests poll, for what other processes do without any event.
 
-What is waited for is always a condition; the pause only leaves the processor to those who are to bring it about.
+What is waited for is always a condition; the pause only leaves the processor to the processes that are waited for.
 """
 
 from __future__ import annotations

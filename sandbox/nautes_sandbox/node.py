@@ -49,7 +49,7 @@ class Node:
             self._write(POD, pod, status)
 
     def deployment(self, item: Object) -> None:
-        """Status of a Deployment whose pods nobody makes."""
+        """Status of a Deployment whose pods no controller creates."""
         wanted, broken = _replicas(item), _broken(item)
         available = 0 if broken else wanted
         conditions = [_condition("Available", available == wanted, "MinimumReplicasAvailable")]
@@ -66,7 +66,7 @@ class Node:
         self._unless_same(DEPLOYMENT, item, status)
 
     def stateful_set(self, item: Object) -> None:
-        """Status of a StatefulSet whose pods nobody makes."""
+        """Status of a StatefulSet whose pods no controller creates."""
         wanted = _replicas(item)
         ready = 0 if _broken(item) else wanted
         counts = {"replicas": wanted, "readyReplicas": ready, "currentReplicas": wanted, "updatedReplicas": wanted}
@@ -75,7 +75,7 @@ class Node:
         self._unless_same(STATEFUL_SET, item, {"observedGeneration": generation, **counts, **revisions})
 
     def daemon_set(self, item: Object) -> None:
-        """Status of a DaemonSet whose pods nobody makes: there is one node."""
+        """Status of a DaemonSet whose pods no controller creates: there is one node."""
         ready = 0 if _broken(item) else 1
         counts = {"desiredNumberScheduled": 1, "currentNumberScheduled": 1, "updatedNumberScheduled": 1}
         counts |= {"numberMisscheduled": 0, "numberReady": ready, "numberAvailable": ready}
@@ -83,7 +83,7 @@ class Node:
         self._unless_same(DAEMON_SET, item, {"observedGeneration": generation, **counts})
 
     def replica_set(self, item: Object) -> None:
-        """Status of a ReplicaSet whose pods nobody makes."""
+        """Status of a ReplicaSet whose pods no controller creates."""
         wanted = _replicas(item)
         ready = 0 if _broken(item) else wanted
         counts = {
@@ -96,7 +96,7 @@ class Node:
         self._unless_same(REPLICA_SET, item, {"observedGeneration": generation, **counts})
 
     def job(self, item: Object) -> None:
-        """Status of a Job whose pods nobody makes: begun, and done unless its image cannot be pulled."""
+        """Status of a Job whose pods no controller creates: begun, and done unless its image cannot be pulled."""
         if item["spec"].get("suspend"):
             return
         found = item.get("status") or {}
