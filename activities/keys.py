@@ -119,7 +119,7 @@ class Keys:
     # Those of other repositories
 
     def agree(self, input: ForeignKeysInput) -> ForeignKeysState:
-        """See `repositories.ensure_foreign_keys`. Raises Unavailable when GitLab does not show what it was told."""
+        """See `repositories.ensure_foreign_keys`. Raises Unavailable while GitLab does not show what was written."""
         wanted, missing = self._wanted(input)
         base = _base(input.project_id)
         found = _difference(input, self._gitlab.pages(base), wanted, missing)
@@ -216,7 +216,7 @@ def _twin(present: list[Any], public: str) -> Any | None:
 
 
 def _end(values: dict[str, Any], twin: Any | None) -> str:
-    """The day a key ends: as GitLab has it, where GitLab tells."""
+    """The day a key ends: as GitLab has it, where GitLab shows it."""
     if twin is None or "expires_at" not in twin:
         return str(values.get("expires_at", ""))
     return str(twin["expires_at"] or "")[:10]

@@ -9,7 +9,7 @@ from typing import Any
 
 from temporalio import activity
 
-from activities.kubernetes import Pulse
+from activities.kubernetes import Heartbeat
 from nautes.blueprints import runtimes
 from nautes.clients.kubernetes import Cluster, Clusters, Kind
 from nautes.convergence.difference import difference
@@ -70,7 +70,7 @@ class RuntimeActivities:
 
         In the namespaces that others of the product go on using, the runtime's rights end, and its accounts go.
         """
-        cluster, pulse = self._clusters.get(input.grant.kubeconfig), Pulse()
+        cluster, heartbeat = self._clusters.get(input.grant.kubeconfig), Heartbeat()
         changed = False
         for name in input.kept:
             changed |= _belongs_to(_get(cluster, BINDING, name, input.binding), input) and cluster.delete(
@@ -81,8 +81,8 @@ class RuntimeActivities:
             if _belongs_to(_get(cluster, NAMESPACE, "", name), input):
                 cluster.delete(NAMESPACE, "", name)
                 changed = True
-        while not _gone(cluster, input, pulse):
-            pulse()
+        while not _gone(cluster, input, heartbeat):
+            heartbeat()
         return Done(changed=changed)
 
 
@@ -102,7 +102,7 @@ def _is_ours(cluster: Cluster, product_id: str, namespace: str, account: str) ->
     return live is not None and _belongs(live) == product_id
 
 
-def _gone(cluster: Cluster, input: ClearInput, pulse: Pulse) -> bool:
+def _gone(cluster: Cluster, input: ClearInput, heartbeat: Heartbeat) -> bool:
     """Look once, then watch for a while: True when none of the product's namespaces that are to go is left."""
     selector = f"{runtimes.BELONGS_TO}={input.product_id}"
     listing = cluster.list(NAMESPACE, selector=selector)
@@ -112,7 +112,7 @@ def _gone(cluster: Cluster, input: ClearInput, pulse: Pulse) -> bool:
     for event, item in cluster.watch(
         NAMESPACE, namespace="", selector=selector, version=listing.version, seconds=WATCH_SECONDS
     ):
-        pulse()
+        heartbeat()
         if event == "DELETED":
             left.discard(item["metadata"]["name"])
         if not left:

@@ -157,7 +157,7 @@ class DeploymentWorkflow:
         elif claimed and claimed.account != spec.account:
             accounts = [each for each in self._state.former_accounts if each not in (spec.account, claimed.account)]
             self._set(former_accounts=[*accounts, claimed.account])
-        self._set(claimed=spec)  # before it is asked for: the cluster may hear a claim whose answer never comes
+        self._set(claimed=spec)  # before the claim: the cluster may have taken a claim whose answer never comes
         names = [*spec.namespaces, *self._former(spec)]
         input = ClaimInput(cluster=spec.cluster, claim=inputs.claim(spec, self._id, names))
         grant = await perform(ControlActivities.claim, input, f"Claim {', '.join(names)} of {spec.cluster}")

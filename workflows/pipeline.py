@@ -105,7 +105,7 @@ class PipelineWorkflow:
             if claimed and inputs.moved(claimed, spec):
                 await self._leave(claimed)
             former = [claimed.account] if claimed and claimed.account != spec.account else []
-            self._set(claimed=spec)  # before it is asked for: the cluster may hear a claim whose answer never comes
+            self._set(claimed=spec)  # before the claim: the cluster may have taken a claim whose answer never comes
             input = ClaimInput(cluster=spec.cluster, claim=inputs.claim(spec, self._id))
             grant = await perform(ControlActivities.claim, input, f"Claim {spec.namespace} of {spec.cluster}")
             self._set(grant=grant)

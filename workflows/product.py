@@ -37,7 +37,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.effects import perform
     from workflows.outbox import Outbox
 
-PUSHED = "pushed"  # signal of everything that wants to hear of pushes
+PUSHED = "pushed"  # signal of every workflow that follows a repository
 FROM_GIT = "git-"  # begins the operations that a push asked for
 WATCHERS_AT_ONCE = 200  # signals under way; Temporal takes 2,000 of one workflow
 UNCLAIMED_KEPT = 200  # pushes kept until it is known who watches their repository
@@ -80,12 +80,14 @@ class ProductWorkflow:
 
     @workflow.signal
     def pushed(self, push: Push) -> None:
-        """A repository of the product moved: pass it on to whoever follows it, at once, even while a change runs."""
+        """A repository of the product moved: notify the workflows that follow it, even while a change runs."""
         if not effects.remember(self._handled, push.event):
             return
         if push.project_id == self._state.project_id or not self._state.project_id:
             self._look = self._look or push.after != self._state.commit
-        if self._look or self._reading or self._running:  # who watches may be about to change: told then as well
+        if (
+            self._look or self._reading or self._running
+        ):  # watchers may be about to change: the new ones are notified later
             self._unclaimed = [*self._unclaimed, push][-UNCLAIMED_KEPT:]
         self._pass_on(self._state.watches, [push])
 
@@ -122,7 +124,7 @@ class ProductWorkflow:
         self._state = self._state.model_copy(update={"known": known})
 
     def _pass_on(self, watches: Sequence[Watch], pushes: Sequence[Push]) -> None:
-        """Put it in the outbox for whoever follows the repositories of these pushes."""
+        """Put these pushes in the outbox for the workflows that follow their repositories."""
         for push in pushes:
             self._outbox.add(watches, push)
 
@@ -140,7 +142,7 @@ class ProductWorkflow:
         try:
             await workflow.get_external_workflow_handle(workflow_id).signal(PUSHED, push)
         except ApplicationError:
-            workflow.logger.warning("%s is not there to hear of a push", workflow_id)
+            workflow.logger.warning("%s does not exist: it is not notified of a push", workflow_id)
 
     @workflow.query
     def status(self) -> ProductStatus:
@@ -252,7 +254,7 @@ class ProductWorkflow:
 
     async def _absorb(self, report: HeadReport) -> None:
         self._exists, self._failed = report.exists, False
-        # What cannot be resolved now still hears of pushes.
+        # A runtime that cannot be resolved now is still notified of pushes.
         watches = [*report.watches, *(each for each in self._state.watches if each.workflow in report.kept)]
         new = [each for each in watches if each not in self._state.watches]
         known = report.known if report.exists else Known()
@@ -272,7 +274,7 @@ class ProductWorkflow:
         )
         progress.renew(known.renew)
         pushes, self._unclaimed = self._unclaimed, []
-        self._pass_on(new, pushes)  # whoever has heard it already drops it
+        self._pass_on(new, pushes)  # a watcher drops a push that it has handled
 
     def _carried(self) -> ProductState:
         return self._state.model_copy(

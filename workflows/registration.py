@@ -2,7 +2,7 @@
 
 check -> kubeconfig to Vault -> manifest commit -> bootstrap in the cluster -> Vault auth -> components -> ready.
 A virtual worker is made on its host before that (workflows/virtual.py); from then on it is a cluster like any other.
-Whoever refuses, everything this operation did is taken back, newest first.
+When a step is refused, everything this operation did is taken back, newest first.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class RegistrationWorkflow:
         self._undo = Undo()
         self._state = input.state
         # Nothing of it was there before: only then does an undo take everything away. A cluster that Git and Vault know
-        # (Temporal's memory was lost) keeps what it had, whoever refuses.
+        # (Temporal's memory was lost) keeps what it had when a step is refused.
         self._fresh = input.request.kubeconfig is not None and not input.state.kubeconfig
         self._staged = input.request.kubeconfig
         self._guest = self._as_guest(

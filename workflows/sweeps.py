@@ -1,4 +1,4 @@
-"""The sweeps: short workflows that Temporal Schedules start. They look for what no event told us and wake only what changed.
+"""The sweeps: short workflows that Temporal Schedules start. They look for what no event reported and wake only what changed.
 
 What the last sweep saw travels in its result to the next one (last completion result), so nothing is stored anywhere.
 """

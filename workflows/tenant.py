@@ -67,7 +67,7 @@ class TenantWorkflow:
         )
         hook = HookInput(project_id=repository.id, url=f"{input.hooks_url}/{repository.id}", events=["push_events"])
         await perform(RepositoryActivities.ensure_hook, hook, "Webhook of the tenant repository")
-        await perform(ControlActivities.ensure_schedule, ScheduleInput(), "Sweep for pushes no webhook told of")
+        await perform(ControlActivities.ensure_schedule, ScheduleInput(), "Sweep for pushes that no webhook reported")
         self._status = self._status.model_copy(update={"repository": repository.path})
         await self._wake_clusters()
         products = await perform(GitLabActivities.product_paths, 0, "Products in GitLab")
@@ -79,16 +79,16 @@ class TenantWorkflow:
         return {"handled": self._handled, "clusters": self._known}
 
     async def _wake_clusters(self) -> None:
-        """Tell every cluster what the tenant repository says of it now, those it says nothing of any more included.
+        """Notify every cluster of its manifest in the tenant repository, also those whose manifest is gone.
 
         A file that cannot be read changes nothing: while there is one, no cluster counts as gone.
         """
         report = await perform(ClusterActivities.declared, self._input.tenant, "Clusters in the tenant repository")
         gone = self._gone(report)
         what = f"Wake {len(report.clusters)} clusters{f', {len(gone)} are gone' if gone else ''}"
-        told = await perform(ControlActivities.wake, WakeInput(clusters=report.clusters, gone=gone), what)
+        notified = await perform(ControlActivities.wake, WakeInput(clusters=report.clusters, gone=gone), what)
         declared = {each.name for each in report.clusters}
-        self._known = sorted(declared | {each for each in self._known if each not in told.absent})
+        self._known = sorted(declared | {each for each in self._known if each not in notified.absent})
         self._status = self._status.model_copy(
             update={"clusters": sorted(declared), "commit": report.commit, "findings": report.findings}
         )

@@ -24,9 +24,7 @@ from nautes.messages.convergence import (
     OwnedReport,
 )
 
-__all__ = ["Converger", "HealthObserver", "Heartbeat", "KubernetesActivities", "Probe", "Pulse", "Remover"]
-
-Pulse = Heartbeat  # the name that activities/runtimes.py still imports
+__all__ = ["Converger", "HealthObserver", "Heartbeat", "KubernetesActivities", "Probe", "Remover"]
 
 
 class KubernetesActivities:

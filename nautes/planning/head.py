@@ -1,4 +1,4 @@
-"""What follows from a declaration's head, whoever committed it: steps that bring everybody in line with what is in effect.
+"""What follows from a declaration's head, by a change or by a push: steps that bring every system in line with what is in effect.
 
 Everything here is a difference to what is known (nautes/planning/known.py). A plan of a change is made of the same steps.
 """

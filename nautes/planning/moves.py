@@ -1,6 +1,6 @@
 """Which runtimes a change creates, moves or removes, and what is deleted with that although nobody names it.
 
-Used for a request and for a pushed head alike: whoever causes a deletion has to confirm it in the same way.
+Used for a request and for a pushed head alike: a deletion has to be confirmed in either case.
 """
 
 from __future__ import annotations
