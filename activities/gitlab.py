@@ -107,7 +107,7 @@ class GitLabActivities:
             self._gitlab.post(f"/groups/{group_id}/members", user_id=owner.id, access_level=OWNER)
 
     def _ensure_member(self, group_id: int) -> None:
-        """The platform belongs to the group itself: GitLab's feed lists pushes only for projects of which an account is a member."""
+        """The platform is a member of the group itself: GitLab lists pushes only for projects of which an account is a member."""
         own = self._gitlab.get("/user")["id"]
         if self._gitlab.find(f"/groups/{group_id}/members/all/{own}") is None:
             self._gitlab.post(f"/groups/{group_id}/members", user_id=own, access_level=OWNER)
