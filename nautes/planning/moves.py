@@ -42,7 +42,9 @@ def consequences(before: ProductTree, found: Mapping[str, Move]) -> Iterable[Con
     environments = {each.key: each.destination.environment for each in runtimes(before)}
     for key, move in found.items():
         claims, replaced = move.lost_claims, move.replaced
-        if replaced and environments.get(key) in protected:
+        if move.after and move.leaves and not move.objects.known:
+            yield Consequence(key, 1, f"what {key} has in namespaces that it leaves cannot be counted")
+        elif replaced and environments.get(key) in protected:
             yield Consequence(key, replaced, f"{replaced} objects of {key} in a protected environment are replaced")
         elif claims:
             yield Consequence(key, len(claims), f"{key} loses the volume claims {', '.join(claims)}")

@@ -240,6 +240,13 @@ def test_volume_claims_have_to_be_confirmed_whether_the_runtime_goes_or_only_lea
     assert _consequences(_tree("one"), _tree("three"), Objects(by_namespace={"one": 3})) == []
 
 
+def test_what_cannot_be_counted_has_to_be_confirmed_where_a_runtime_leaves_a_namespace() -> None:
+    unknown = Objects(known=False)
+    assert _consequences(_tree("one", "two"), _tree("two"), unknown) == [(KEY, 1)]
+    assert _consequences(_tree("one"), _tree("one", "two"), unknown) == [], "nothing is left"
+    assert _consequences(_tree("one"), _tree(), unknown) == [], "its removal was asked for by name"
+
+
 def test_in_a_protected_environment_every_object_that_is_replaced_has_to_be_confirmed() -> None:
     before, after = _tree("one", "two", protected=True), _tree("two", protected=True)
     assert _consequences(before, after) == [(KEY, 3)]
