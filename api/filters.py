@@ -1,6 +1,6 @@
 """`field_selector`: filters of lists. One table: kind -> key -> how a value is matched. Pure.
 
-Keys and meanings are those of the original's documentation: exact where it says so, else a part of the text; case-sensitive.
+Keys and meanings are those of the original's documentation: exact where it demands that, else a part of the text; case-sensitive.
 """
 
 from __future__ import annotations

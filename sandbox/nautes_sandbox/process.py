@@ -212,7 +212,7 @@ def _signal(pid: int, number: signal.Signals) -> None:
 def _gone_within(pid: int, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        with contextlib.suppress(ChildProcessError):  # not ours: whoever started it reaps it
+        with contextlib.suppress(ChildProcessError):  # not our child: its own parent reaps it
             os.waitpid(pid, os.WNOHANG)
         if not _start_time(pid) and not _dying(pid):
             return True

@@ -86,22 +86,22 @@ def test_two_products_share_a_repository_when_both_declare_it(story: Scenario) -
     story.gitlab_post(f"/projects/{quoted(f'{owner}/lib')}/members", member)
     for documents in ((asked,), (asked, runtime)):
         assert findings(change(story, "team", *documents)) == {"foreign-unknown"}
-    done(change(story, "ada", binding("lend", "lib", of=owner, product=guest)))
+    done(change(story, "ada", binding("open", "lib", of=owner, product=guest)))
     assert set(keys(story, f"{owner}/lib")) == own
     assert set(done(change(story, "team", asked, runtime)).values()) == {"created"}
     app = f"repo-{number(story, f'{guest}/app')}-readonly"
     until(lambda: app in keys(story, f"{owner}/lib"), "the guest's key fits")
-    refused = change(story, "ada", binding("lend", "lib", of=owner, product=guest), action="remove")
+    refused = change(story, "ada", binding("open", "lib", of=owner, product=guest), action="remove")
     assert findings(refused) == {"binding-in-use-elsewhere"}
     assert guest in refused.text
     done(change(story, "team", asked, runtime, action="remove"))
     until(lambda: set(keys(story, f"{owner}/lib")) == own, "the guest's key is gone")
-    done(change(story, "ada", binding("lend", "lib", of=owner, product=guest), action="remove"))
+    done(change(story, "ada", binding("open", "lib", of=owner, product=guest), action="remove"))
 
 
 def test_a_shared_repository_reads_back_as_it_was_written(story: Scenario, cli: Cli) -> None:
     owner, guest = _pair(story)
-    done(change(story, "ada", binding("lend", "lib", of=owner, product=guest)))
+    done(change(story, "ada", binding("open", "lib", of=owner, product=guest)))
     member = {"user_id": story.people["team"].id, "access_level": 20}
     story.gitlab_post(f"/projects/{quoted(f'{owner}/lib')}/members", member)
     documents = [binding("use", f"{owner}/lib", of=guest), deployment("live", f"{owner}/lib", f"{guest}-live", guest)]
@@ -113,7 +113,7 @@ def test_a_shared_repository_reads_back_as_it_was_written(story: Scenario, cli: 
 
 def test_a_loss_of_temporals_data_removes_no_key(story: Scenario) -> None:
     owner, guest = _pair(story)
-    done(change(story, "ada", binding("lend", "lib", of=owner, product=guest)))
+    done(change(story, "ada", binding("open", "lib", of=owner, product=guest)))
     member = {"user_id": story.people["team"].id, "access_level": 20}
     story.gitlab_post(f"/projects/{quoted(f'{owner}/lib')}/members", member)
     done(change(story, "team", binding("use", f"{owner}/lib", of=guest)))

@@ -63,7 +63,7 @@ def _of(kind: str, name: str, **spec: Any) -> Resource:
 ENVIRONMENT = _of("Environment", "test", cluster="c", envType="test")
 REPOSITORY = _of("CodeRepo", "code")
 BINDING = _of("CodeRepoBinding", "open", coderepo="code", permissions="readonly")
-LENDING = _of("CodeRepoBinding", "lend", coderepo="code", permissions="readonly", product="guest")
+OPENING = _of("CodeRepoBinding", "open", coderepo="code", permissions="readonly", product="guest")
 RUNTIME = _of(
     "DeploymentRuntime",
     "web",
@@ -234,7 +234,7 @@ async def test_a_repository_is_opened_only_to_a_product_that_its_owner_can_see()
     async def declared() -> Mapping[str, Resource]:
         return DECLARED
 
-    change = Change("shop", "apply", [LENDING])
+    change = Change("shop", "apply", [OPENING])
     with pytest.raises(NotFound, match="there is no guest, or you may not know of it"):
         await may_change(Rights(_developer(levels={"shop/code": MAINTAINER}), PERSON), change, declared)
     seen = _developer(levels={"shop/code": MAINTAINER, "guest": 10})
