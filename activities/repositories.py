@@ -14,6 +14,8 @@ from typing import Any
 from temporalio import activity
 
 from activities.access_tokens import AccessTokens
+from activities.concurrency import Heartbeat
+from activities.concurrency import each as side_by_side
 from activities.gitlab import ensure_project, remove
 from activities.keys import Keys
 from nautes.blueprints import vault as names
@@ -30,9 +32,11 @@ from nautes.messages.gitlab import (
     KeysInput,
     KeysState,
     Made,
+    RepositoriesReady,
     RepositoryDeletion,
     RepositoryReady,
     RepositorySetup,
+    RepositorySetups,
     TokenInput,
     TokenState,
     WithdrawInput,
@@ -42,6 +46,7 @@ from nautes.messages.vault import RepositorySecrets
 from nautes.planning.known import Lifetime
 from nautes.planning.steps import Effect
 
+AT_ONCE = 8  # repositories that are set up side by side
 A_YEAR = 365  # days: as long as GitLab lets a token live, where keys live for ever
 ACTIONS = {"created": "create", "changed": "change"}
 HOOK_EVENTS = (
@@ -72,8 +77,30 @@ class RepositoryActivities:
         self._tokens = AccessTokens(gitlab, vault)
 
     @activity.defn(name="repositories.ensure")
+    def ensure_all(self, input: RepositorySetups) -> RepositoriesReady:
+        """Repositories as declared, a few at a time. Idempotent: each is, and what an earlier attempt finished stays as it was.
+
+        The heartbeat's details are what is ready. Raises the first error, when those under way have ended.
+        """
+        ready, heartbeat = _ready_already(), Heartbeat()
+
+        def work(setup: RepositorySetup) -> RepositoryReady:
+            path = f"{setup.group}/{setup.path}"
+            if path not in ready:
+                ready[path] = self.ensure(setup)
+            return ready[path]
+
+        try:
+            return RepositoriesReady(
+                repositories=side_by_side(
+                    work, input.repositories, lambda *_: heartbeat(_dumped(ready)), at_once=AT_ONCE
+                )
+            )
+        finally:
+            heartbeat.now(_dumped(ready))  # the next attempt, if there is one, reports what this one has done
+
     def ensure(self, input: RepositorySetup) -> RepositoryReady:
-        """A repository as declared, with deploy keys, access token and webhook. Idempotent: each is looked for, unless it is new.
+        """One repository, with deploy keys, access token and webhook. Idempotent: each is looked for, unless it is new.
 
         What is `new` is created without looking first, in the first attempt: three calls less for each of them.
         """
@@ -205,6 +232,17 @@ class RepositoryActivities:
             removed |= self._vault.delete("git", path)
             removed |= self._vault.remove(f"sys/policies/acl/{policy}")
         return Gone(removed=removed)
+
+
+def _ready_already() -> dict[str, RepositoryReady]:
+    """What earlier attempts of this activity have finished, by full path."""
+    details = activity.info().heartbeat_details if activity.in_activity() else ()
+    found = [RepositoryReady.model_validate(each) for each in (details[0] if details else [])]
+    return {each.path: each for each in found}
+
+
+def _dumped(ready: dict[str, RepositoryReady]) -> list[dict[str, Any]]:
+    return [each.model_dump() for each in list(ready.values())]
 
 
 def _secret() -> str:

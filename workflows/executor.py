@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from nautes.planning.steps import Step
 
 AT_ONCE = 8  # steps of one system that run side by side
-TOGETHER = ("runtime",)  # kinds of which all steps that are ready are performed by one call
+TOGETHER = {"runtime": 200, "repository": 50}  # kinds of which so many ready steps are performed by one call
 
 Perform = Callable[[list[Step]], Awaitable[None]]
 
@@ -75,6 +75,13 @@ class Executor:
 
 
 def _batches(ready: list[Step]) -> list[list[Step]]:
-    together = [each for each in ready if each.kind in TOGETHER]
-    alone = [[each] for each in ready if each.kind not in TOGETHER]
-    return [*alone, *([together] if together else [])]
+    """In the order of the steps: what was planned first is begun first, and taken back last."""
+    found: list[list[Step]] = []
+    open_: dict[str, list[Step]] = {}
+    for step in ready:
+        batch = open_.get(step.kind)
+        if batch is None or len(batch) >= TOGETHER.get(step.kind, 1):
+            batch = open_[step.kind] = []
+            found.append(batch)
+        batch.append(step)
+    return found

@@ -23,7 +23,9 @@ with workflow.unsafe.imports_passed_through():
         ForeignKeysInput,
         GroupInput,
         RepositoryDeletion,
+        RepositoryReady,
         RepositorySetup,
+        RepositorySetups,
         WithdrawInput,
     )
     from nautes.messages.timing import TIMING
@@ -46,9 +48,12 @@ class Steps:
         self._requester = requester
         self._record = record
         self._undo = undo
+        self._together: dict[str, Callable[[list[Step]], Awaitable[None]]] = {
+            "repository": self._repositories,
+            "runtime": self._runtimes,
+        }
         self._kinds: dict[str, Callable[[Step], Awaitable[None]]] = {
             "group": self._group,
-            "repository": self._repository,
             "reserve": self._reserve,
             "access": self._access,
             "withdraw": self._withdraw,
@@ -68,14 +73,14 @@ class Steps:
 
     def handles(self, kind: str) -> bool:
         """Whether a step of this kind is performed here."""
-        return kind == "runtime" or kind in self._kinds
+        return kind in self._together or kind in self._kinds
 
     async def perform(self, steps: list[Step]) -> None:
-        """One step, or all runtimes that are ready."""
+        """One step, or several of a kind that are performed by one call."""
         self._record.begin(*(each.subject for each in steps))
         try:
-            if steps[0].kind == "runtime":
-                await self._runtimes(steps)
+            if together := self._together.get(steps[0].kind):
+                await together(steps)
             else:
                 await self._kinds[steps[0].kind](steps[0])
         finally:
@@ -100,12 +105,22 @@ class Steps:
         self.group_id = group.id
         self._record.note("gitlab", group.made, f"group {self._path}")
 
-    async def _repository(self, step: Step) -> None:
-        name = str(step.input["path"])
-        if step.input["new"]:
-            self._undo.before(f"repository {name}", self._undo_repository(name))
-        input = RepositorySetup.model_validate({**step.input, "group": self._path, "group_id": self.group_id})
-        ready = await perform(RepositoryActivities.ensure, input, step.subject, within=120)
+    async def _repositories(self, steps: list[Step]) -> None:
+        for step in steps:
+            if step.input["new"]:
+                name = str(step.input["path"])
+                self._undo.before(f"repository {name}", self._undo_repository(name))
+        more = {"group": self._path, "group_id": self.group_id}
+        input = RepositorySetups(
+            repositories=[RepositorySetup.model_validate({**each.input, **more}) for each in steps]
+        )
+        summary = steps[0].subject if len(steps) == 1 else f"{len(steps)} repositories of {self._path}"
+        made = await perform(RepositoryActivities.ensure_all, input, summary, within=600)
+        for setup, ready in zip(input.repositories, made.repositories, strict=True):
+            self._keep(setup.path, ready)
+
+    def _keep(self, name: str, ready: RepositoryReady) -> None:
+        """What a repository that is set up means for the steps that come."""
         if name == DECLARATION:
             self.project_id = ready.id
         else:

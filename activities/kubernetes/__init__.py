@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from temporalio import activity
 
-from activities.kubernetes.concurrency import Heartbeat
+from activities.concurrency import Heartbeat
 from activities.kubernetes.converge import Converger
 from activities.kubernetes.health import HealthObserver
 from activities.kubernetes.probe import Probe

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from activities.kubernetes.concurrency import Progress, each
+from activities.concurrency import Progress, each
 from nautes.clients.kubernetes import Cluster, Kind
 from nautes.convergence.difference import difference
 from nautes.convergence.objects import Key, Object, metadata

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from activities.concurrency import Progress
 from activities.kubernetes.apply import Result, Writer, outcome
-from activities.kubernetes.concurrency import Progress
 from activities.kubernetes.definitions import await_definitions, scopes
 from activities.kubernetes.inventory import Inventory, Look
 from activities.kubernetes.parents import Parents

@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from activities.concurrency import Progress
 from activities.kubernetes.apply import Result
-from activities.kubernetes.concurrency import Progress
 from nautes.clients.kubernetes import Cluster
 from nautes.convergence.objects import Object, metadata
 

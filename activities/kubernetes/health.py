@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Mapping
 
-from activities.kubernetes.concurrency import Progress
+from activities.concurrency import Progress
 from activities.kubernetes.inventory import Inventory, Look, parent_namespaces
 from nautes.clients.kubernetes import Cluster, Clusters, Kind
 from nautes.convergence.health import Health, health

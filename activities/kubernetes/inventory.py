@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from activities.kubernetes.concurrency import Progress, each
+from activities.concurrency import Progress, each
 from nautes.clients.kubernetes import Cluster, Kind
 from nautes.convergence import inventory
 from nautes.convergence.difference import applied_by_us

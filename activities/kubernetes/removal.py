@@ -9,8 +9,8 @@ import threading
 import time
 from dataclasses import replace
 
+from activities.concurrency import Progress
 from activities.kubernetes.apply import Writer
-from activities.kubernetes.concurrency import Progress
 from activities.kubernetes.health import report
 from activities.kubernetes.inventory import Inventory, Look, parent_namespaces
 from nautes.clients.kubernetes import Cluster, Clusters

@@ -67,6 +67,18 @@ class RepositoryReady(Payload):
     expires_at: str = ""
 
 
+class RepositorySetups(Payload):
+    """Projects of one product that are set up side by side, each with another path."""
+
+    repositories: list[RepositorySetup]
+
+
+class RepositoriesReady(Payload):
+    """In the order in which they were asked for."""
+
+    repositories: list[RepositoryReady]
+
+
 class RepositoryDeletion(Payload):
     """A project to be deleted with its secrets. `ours`: only if the platform's own account created it (an undo)."""
 

@@ -31,8 +31,10 @@ from nautes.messages.gitlab import (
     HookState,
     Push,
     PushPage,
+    RepositoriesReady,
     RepositoryReady,
     RepositorySetup,
+    RepositorySetups,
     RepositoryState,
     push_event,
 )
@@ -306,6 +308,11 @@ def ready(input: RepositorySetup, **more: Any) -> RepositoryReady:
     return RepositoryReady.model_validate({**values, **more})
 
 
+def all_ready(input: RepositorySetups, **more: Any) -> RepositoriesReady:
+    """All of them are set up."""
+    return RepositoriesReady(repositories=[ready(each, **more) for each in input.repositories])
+
+
 def _granted(input: ClaimInput) -> Grant:
     return Grant(cluster=input.cluster, kubeconfig=KUBECONFIG)
 
@@ -381,7 +388,7 @@ DEFAULTS: dict[str, Any] = {
     "products.read": _read,
     "products.opened": Done(changed=False),
     "repositories.ensure_foreign_keys": ForeignKeysState(made="unchanged"),
-    "repositories.ensure": ready,
+    "repositories.ensure": all_ready,
     "repositories.delete": Gone(removed=True),
     "repositories.withdraw": Gone(removed=True),
     "repositories.ensure_hook": HookState(id=1, made="created"),

@@ -26,6 +26,7 @@ from activities.runtimes import RuntimeActivities
 from activities.tekton import TektonActivities
 from activities.vault import VaultActivities
 from activities.virtual import VirtualActivities
+from nautes.messages.gitlab import RepositorySetup
 from tests.workflow.answers import DEFAULTS
 
 CLASSES = (
@@ -105,6 +106,10 @@ class Fakes:
     def asked(self, name: str) -> list[Any]:
         """The arguments of every call of one activity."""
         return [argument for called, argument in self.calls if called == name]
+
+    def set_up(self) -> list[RepositorySetup]:
+        """The repositories that were to be set up, in whatever calls."""
+        return [each for call in self.asked("repositories.ensure") for each in call.repositories]
 
     def activities(self) -> list[Callable[..., Any]]:
         """To be given to a worker."""

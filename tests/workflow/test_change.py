@@ -36,17 +36,16 @@ async def test_a_new_product_is_made_in_order_and_committed_once(platform: Platf
         "products.plan",
         "gitlab.ensure_group",
         "repositories.ensure",
-        "repositories.ensure",
         "products.commit_files",
         "products.read",
         "control.notify_runtimes",
     ]
     assert platform.fakes.asked("gitlab.ensure_group")[0].owner == answers.ADA
-    assert {each.path: (each.permissions, each.api_access) for each in platform.fakes.asked("repositories.ensure")} == {
+    assert {each.path: (each.permissions, each.api_access) for each in platform.fakes.set_up()} == {
         "default.project": (["readonly"], False),
         "code": (["readonly", "readwrite"], True),
     }
-    assert {each.group_id for each in platform.fakes.asked("repositories.ensure")} == {1}
+    assert {each.group_id for each in platform.fakes.set_up()} == {1}
     (files,) = platform.fakes.asked("products.commit_files")
     assert (files.group_id, files.project_id, files.repositories) == (1, answers.DECLARATION, {"code": PROJECT})
 
@@ -145,7 +144,7 @@ async def test_a_cancelled_change_is_undone_wherever_it_waits(platform: Platform
     assert bool(platform.fakes.asked("gitlab.delete_group")) == ("gitlab.ensure_group" in asked)
     assert bool(platform.fakes.asked("repositories.delete")) == (where not in WAITS[:2])
     if deaf and where != "products.commit_files":
-        assert platform.fakes.names().count(where) == (2 if where == "repositories.ensure" else 1)
+        assert platform.fakes.names().count(where) == 1
     return None
 
 

@@ -3,38 +3,46 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from typing import Any
 
 from nautes.messages.errors import Refused
-from nautes.messages.gitlab import RepositoryReady, RepositorySetup
+from nautes.messages.gitlab import Gone, RepositoriesReady, RepositorySetups, WithdrawInput
 from nautes.messages.operations import OperationStatus
 from nautes.messages.products import ChangeInput, ChangeReport, FilesCommitted
+from nautes.planning.repositories import withdraw
 from nautes.planning.steps import Step
 from tests.workflow import answers
-from tests.workflow.answers import COMMIT, at_head, change, new_product, new_repositories, plan, unique
+from tests.workflow.answers import COMMIT, PROJECT, at_head, change, new_product, new_repositories, plan, unique
 from tests.workflow.platform import Handle, Platform, until
 from workflows.executor import AT_ONCE
 
 
 class Held:
-    """Answers for `repositories.ensure` that all wait until they are let go; it knows how many wait at once."""
+    """Answers for what is done to repositories that all wait until they are let go; it knows how many wait at once."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._open = asyncio.Event()
         self.waiting: list[str] = []
         self.most = 0
-        platform.fakes.answers["repositories.ensure"] = self._answer
+        platform.fakes.answers["repositories.withdraw"] = self._withdrawn
+        platform.fakes.answers["repositories.ensure"] = self._set_up
 
-    async def _answer(self, input: RepositorySetup) -> RepositoryReady:
-        self.waiting.append(input.path)
+    async def _withdrawn(self, input: WithdrawInput) -> Gone:
+        await self._wait([input.path])
+        return Gone(removed=True)
+
+    async def _set_up(self, input: RepositorySetups) -> RepositoriesReady:
+        await self._wait([each.path for each in input.repositories])
+        return answers.all_ready(input)
+
+    async def _wait(self, paths: list[str]) -> None:
+        self.waiting += paths
         self.most = max(self.most, len(self.waiting))
         try:
             await self._open.wait()
         finally:
-            self.waiting.remove(input.path)
-        return answers.ready(input)
+            self.waiting = [each for each in self.waiting if each not in paths]
 
     def release(self) -> None:
         """All of them end, and those that come later end at once."""
@@ -57,6 +65,15 @@ def _names(number: int) -> list[str]:
     return [f"code{each:02}" for each in range(number)]
 
 
+def _withdrawn(product: str, *names: str) -> list[Step]:
+    """Steps of one system, each performed by a call of its own."""
+    return [withdraw(product, each, PROJECT) for each in names]
+
+
+def _set_up(platform: Platform) -> list[str]:
+    return [each.path for each in platform.fakes.set_up()]
+
+
 def _paths(platform: Platform, name: str) -> list[str]:
     return [each.path.rpartition("/")[2] for each in platform.fakes.asked(name)]
 
@@ -64,7 +81,7 @@ def _paths(platform: Platform, name: str) -> list[str]:
 async def test_steps_that_need_nothing_of_each_other_run_side_by_side_up_to_the_bound(platform: Platform) -> None:
     product, names = unique("shop"), _names(AT_ONCE + 3)
     held = Held(platform)
-    handle = await _start(platform, product, *new_repositories(product, *names))
+    handle = await _start(platform, product, *_withdrawn(product, *names))
     await held.so_many(AT_ONCE)
     status = await platform.shown(handle.id, OperationStatus)
     assert (
@@ -74,14 +91,14 @@ async def test_steps_that_need_nothing_of_each_other_run_side_by_side_up_to_the_
     held.release()
     report = await handle.result()
     assert (report.state, held.most) == ("done", AT_ONCE)
-    assert sorted(_paths(platform, "repositories.ensure")) == names
-    assert len([each for each in report.effects if each.target.startswith("repository ")]) == len(names)
+    assert sorted(_paths(platform, "repositories.withdraw")) == names
+    assert len([each for each in report.effects if each.target.startswith("webhook ")]) == len(names)
 
 
 async def test_the_bound_holds_for_each_system_by_itself(platform: Platform) -> None:
     product, names = unique("shop"), _names(AT_ONCE)
     held = Held(platform)
-    steps = [*new_repositories(product, *names), answers.reserve("edge", "web"), answers.access("owner")]
+    steps = [*_withdrawn(product, *names), answers.reserve("edge", "web"), answers.access("owner")]
     handle = await _start(platform, product, *steps)
     await held.so_many(AT_ONCE)
     await platform.called("control.reserve")
@@ -94,15 +111,15 @@ async def test_the_bound_holds_for_each_system_by_itself(platform: Platform) -> 
 async def test_a_step_begins_only_when_what_it_needs_is_done(platform: Platform) -> None:
     product = unique("shop")
     held = Held(platform)
-    first, second, third = new_repositories(product, "first", "second", "third")
+    first, second, third = _withdrawn(product, "first", "second", "third")
     chain = [first, _needing(second, first), _needing(third, second)]
     handle = await _start(platform, product, *chain, answers.reserve("edge", "web"))
     await held.so_many(1)
     await platform.called("control.reserve")
-    assert _paths(platform, "repositories.ensure") == ["first"]
+    assert _paths(platform, "repositories.withdraw") == ["first"]
     held.release()
     assert (await handle.result()).state == "done"
-    assert _paths(platform, "repositories.ensure") == ["first", "second", "third"]
+    assert _paths(platform, "repositories.withdraw") == ["first", "second", "third"]
     assert held.most == 1
 
 
@@ -135,17 +152,27 @@ async def _asked_to_stop(platform: Platform, handle: Handle) -> bool:
 
 async def test_what_has_not_begun_when_a_step_is_refused_does_not_begin(platform: Platform) -> None:
     product, names = unique("shop"), _names(AT_ONCE + 4)
-    refused = Refused("gitlab-refused", "the name is taken")
-    platform.fakes.fail("repositories.ensure", refused, times=len(names))
+    refused = Refused("repository-closed", "its repositories are not open")
+    platform.fakes.fail("control.request_access", refused, times=len(names))
+    report = await (await _start(platform, product, *map(answers.access, names))).result()
+    assert (report.state, report.message) == ("refused", "its repositories are not open")
+    begun = {each.owner for each in platform.fakes.asked("control.request_access")}
+    assert 0 < len(begun) <= AT_ONCE
+    undone = {each.owner for each in platform.fakes.asked("control.report_use")}
+    assert begun <= undone and len(undone) <= AT_ONCE
+    assert {each.removeprefix("use of ") for each in report.undone} == undone
+
+
+async def test_repositories_that_are_ready_are_set_up_by_one_call_and_all_taken_back_when_one_is_refused(
+    platform: Platform,
+) -> None:
+    product, names = unique("shop"), _names(20)
+    platform.fakes.fail("repositories.ensure", Refused("gitlab-refused", "the name is taken"))
     report = await (await _start(platform, product, *new_repositories(product, *names))).result()
     assert (report.state, report.message) == ("refused", "the name is taken")
-    begun = _paths(platform, "repositories.ensure")
-    assert len(begun) <= AT_ONCE
-    assert sorted(_paths(platform, "repositories.delete")) == sorted(set(_started(report.undone)))
-
-
-def _started(undone: Iterable[str]) -> list[str]:
-    return [each.removeprefix("repository ") for each in undone]
+    assert (len(platform.fakes.asked("repositories.ensure")), _set_up(platform)) == (1, names)
+    assert _paths(platform, "repositories.delete") == names[::-1]
+    assert report.undone == [f"repository {each}" for each in reversed(names)]
 
 
 async def test_a_cancellation_while_several_steps_run_takes_all_of_them_back(platform: Platform) -> None:
@@ -190,7 +217,7 @@ async def test_a_step_that_was_done_before_the_commit_is_not_done_again_after_it
     platform.fakes.answers["products.read"] = at_head(product, *follow_up)
     handle = await _start(platform, product, *new_repositories(product, "code"))
     assert (await handle.result()).state == "done"
-    assert _paths(platform, "repositories.ensure") == ["code", "pushed"]
+    assert _set_up(platform) == ["code", "pushed"]
 
 
 async def test_all_runtimes_that_are_ready_are_notified_by_one_call_after_what_they_need(platform: Platform) -> None:

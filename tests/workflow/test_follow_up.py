@@ -9,6 +9,7 @@ from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateStage
 
 from nautes.messages.declarations import AccessRequest, Author
 from nautes.messages.errors import Conflict, Forbidden, Refused, Unavailable
+from nautes.messages.gitlab import RepositoriesReady
 from nautes.messages.operations import Accepted
 from nautes.messages.products import ChangeInput, ChangeReport, HeadReport, ProductInput
 from nautes.messages.status import ProductStatus
@@ -71,7 +72,7 @@ async def test_new_repositories_are_equipped_and_withdrawn_ones_lose_it(platform
     await _followed(platform, product, report, known=Known(accepted=HEAD, repositories={"old": 77}))
     assert sorted(platform.fakes.names()) == ["repositories.ensure", "repositories.withdraw"]
     assert platform.fakes.asked("repositories.withdraw")[0].project_id == 77
-    (made,) = platform.fakes.asked("repositories.ensure")
+    (made,) = platform.fakes.set_up()
     assert (made.project_id, made.settings, made.api_access, made.new) == (PROJECT, False, True, False)
 
 
@@ -79,7 +80,7 @@ async def test_a_first_look_equips_the_declaration_itself(platform: Platform) ->
     product = unique("shop")
     await _followed(platform, product, at_head(product, declaration(product, DECLARATION, group_is_new=False)))
     assert platform.fakes.names() == ["repositories.ensure"]
-    (made,) = platform.fakes.asked("repositories.ensure")
+    (made,) = platform.fakes.set_up()
     assert (made.project_id, made.permissions, made.api_access) == (DECLARATION, ["readonly"], False)
 
 
@@ -123,7 +124,9 @@ async def test_a_cluster_that_does_not_answer_stops_nothing_and_is_told_later(pl
 async def test_the_first_date_on_which_something_runs_out_is_known(platform: Platform) -> None:
     product = unique("shop")
     dates = {"a": "2027-02-01", "b": "2027-01-01"}
-    platform.fakes.answers["repositories.ensure"] = lambda input: answers.ready(input, expires_at=dates[input.path])
+    platform.fakes.answers["repositories.ensure"] = lambda input: RepositoriesReady(
+        repositories=[answers.ready(each, expires_at=dates[each.path]) for each in input.repositories]
+    )
     known = Known(accepted=HEAD, repositories={"a": 1, "b": 2}, renew="2027-03-01")
     steps = [answers.equipped(product, "a", 1), answers.equipped(product, "b", 2)]
     report = at_head(product, *steps, known=known)

@@ -1,7 +1,8 @@
-"""Several requests to one cluster at a time, on threads that end with the work; heartbeats. Used in this package."""
+"""Several requests to one system at a time, on threads that end with the work; heartbeats. Used by activities that batch."""
 
 from __future__ import annotations
 
+import contextvars
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,13 +28,19 @@ class Heartbeat:
         self._last = 0.0
 
     def __call__(self, *details: object) -> None:
-        now = time.monotonic()
-        if activity.in_activity() and now - self._last >= HEARTBEAT_EVERY:
-            self._last = now
+        if time.monotonic() - self._last >= HEARTBEAT_EVERY:
+            self.now(*details)
+
+    def now(self, *details: object) -> None:
+        """Send one however short ago the last was."""
+        self._last = time.monotonic()
+        if activity.in_activity():
             activity.heartbeat(*details)
 
 
-def each(work: Callable[[Item], Result], items: Sequence[Item], heartbeat: Progress) -> list[Result]:
+def each(
+    work: Callable[[Item], Result], items: Sequence[Item], heartbeat: Progress, *, at_once: int = CONNECTIONS
+) -> list[Result]:
     """`work` for each item, results in order; the first error is raised once the running requests have ended.
 
     A few threads take item after item: waiting for a future per item would cost more than the requests.
@@ -50,9 +57,9 @@ def each(work: Callable[[Item], Result], items: Sequence[Item], heartbeat: Progr
         finally:
             due.stop()  # after an error the other threads take no more items
 
-    threads = min(CONNECTIONS, len(items))
-    with ThreadPoolExecutor(threads, thread_name_prefix="cluster") as pool:
-        pending = {pool.submit(take_turns) for _ in range(threads)}
+    threads = min(at_once, len(items))
+    with ThreadPoolExecutor(threads, thread_name_prefix="batch") as pool:
+        pending = {pool.submit(contextvars.copy_context().run, take_turns) for _ in range(threads)}
         try:
             while pending:
                 done, pending = wait(pending, timeout=HEARTBEAT_EVERY)
