@@ -15,7 +15,6 @@ from cachetools import LRUCache, cachedmethod
 
 from nautes.clients.git import CommitInfo, GitCache, Limits
 from nautes.clients.gitlab import GitLab
-from nautes.messages.errors import NotFound
 from nautes.resources.declaration import Declaration, DeclaredClusters
 from nautes.resources.names import Names
 from nautes.resources.stored import foreign_ids, read_clusters, read_product
@@ -97,7 +96,7 @@ class Declarations:
         project_id = self._gitlab.project_id(f"{path}/{DECLARATION}")
         if not project_id:
             return Declaration(path, group_id)
-        head = self._head(f"{path}/{DECLARATION}")
+        head = self._gitlab.head(project_id, BRANCH)
         if not head:
             return Declaration(path, group_id, project_id)
         return self._at(Declaration(path, group_id, project_id), head)
@@ -118,16 +117,10 @@ class Declarations:
         """Every cluster of the tenant repository at its head."""
         path = f"{self._tenant}/management"
         project_id = self._gitlab.project_id(path)
-        head = self._head(path) if project_id else ""
+        head = self._gitlab.head(project_id, BRANCH) if project_id else ""
         if not head:
             return DeclaredClusters(project_id)
         return self._parsed.clusters(self._git, path, project_id, head)
-
-    def _head(self, repository: str) -> str:
-        try:
-            return self._git.fetch(repository, BRANCH)
-        except NotFound:
-            return ""
 
 
 def _files(git: GitCache, repository: str, commit: str) -> dict[str, str]:

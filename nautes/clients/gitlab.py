@@ -1,4 +1,4 @@
-"""GitLab through python-gitlab: one session per thread, one translation of errors. Used by activities and by the API.
+"""GitLab through python-gitlab: one session per call at a time, one translation of errors. Used by activities and by the API.
 
 Redirects to other hosts are refused. For activities nothing is retried here: Temporal retries, and shows it. For the API, where
 a person waits, a read whose connection broke is retried once.
@@ -6,7 +6,6 @@ a person waits, a read whose connection broke is retried once.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import gitlab
 import requests
 from gitlab.exceptions import GitlabAuthenticationError, GitlabError
 
+from nautes.clients.sessions import Sessions
 from nautes.messages.common import Requester
 from nautes.messages.errors import Conflict, Forbidden, NautesError, NotFound, Refused, Unauthenticated, Unavailable
 from nautes.resources.names import Names
@@ -33,41 +33,28 @@ class GitLab:
     `read_attempts`: how often a read is tried whose connection breaks.
     """
 
-    def __init__(self, url: str, token: str, timeout: float = 10.0, *, read_attempts: int = 1) -> None:
+    def __init__(
+        self, url: str, token: str, timeout: float = 10.0, *, read_attempts: int = 1, sessions: Sessions | None = None
+    ) -> None:
         self._url, self._token, self._timeout = url.rstrip("/"), token, timeout
         self._read_attempts = read_attempts
-        self._local = threading.local()
+        self._sessions = sessions or Sessions(judge)
 
-    @property
-    def api(self) -> gitlab.Gitlab:
-        """The client of this thread (its HTTP session is not made for several)."""
-        client = getattr(self._local, "client", None)
-        if client is None:
-            session = requests.Session()
-            session.hooks["response"].append(self._judge)
-            client = gitlab.Gitlab(
+    @contextmanager
+    def _api(self) -> Iterator[gitlab.Gitlab]:
+        with self._sessions.one() as session:
+            yield gitlab.Gitlab(
                 self._url, private_token=self._token, timeout=self._timeout, session=session, keep_base_url=True
             )
-            self._local.client = client
-        return client
-
-    def _judge(self, response: requests.Response, *_: Any, **__: Any) -> None:
-        """Runs before python-gitlab sees an answer: it would sleep on a 429 and follow any redirect."""
-        if response.status_code == 429:
-            wish = response.headers.get("Retry-After", "")
-            delay = float(wish) if wish.isascii() and wish.isdigit() else None
-            raise Unavailable("gitlab-rate-limited", "GitLab limits the rate of requests", retry_after=delay)
-        target = response.headers.get("Location", "")
-        if response.is_redirect and urlsplit(target).netloc not in ("", urlsplit(self._url).netloc):
-            raise Refused("gitlab-redirect", "GitLab redirects to another host")
 
     def get(self, path: str, /, **query: Any) -> Any:
         """GET below /api/v4."""
         with translated(f"GET {path}"):
             for _ in range(self._read_attempts - 1):
-                with suppress(requests.ConnectionError):
-                    return self.api.http_get(path, query_data=query)
-            return self.api.http_get(path, query_data=query)
+                with suppress(requests.ConnectionError), self._api() as api:
+                    return api.http_get(path, query_data=query)
+            with self._api() as api:
+                return api.http_get(path, query_data=query)
 
     def find(self, path: str, /, **query: Any) -> Any | None:
         """GET, or None when the object does not exist (or we may not see it)."""
@@ -78,24 +65,24 @@ class GitLab:
 
     def pages(self, path: str, /, **query: Any) -> list[Any]:
         """Every item of a list."""
-        with translated(f"GET {path}"):
-            return list(self.api.http_list(path, query_data={"per_page": PAGE, **query}, iterator=True))
+        with translated(f"GET {path}"), self._api() as api:
+            return list(api.http_list(path, query_data={"per_page": PAGE, **query}, iterator=True))
 
     def post(self, path: str, /, **body: Any) -> Any:
         """POST below /api/v4."""
-        with translated(f"POST {path}"):
-            return self.api.http_post(path, post_data=body)
+        with translated(f"POST {path}"), self._api() as api:
+            return api.http_post(path, post_data=body)
 
     def put(self, path: str, /, **body: Any) -> Any:
         """PUT below /api/v4."""
-        with translated(f"PUT {path}"):
-            return self.api.http_put(path, post_data=body)
+        with translated(f"PUT {path}"), self._api() as api:
+            return api.http_put(path, post_data=body)
 
     def delete(self, path: str, /, **query: Any) -> bool:
         """DELETE; False when it was not there."""
         try:
-            with translated(f"DELETE {path}"):
-                self.api.http_delete(path, query_data=query)
+            with translated(f"DELETE {path}"), self._api() as api:
+                api.http_delete(path, query_data=query)
         except NotFound:
             return False
         return True
@@ -115,6 +102,11 @@ class GitLab:
         """Id of a project by full path, 0 when there is none."""
         found = self.project(path)
         return int(found["id"]) if found else 0
+
+    def head(self, project_id: int, branch: str) -> str:
+        """The commit at the head of a branch, "" when there is none: one call, where a fetch by git would be several."""
+        found = self.find(f"/projects/{project_id}/repository/branches/{quoted(branch)}")
+        return str(found["commit"]["id"]) if found else ""
 
     def names(self, repositories: Iterable[int], products: Iterable[int]) -> Names:
         """Full paths of projects and groups by their ids; what is hidden or gone has none."""
@@ -139,6 +131,7 @@ class Caller:
 
     def __init__(self, url: str, timeout: float = 10.0) -> None:
         self._url, self._timeout = url, timeout
+        self._sessions = Sessions(judge)  # of all callers: a connection holds nothing of a token
 
     def who(self, token: str) -> Requester:
         """The owner of a token. Raises `Unauthenticated`."""
@@ -195,7 +188,18 @@ class Caller:
         return [each for each in listed if each["path"] == name]
 
     def _client(self, token: str) -> GitLab:
-        return GitLab(self._url, token, self._timeout, read_attempts=API_READ_ATTEMPTS)
+        return GitLab(self._url, token, self._timeout, read_attempts=API_READ_ATTEMPTS, sessions=self._sessions)
+
+
+def judge(response: requests.Response, *_: Any, **__: Any) -> None:
+    """Runs before python-gitlab sees an answer: it would sleep on a 429 and follow any redirect."""
+    if response.status_code == 429:
+        wish = response.headers.get("Retry-After", "")
+        delay = float(wish) if wish.isascii() and wish.isdigit() else None
+        raise Unavailable("gitlab-rate-limited", "GitLab limits the rate of requests", retry_after=delay)
+    target = response.headers.get("Location", "")
+    if response.is_redirect and urlsplit(target).netloc not in ("", urlsplit(response.url).netloc):
+        raise Refused("gitlab-redirect", "GitLab redirects to another host")
 
 
 def quoted(path: str) -> str:

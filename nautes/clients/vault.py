@@ -16,6 +16,7 @@ import hvac
 import hvac.exceptions
 import requests
 
+from nautes.clients.sessions import Sessions
 from nautes.messages.errors import Conflict, Forbidden, NautesError, NotFound, Refused, Unavailable
 from nautes.messages.secrets import SecretRef
 
@@ -28,7 +29,9 @@ class Vault:
     def __init__(self, addr: str, role_id: str, secret_id: str, timeout: float = 10.0) -> None:
         self._addr, self._role_id, self._timeout = addr, role_id, timeout
         self.__secret_id = secret_id
-        self._local = threading.local()
+        self._sessions = Sessions()
+        self.__token = ""
+        self._logging_in = threading.Lock()
 
     def __repr__(self) -> str:
         return f"Vault({self._addr!r}, role_id={self._role_id!r})"
@@ -184,23 +187,25 @@ class Vault:
             return None
 
     def _ask(self, call: Callable[[hvac.Client], Answer], what: str) -> Answer:
-        client = getattr(self._local, "client", None)
-        if client is not None:
-            try:
-                with translated(what):
-                    return call(client)
-            except Forbidden:
-                client = None  # the token may have expired: retry once with a new one
-        client = self._login()
-        with translated(what):
-            return call(client)
+        token = self.__token or self._login("")
+        try:
+            return self._call(call, what, token)
+        except Forbidden:  # the token may have expired: retry once with a new one
+            return self._call(call, what, self._login(token))
 
-    def _login(self) -> hvac.Client:
-        client = hvac.Client(url=self._addr, timeout=self._timeout)
-        with translated("log in"):
-            client.auth.approle.login(role_id=self._role_id, secret_id=self.__secret_id)
-        self._local.client = client
-        return client
+    def _call(self, call: Callable[[hvac.Client], Answer], what: str, token: str) -> Answer:
+        with translated(what), self._sessions.one() as session:
+            return call(hvac.Client(url=self._addr, token=token, timeout=self._timeout, session=session))
+
+    def _login(self, refused: str) -> str:
+        """A token other than the refused one; threads whose token was refused at the same time log in once."""
+        with self._logging_in:
+            if self.__token == refused:
+                with translated("log in"), self._sessions.one() as session:
+                    client = hvac.Client(url=self._addr, timeout=self._timeout, session=session)
+                    answer = client.auth.approle.login(role_id=self._role_id, secret_id=self.__secret_id)
+                self.__token = str(answer["auth"]["client_token"])
+            return self.__token
 
 
 @contextmanager
