@@ -45,7 +45,6 @@ from nautes.clients.temporal import connect
 from nautes.clients.vault import Vault
 from nautes.messages import ids
 from nautes.messages.tenant import TenantInput
-from nautes.messages.timing import TIMING
 from nautes.planning.known import Lifetime
 from nautes.rules import deletions
 from workflows.change import ChangeWorkflow
@@ -57,6 +56,7 @@ from workflows.registration import RegistrationWorkflow
 from workflows.run import PipelineRunWorkflow
 from workflows.sweeps import BranchSweepWorkflow, CredentialSweepWorkflow, DriftSweepWorkflow
 from workflows.tenant import TenantWorkflow
+from workflows.timing import Timing, TimingInterceptor
 
 HEARD_WITHIN = 0.5  # seconds: heartbeats are sent at least as often, so that a cancellation arrives soon
 THREADS = 40  # activities at once; each may block on the network
@@ -117,6 +117,11 @@ def lifetime(settings: Settings) -> Lifetime:
     return Lifetime(days=settings.credential_days, renew_before=settings.renew_before_days)
 
 
+def timing(settings: Settings) -> Timing:
+    """Timeouts and intervals of the workflows that this worker runs."""
+    return Timing(heartbeat=settings.heartbeat_seconds, retry_maximum=settings.retry_maximum_seconds)
+
+
 def tenant(settings: Settings) -> TenantInput:
     """What the tenant's workflow is started with."""
     return TenantInput(tenant=settings.tenant, hooks_url=hooks_url(settings))
@@ -143,7 +148,7 @@ def worker(settings: Settings, client: Client, *, max_cached_workflows: int = 10
         max_concurrent_activities=THREADS,
         max_cached_workflows=max_cached_workflows,
         workflow_runner=runner(),
-        interceptors=[ErrorInterceptor(), HeartbeatInterceptor()],
+        interceptors=[ErrorInterceptor(), HeartbeatInterceptor(), TimingInterceptor(timing(settings))],
         max_heartbeat_throttle_interval=timedelta(seconds=HEARD_WITHIN),
         workflow_failure_exception_types=[pydantic.ValidationError],
         graceful_shutdown_timeout=timedelta(seconds=10),
@@ -154,7 +159,6 @@ def worker(settings: Settings, client: Client, *, max_cached_workflows: int = 10
 
 async def run(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT."""
-    TIMING.heartbeat, TIMING.retry_maximum = settings.heartbeat_seconds, settings.retry_maximum_seconds
     client = await connect(settings)
     stopped = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):

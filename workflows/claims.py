@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from nautes.messages.clusters import Claim, ClusterState, Reservation, Reserve, Reserved, Uses
+from nautes.messages.clusters import Claim, Reservation, Reserve, Reserved, Uses
 from nautes.messages.errors import Conflict
 from nautes.rules.decided import NAMESPACE_TAKEN
+from workflows.cluster_state import ClusterState
 
 
 class Claims:

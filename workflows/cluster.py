@@ -15,12 +15,8 @@ with workflow.unsafe.imports_passed_through():
     from nautes.messages.clusters import (
         Claim,
         ClusterClaims,
-        ClusterInput,
-        ClusterState,
         Grant,
         KnownCluster,
-        RegistrationInput,
-        RegistrationReport,
         Reserve,
         Reserved,
         Uses,
@@ -29,10 +25,11 @@ with workflow.unsafe.imports_passed_through():
     from nautes.messages.errors import NautesError, NotFound, Refused, Unavailable
     from nautes.messages.operations import Accepted, ClusterRequest, require_bounded
     from nautes.messages.status import ClusterStatus
-    from nautes.messages.timing import TIMING
     from workflows import effects, progress
     from workflows.claims import Claims
+    from workflows.cluster_state import ClusterStart, ClusterState, RegistrationReport, RegistrationStart
     from workflows.registration import RegistrationWorkflow, asked_by_git, operation_of
+    from workflows.timing import timing
 
 
 @workflow.defn(name="Cluster")
@@ -40,7 +37,7 @@ class ClusterWorkflow:
     """Sole writer of the cluster's manifest, kubeconfig secret, auth mount, components and register of users."""
 
     @workflow.init
-    def __init__(self, input: ClusterInput) -> None:
+    def __init__(self, input: ClusterStart) -> None:
         self._name = input.name
         self._state = input.state or ClusterState()
         self._queue = list(self._state.queue)
@@ -78,7 +75,7 @@ class ClusterWorkflow:
 
     def _withdrawn(self, known: KnownCluster) -> None:
         """Its file is gone. The removal looks again before it takes anything away: the file may have come back."""
-        pending = [*self._queue, *([self._state.again] if self._state.again else [])]
+        pending = [*self._queue, *([self._state.refused] if self._state.refused else [])]
         if any(each.action == "remove" and asked_by_git(each) for each in pending):
             return
         if self._state.manifest or self._queue:
@@ -93,14 +90,14 @@ class ClusterWorkflow:
 
     def _asked_last(self, known: KnownCluster) -> bool:
         """Whether this is what is under way already, or refused and tried again."""
-        pending = self._queue or ([self._state.again] if self._state.again else [])
+        pending = self._queue or ([self._state.refused] if self._state.refused else [])
         last = pending[-1] if pending else None
         return last is not None and last.action == "apply" and asked_by_git(last) and last.manifest == known.manifest
 
     def _forget_refusal(self) -> None:
         """Git says again what is so: what it said in between, and was refused, is not tried any more."""
-        if self._state.again:
-            self._state = self._state.model_copy(update={"again": None, "message": "", "findings": []})
+        if self._state.refused:
+            self._state = self._state.model_copy(update={"refused": None, "message": "", "findings": []})
 
     def _queue_from_git(self, known: KnownCluster, action: str) -> None:
         operation = operation_of(known.commit)
@@ -154,7 +151,7 @@ class ClusterWorkflow:
     def _require_ready(self) -> None:
         if self._state.phase == "Ready":
             return
-        if not (self._state.manifest or self._queue or self._running or self._state.again):
+        if not (self._state.manifest or self._queue or self._running or self._state.refused):
             raise effects.as_failure(NotFound("cluster-unknown", f"cluster {self._name} is not registered"))
         raise effects.as_failure(
             Unavailable("cluster-not-ready", f"cluster {self._name} is {self._state.phase}: {self._state.message}")
@@ -199,7 +196,7 @@ class ClusterWorkflow:
     # Life
 
     @workflow.run
-    async def run(self, input: ClusterInput) -> None:
+    async def run(self, input: ClusterStart) -> None:
         while self._queue or not self._state.removed:
             await self._turn()
             if self._state.removed:
@@ -212,9 +209,9 @@ class ClusterWorkflow:
         self._show()
         if not self._queue and effects.should_continue_as_new():
             await workflow.wait_condition(workflow.all_handlers_finished)
-            workflow.continue_as_new(ClusterInput(name=self._name, state=self._carried()))
-        if not self._queue and self._state.again:
-            await self._wait_to_try_again(self._state.again)
+            workflow.continue_as_new(ClusterStart(name=self._name, state=self._carried()))
+        if not self._queue and self._state.refused:
+            await self._wait_to_retry(self._state.refused)
         await workflow.wait_condition(
             lambda: bool(self._queue) or self._state.removed or effects.should_continue_as_new()
         )
@@ -233,11 +230,11 @@ class ClusterWorkflow:
             return not self._state.manifest
         return self._state.phase == "Ready" and request.manifest == self._state.manifest
 
-    async def _wait_to_try_again(self, request: ClusterRequest) -> None:
+    async def _wait_to_retry(self, request: ClusterRequest) -> None:
         """What Git declares is brought about sooner or later, unless somebody says something new meanwhile."""
         try:
             await workflow.wait_condition(
-                lambda: bool(self._queue) or self._state.again != request, timeout=TIMING.refused_retry
+                lambda: bool(self._queue) or self._state.refused != request, timeout=timing().refused_retry
             )
         except TimeoutError:
             self._queue.append(request)
@@ -251,7 +248,7 @@ class ClusterWorkflow:
         try:
             report = await workflow.execute_child_workflow(
                 RegistrationWorkflow.run,
-                RegistrationInput(request=request, state=self._carried()),
+                RegistrationStart(request=request, state=self._carried()),
                 id=self._running,
                 static_summary=f"{request.action} cluster {self._name} for {request.requester.username}",
                 priority=effects.fairness(self._name, waiting=True),
@@ -264,11 +261,11 @@ class ClusterWorkflow:
             self._running = ""
 
     def _absorb(self, request: ClusterRequest, report: RegistrationReport, before: str) -> None:
-        changes: dict[str, object] = {"again": None, "findings": []}
+        changes: dict[str, object] = {"refused": None, "findings": []}
         if report.registered.phase == "Removing" and not report.effects:
             changes["phase"] = before  # nothing was taken away
         if report.state != "done" and asked_by_git(request):
-            changes |= {"again": request, "findings": report.findings}
+            changes |= {"refused": request, "findings": report.findings}
         self._state = report.registered.model_copy(update=changes)
 
     def _carried(self) -> ClusterState:

@@ -16,14 +16,14 @@ with workflow.unsafe.imports_passed_through():
     from nautes.messages.convergence import ConvergeReport
     from nautes.messages.errors import NautesError, Refused
     from nautes.messages.gitlab import Push
-    from nautes.messages.runtimes import DeploymentInput, DeploymentState
     from nautes.messages.status import DeploymentStatus
-    from nautes.messages.timing import TIMING
     from nautes.planning.runtimes import DeploymentSpec
     from workflows import effects, inputs, progress
     from workflows.convergence import Convergence
     from workflows.destination import drop_accounts, give_back, prepare, release, unclaim
     from workflows.effects import perform
+    from workflows.runtime_states import DeploymentStart, DeploymentState
+    from workflows.timing import timing
 
 
 @workflow.defn(name="Deployment")
@@ -31,7 +31,7 @@ class DeploymentWorkflow:
     """Sole writer of the runtime's objects in its cluster."""
 
     @workflow.init
-    def __init__(self, input: DeploymentInput) -> None:
+    def __init__(self, input: DeploymentStart) -> None:
         self._id = ids.deployment(input.product, input.runtime)
         self._state = input.state or DeploymentState()
         self._handled = list(self._state.handled)
@@ -111,13 +111,13 @@ class DeploymentWorkflow:
     # Life
 
     @workflow.run
-    async def run(self, input: DeploymentInput) -> None:
+    async def run(self, input: DeploymentStart) -> None:
         while True:
             await workflow.wait_condition(lambda: self._look or effects.should_continue_as_new())
             if effects.should_continue_as_new():  # also while something is asked for again and again in vain
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 workflow.continue_as_new(
-                    DeploymentInput(product=input.product, runtime=input.runtime, state=self._carried())
+                    DeploymentStart(product=input.product, runtime=input.runtime, state=self._carried())
                 )
             self._look = self._newer = False
             if self._state.removing:
@@ -139,7 +139,7 @@ class DeploymentWorkflow:
             await convergence.until_healthy(spec, self._state.grant, report)
         except NautesError as refusal:
             self._change(phase="Refused", message=refusal.message, finished=effects.now())
-            await workflow.sleep(TIMING.refused_retry)
+            await workflow.sleep(timing().refused_retry)
             self._look = True
 
     async def _prepare(self, spec: DeploymentSpec) -> None:

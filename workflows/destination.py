@@ -18,10 +18,10 @@ with workflow.unsafe.imports_passed_through():
     from nautes.messages.clusters import ClaimInput, Grant
     from nautes.messages.destinations import ClearAccountInput, ClearInput, PrepareInput
     from nautes.messages.errors import Unavailable
-    from nautes.messages.timing import TIMING
     from nautes.planning.runtimes import Spec, namespaces
     from workflows import inputs
     from workflows.effects import perform
+    from workflows.timing import timing
 
 
 async def prepare(spec: Spec, grant: Grant, former: Sequence[str] = ()) -> None:
@@ -42,7 +42,7 @@ async def unclaim(spec: Spec, workflow_id: str, names: Sequence[str] | None = No
     """Take back a claim whose answer never came: the cluster may have it. A cluster that is not there has none."""
     input = ClaimInput(cluster=spec.cluster, claim=inputs.claim(spec, workflow_id, names))
     with contextlib.suppress(Unavailable):
-        await perform(ControlActivities.release, input, "Take back the claim", timeout=TIMING.refused_retry)
+        await perform(ControlActivities.release, input, "Take back the claim", timeout=timing().refused_retry)
 
 
 async def release(

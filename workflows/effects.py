@@ -18,8 +18,8 @@ from temporalio.exceptions import ActivityError, ApplicationError, RetryState, T
 with workflow.unsafe.imports_passed_through():
     from nautes.messages import errors
     from nautes.messages.errors import NautesError
-    from nautes.messages.timing import TIMING
     from nautes.resources.findings import Finding
+    from workflows.timing import timing
 
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
@@ -78,14 +78,14 @@ async def perform(
     is at its end.
     """
     kind = workflow.ActivityCancellationType
-    longest = timedelta(seconds=TIMING.retry_maximum)
+    longest = timedelta(seconds=timing().retry_maximum)
     try:
         result = await workflow.execute_activity_method(
             effect,
             argument,
             start_to_close_timeout=timedelta(seconds=within),
             schedule_to_close_timeout=timedelta(seconds=timeout) if timeout is not None else None,
-            heartbeat_timeout=timedelta(seconds=TIMING.heartbeat),
+            heartbeat_timeout=timedelta(seconds=timing().heartbeat),
             retry_policy=RetryPolicy(
                 initial_interval=min(FIRST_RETRY, longest), backoff_coefficient=2, maximum_interval=longest
             ),
@@ -234,7 +234,7 @@ def remember(handled: list[str], key: str) -> bool:
 def should_continue_as_new() -> bool:
     """Whether history has grown enough to start a fresh run with the same state."""
     info = workflow.info()
-    return info.is_continue_as_new_suggested() or info.get_current_history_length() > TIMING.events_kept
+    return info.is_continue_as_new_suggested() or info.get_current_history_length() > timing().events_kept
 
 
 def fairness(key: str, *, waiting: bool = False) -> Priority:

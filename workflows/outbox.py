@@ -11,7 +11,8 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from nautes.messages.gitlab import Push
-    from nautes.messages.products import Undelivered, Watch
+    from nautes.messages.products import Watch
+    from workflows.product_state import Undelivered
 
 
 class Outbox:

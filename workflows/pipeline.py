@@ -16,15 +16,16 @@ with workflow.unsafe.imports_passed_through():
     from nautes.messages.clusters import ClaimInput, Grant
     from nautes.messages.errors import NautesError
     from nautes.messages.gitlab import Push
-    from nautes.messages.runtimes import PipelineInput, PipelineState, RunInput
+    from nautes.messages.runtimes import RunInput
     from nautes.messages.status import PipelineStatus
-    from nautes.messages.timing import TIMING
     from nautes.planning.runtimes import PipelineSpec, Trigger
     from workflows import effects, inputs, progress
     from workflows.destination import drop_accounts, give_back, prepare, unclaim
     from workflows.effects import perform
     from workflows.events import matching
     from workflows.run import PipelineRunWorkflow
+    from workflows.runtime_states import PipelineStart, PipelineState
+    from workflows.timing import timing
 
 RUNS_KEPT = 100
 
@@ -34,7 +35,7 @@ class PipelineWorkflow:
     """Sole writer of the runtime's place in its cluster; starts its runs."""
 
     @workflow.init
-    def __init__(self, input: PipelineInput) -> None:
+    def __init__(self, input: PipelineStart) -> None:
         self._id = ids.pipeline(input.product, input.runtime)
         self._state = input.state or PipelineState()
         self._handled = list(self._state.handled)
@@ -74,13 +75,13 @@ class PipelineWorkflow:
         return self._status
 
     @workflow.run
-    async def run(self, input: PipelineInput) -> None:
+    async def run(self, input: PipelineStart) -> None:
         while True:
             await workflow.wait_condition(lambda: self._look or self._runnable() or effects.should_continue_as_new())
             if effects.should_continue_as_new():  # also while something is asked for again and again in vain
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 workflow.continue_as_new(
-                    PipelineInput(product=input.product, runtime=input.runtime, state=self._carried())
+                    PipelineStart(product=input.product, runtime=input.runtime, state=self._carried())
                 )
             if self._look:
                 self._look = False
@@ -113,7 +114,7 @@ class PipelineWorkflow:
             await drop_accounts(spec, grant, former)
         except NautesError as refusal:
             self._change(phase="Refused", message=refusal.message)
-            await workflow.sleep(TIMING.refused_retry)
+            await workflow.sleep(timing().refused_retry)
             self._look = True
             return
         self._set(prepared=spec)

@@ -25,17 +25,16 @@ with workflow.unsafe.imports_passed_through():
         HeadInput,
         HeadReport,
         OpenedInput,
-        ProductInput,
-        ProductState,
         Watch,
     )
     from nautes.messages.status import ProductStatus
-    from nautes.messages.timing import TIMING
     from nautes.planning.known import Known
     from workflows import effects, progress
     from workflows.change import ChangeWorkflow
     from workflows.effects import perform
     from workflows.outbox import Outbox
+    from workflows.product_state import ProductStart, ProductState
+    from workflows.timing import timing
 
 PUSHED = "pushed"  # signal of every workflow that follows a repository
 FROM_GIT = "git-"  # begins the operations that a push asked for
@@ -49,7 +48,7 @@ class ProductWorkflow:
     """Sole writer of the product's group, declaration, repositories, keys and hooks."""
 
     @workflow.init
-    def __init__(self, input: ProductInput) -> None:
+    def __init__(self, input: ProductStart) -> None:
         self._path = input.path
         self._state = input.state or ProductState()
         self._queue = list(self._state.queue)
@@ -162,7 +161,7 @@ class ProductWorkflow:
         )
 
     @workflow.run
-    async def run(self, input: ProductInput) -> None:
+    async def run(self, input: ProductStart) -> None:
         delivery = asyncio.create_task(self._deliver())
         while self._exists or self._queue or self._look:
             self._show()
@@ -183,7 +182,7 @@ class ProductWorkflow:
         self._ending = True
         await delivery
         if not self._queue and workflow.all_handlers_finished():
-            workflow.continue_as_new(ProductInput(path=self._path, state=self._carried()))
+            workflow.continue_as_new(ProductStart(path=self._path, state=self._carried()))
         self._ending = False
         return asyncio.create_task(self._deliver())
 
@@ -193,7 +192,7 @@ class ProductWorkflow:
         try:
             await workflow.wait_condition(
                 lambda: bool(self._queue) or self._look or effects.should_continue_as_new(),
-                timeout=TIMING.refused_retry if waits else None,
+                timeout=timing().refused_retry if waits else None,
             )
         except TimeoutError:
             self._look = True

@@ -22,10 +22,7 @@ with workflow.unsafe.imports_passed_through():
         ClusterCommit,
         ClusterCommitted,
         ClusterPlan,
-        ClusterState,
         ComponentInput,
-        RegistrationInput,
-        RegistrationReport,
     )
     from nautes.messages.control import ScheduleInput
     from nautes.messages.errors import NautesError, Refused
@@ -37,6 +34,7 @@ with workflow.unsafe.imports_passed_through():
     from nautes.rules.decided import CLUSTER_HOST_MOVED, CLUSTER_IN_USE, CLUSTER_VIRTUAL_KUBECONFIG
     from nautes.rules.registry import Rule
     from workflows import effects, progress
+    from workflows.cluster_state import ClusterState, RegistrationReport, RegistrationStart
     from workflows.commit_comments import comment_on
     from workflows.effects import Undo, perform
     from workflows.virtual import Guest
@@ -60,7 +58,7 @@ class RegistrationWorkflow:
     """Ends with ready or removed, or with the refusal and what was undone."""
 
     @workflow.init
-    def __init__(self, input: RegistrationInput) -> None:
+    def __init__(self, input: RegistrationStart) -> None:
         self._input = input
         self._request = input.request
         self._name = input.request.cluster
@@ -91,7 +89,7 @@ class RegistrationWorkflow:
         )
 
     @workflow.run
-    async def run(self, input: RegistrationInput) -> RegistrationReport:
+    async def run(self, input: RegistrationStart) -> RegistrationReport:
         try:
             await self._planned()
             if self._request.dry_run:
@@ -292,7 +290,7 @@ class RegistrationWorkflow:
         resource = f"Cluster/{self._name}"
         self._require_unused(self._state.users())
         if not self._state.manifest:
-            self._state = self._state.model_copy(update={"removed": self._state.again is None})
+            self._state = self._state.model_copy(update={"removed": self._state.refused is None})
             return Outcome(resource=resource, action="absent")
         if await self._is_kept():
             return Outcome(resource=resource, action="unchanged", detail="the tenant repository declares it again")

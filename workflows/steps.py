@@ -28,13 +28,13 @@ with workflow.unsafe.imports_passed_through():
         RepositorySetups,
         WithdrawInput,
     )
-    from nautes.messages.timing import TIMING
     from nautes.planning.repositories import DECLARATION
     from nautes.planning.runtimes import DeploymentSpec, PipelineSpec
     from nautes.planning.steps import Effect, Step
     from workflows import effects
     from workflows.effects import Undo, perform
     from workflows.record import Record
+    from workflows.timing import timing
 
 OWNER_TIMEOUT = 60.0  # seconds another product may take to answer a request for access
 
@@ -191,7 +191,7 @@ class Steps:
         uses = Uses(product=self._path, environments=step.input["environments"], runtimes=runtimes)
         input = UsesInput(cluster=cluster, uses=uses)
         try:
-            await perform(ControlActivities.uses, input, step.subject, timeout=TIMING.refused_retry)
+            await perform(ControlActivities.uses, input, step.subject, timeout=timing().refused_retry)
         except Unavailable:
             self.unanswered.add(cluster)
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from nautes.messages.common import Requester
 from nautes.messages.convergence import ConvergeReport
-from nautes.messages.operations import ClusterRequest, OperationResult
+from nautes.messages.operations import ClusterRequest
 from nautes.messages.secrets import SecretRef
 from nautes.planning.steps import Effect, Manifest, Outcome
 from nautes.resources.findings import Finding
@@ -14,36 +14,9 @@ from nautes.resources.payload import Payload
 
 
 class ClusterInput(Payload):
-    """Start of `cluster/<name>`; `state` is carried over continue-as-new."""
+    """Start of `cluster/<name>`."""
 
     name: str
-    state: ClusterState | None = None
-
-
-class ClusterState(Payload):
-    """The state of a cluster's workflow that survives continue-as-new."""
-
-    manifest: Manifest = Field(default_factory=dict)
-    commit: str = ""  # of the tenant repository, where the manifest was read
-    kubeconfig: SecretRef | None = None
-    phase: str = "Registering"
-    message: str = ""
-    components: list[str] = []
-    claims: dict[str, Claim] = Field(default_factory=dict)
-    queue: list[ClusterRequest] = []
-    handled: list[str] = []  # operations, newest last, bounded
-    removed: bool = False
-    again: ClusterRequest | None = None  # declared in Git and refused: retried after a while
-    reservations: dict[str, Reservation] = Field(default_factory=dict)  # by runtime, as claims
-    environments: dict[str, list[str]] = Field(default_factory=dict)  # product path -> environments on this cluster
-    reserving: dict[str, Reserve] = Field(default_factory=dict)  # product path -> what its last change added
-    findings: list[Finding] = []  # why the newest declaration in Git was refused
-    warnings: list[str] = []  # what people have to do themselves
-
-    def users(self) -> list[str]:
-        """Who uses the cluster, for people: runtimes and virtual clusters by their workflow, then environments."""
-        environments = [f"environment/{path}/{name}" for path, names in self.environments.items() for name in names]
-        return [*sorted({*self.claims, *self.reservations}), *sorted(environments)]
 
 
 class Claim(Payload):
@@ -234,18 +207,9 @@ class VirtualAccess(Payload):
 
 
 class RegistrationInput(Payload):
-    """Start of `registration/<cluster>/<operation>`: the request, and the cluster as its workflow knows it."""
+    """Start of `registration/<cluster>/<operation>`."""
 
     request: ClusterRequest
-    state: ClusterState
 
 
-class RegistrationReport(OperationResult):
-    """How a registration ended, and the cluster's state after it (queue, claims and handled are not its own)."""
-
-    registered: ClusterState
-
-
-ClusterInput.model_rebuild()
-ClusterState.model_rebuild()
 Reservation.model_rebuild()

@@ -1,11 +1,10 @@
-"""State of a product's workflow, and the inputs of the activities that read, plan and commit its declaration."""
+"""Start of a product's workflow, and the inputs of the activities that read, plan and commit its declaration."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
 from nautes.messages.declarations import Author
-from nautes.messages.gitlab import Push
 from nautes.messages.operations import ChangeRequest, OperationResult
 from nautes.messages.status import RuntimeLine
 from nautes.planning.known import Known, RepositoryUse
@@ -15,10 +14,9 @@ from nautes.resources.payload import Payload
 
 
 class ProductInput(Payload):
-    """Start of `product/<path>`; state is carried over continue-as-new."""
+    """Start of `product/<path>`."""
 
     path: str
-    state: ProductState | None = None
 
 
 class Watch(Payload):
@@ -26,33 +24,6 @@ class Watch(Payload):
 
     workflow: str  # id of the runtime's workflow
     project_id: int
-
-
-class Undelivered(Payload):
-    """A push, and the workflows that have not heard of it yet."""
-
-    push: Push
-    workflows: list[str]
-
-
-class ProductState(Payload):
-    """The state of a product's workflow that survives continue-as-new."""
-
-    id: str = ""  # product-<group id>
-    project_id: int = 0  # of default.project
-    commit: str = ""  # of default.project that took effect
-    known: Known = Field(default_factory=Known)
-    watches: list[Watch] = []
-    environments: dict[str, str] = Field(default_factory=dict)
-    runtimes: list[RuntimeLine] = []
-    findings: list[Finding] = []
-    queue: list[ChangeRequest] = []
-    handled: list[str] = []  # operations and deliveries, newest last, bounded
-    look: bool = True  # read default.project again
-    renew: bool = False  # check every key and token
-    unclaimed: list[Push] = []  # pushes that came before it was known who watches the repository, bounded
-    undelivered: list[Undelivered] = []  # pushes on their way to their watchers, oldest first, bounded
-    message: str = ""
 
 
 class PlanInput(Payload):
@@ -141,6 +112,5 @@ class ChangeReport(OperationResult):
     head: HeadReport | None = None
 
 
-ProductInput.model_rebuild()
 ChangeInput.model_rebuild()
 FilesCommitted.model_rebuild()

@@ -8,11 +8,12 @@ import pytest
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from nautes.messages.clusters import Claim, ClusterInput, ClusterState, KnownCluster, Reserve, Reserved, Uses
+from nautes.messages.clusters import Claim, KnownCluster, Reserve, Reserved, Uses
 from nautes.messages.operations import Accepted, ClusterRequest
 from nautes.messages.status import ClusterStatus
 from tests.workflow.answers import ADA, HEAD, KUBECONFIG, manifest
 from tests.workflow.platform import Handle, Platform
+from workflows.cluster_state import ClusterStart, ClusterState
 
 EDGE = "https://edge.example.com:31443"
 
@@ -35,7 +36,7 @@ def virtual(cluster: str, **spec: Any) -> dict[str, Any]:
 
 async def started(platform: Platform, cluster: str, state: ClusterState | None = None) -> Handle:
     """The cluster's workflow."""
-    return await platform.start("Cluster", f"cluster/{cluster}", ClusterInput(name=cluster, state=state))
+    return await platform.start("Cluster", f"cluster/{cluster}", ClusterStart(name=cluster, state=state))
 
 
 async def submit(handle: Handle, request: ClusterRequest) -> str:

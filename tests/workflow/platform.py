@@ -24,14 +24,15 @@ from temporalio.workflow import _Definition
 
 from activities.errors import ErrorInterceptor
 from activities.heartbeats import HeartbeatInterceptor
-from nautes.messages.timing import TIMING
 from nautes_sandbox import temporal
 from nautes_sandbox.process import Supervisor, free_ports
 from tests.workflow.fakes import BEAT, Fakes
 from worker import WORKFLOWS, runner
+from workflows.timing import Timing, TimingInterceptor
 
 WITHIN = 60.0  # seconds a condition may take to come true; a busy machine is slow
 LOOK_EVERY = 0.02
+TIMING = Timing()  # of every worker and replay in this process
 FAILURES = [pydantic.ValidationError]
 
 Handle = WorkflowHandle[Any, Any]
@@ -191,7 +192,7 @@ async def working(client: Client, *, cached: int = 1000, queue: str = "") -> Asy
         activities=fakes.activities(),
         max_cached_workflows=cached,
         workflow_runner=runs,
-        interceptors=[ErrorInterceptor(), HeartbeatInterceptor()],
+        interceptors=[ErrorInterceptor(), HeartbeatInterceptor(), TimingInterceptor(TIMING)],
         max_heartbeat_throttle_interval=timedelta(seconds=BEAT),
         workflow_failure_exception_types=FAILURES,
         identity="tests",
@@ -222,6 +223,7 @@ def replayer() -> Replayer:
         workflows=WORKFLOWS,
         data_converter=pydantic_data_converter,
         workflow_runner=runner(),
+        interceptors=[TimingInterceptor(TIMING)],
         workflow_failure_exception_types=FAILURES,
     )
 

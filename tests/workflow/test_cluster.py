@@ -8,15 +8,7 @@ import pytest
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from nautes.messages.clusters import (
-    Claim,
-    ClusterClaims,
-    ClusterInput,
-    ClusterState,
-    Grant,
-    KnownCluster,
-    RegistrationReport,
-)
+from nautes.messages.clusters import Claim, ClusterClaims, Grant, KnownCluster
 from nautes.messages.control import Released
 from nautes.messages.errors import Refused
 from nautes.messages.operations import Accepted, ClusterRequest
@@ -24,10 +16,11 @@ from nautes.messages.status import ClusterStatus
 from nautes.resources.findings import Finding
 from tests.workflow.answers import ADA, HEAD, KUBECONFIG, claim, manifest, registration, unique
 from tests.workflow.platform import Handle, Platform, hurried, until
+from workflows.cluster_state import ClusterStart, ClusterState, RegistrationReport
 
 
 async def _started(platform: Platform, cluster: str, state: ClusterState | None = None) -> Handle:
-    return await platform.start("Cluster", f"cluster/{cluster}", ClusterInput(name=cluster, state=state))
+    return await platform.start("Cluster", f"cluster/{cluster}", ClusterStart(name=cluster, state=state))
 
 
 def _ready(cluster: str, **more: Any) -> ClusterState:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from nautes.messages.clusters import Grant, RegistrationReport
+from nautes.messages.clusters import Grant
 from nautes.messages.control import Released
 from nautes.messages.operations import ClusterRequest
 from tests.workflow.answers import claim, manifest, registration, unique
 from tests.workflow.clusters import host, ready, refusal, reserve, shown, started, submit, uses, wish
 from tests.workflow.platform import Platform, until
+from workflows.cluster_state import RegistrationReport
 
 WEB, API, SITE = "deployment/shop/web", "deployment/shop/api", "deployment/docs/site"
 

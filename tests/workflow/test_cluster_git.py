@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from nautes.messages.clusters import ClusterStanding, RegistrationReport
+from nautes.messages.clusters import ClusterStanding
 from nautes.messages.errors import Forbidden
 from nautes.messages.products import FilesCommitted
 from nautes.resources.findings import Finding
 from tests.workflow.answers import HEAD, claim, manifest, registration, unique
 from tests.workflow.clusters import known, ready, shown, started, submit, uses, withdrawn
 from tests.workflow.platform import Handle, Platform, hurried, until
+from workflows.cluster_state import RegistrationReport
 
 BAD, GOOD = "b" * 40, "d" * 40
 WRONG = Finding(rule="cluster-worker-type", message="a worker needs a workerType", hint="set workerType")

@@ -12,26 +12,20 @@ from nautes.messages.control import NotifyInput
 from nautes.messages.errors import Forbidden
 from nautes.messages.gitlab import Push
 from nautes.messages.operations import REQUEST_LIMIT, Accepted
-from nautes.messages.products import (
-    ChangeReport,
-    HeadInput,
-    HeadReport,
-    ProductInput,
-    ProductState,
-    Undelivered,
-    Watch,
-)
-from nautes.messages.runtimes import DeploymentInput, DeploymentState, PipelineInput
+from nautes.messages.products import ChangeReport, HeadInput, HeadReport, ProductInput, Watch
+from nautes.messages.runtimes import PipelineInput
 from nautes.messages.status import PipelineStatus, ProductStatus
 from nautes.planning.steps import Outcome
 from tests.workflow import answers
 from tests.workflow.answers import DECLARATION, HEAD, PROJECT, at_head, change, push, unique
 from tests.workflow.platform import Handle, Platform, until
+from workflows.product_state import ProductStart, ProductState, Undelivered
+from workflows.runtime_states import DeploymentStart, DeploymentState
 
 
 async def _started(platform: Platform, product: str, **state: Any) -> Handle:
     """A product that was read, with nothing to do."""
-    handle = await platform.start("Product", f"product/{product}", ProductInput(path=product, **state))
+    handle = await platform.start("Product", f"product/{product}", ProductStart(path=product, **state))
     await until(lambda: _idle(platform, product), "an idle product")
     return handle
 
@@ -45,7 +39,7 @@ async def _watcher(platform: Platform, product: str, runtime: str = "web") -> Ha
     """A deployment of the product that follows the code repository; paused: it only hears."""
     spec = answers.deployment(product, runtime=runtime)
     state = DeploymentState(spec=spec, paused=True)
-    start = DeploymentInput(product=product, runtime=runtime, state=state)
+    start = DeploymentStart(product=product, runtime=runtime, state=state)
     return await platform.start("Deployment", f"deployment/{product}/{runtime}", start)
 
 
@@ -105,7 +99,7 @@ async def test_what_the_run_before_did_not_deliver_comes_first(platform: Platfor
     first, second, third = push(), push(), push()
     left = [Undelivered(push=first, workflows=[docs.id]), Undelivered(push=second, workflows=[docs.id, web.id])]
     state = ProductState(id="product-7", look=False, watches=_watches(product, "web", "docs"), undelivered=left)
-    start = ProductInput(path=product, state=state)
+    start = ProductStart(path=product, state=state)
     await platform.client.start_workflow(
         "Product",
         start,

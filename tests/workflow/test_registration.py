@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nautes.messages.clusters import ClusterCommitted, ClusterState, RegistrationInput, RegistrationReport
+from nautes.messages.clusters import ClusterCommitted
 from nautes.messages.convergence import ConvergeReport
 from nautes.messages.errors import Forbidden, Refused, Unavailable
 from nautes.messages.operations import ClusterRequest, OperationStatus
@@ -15,11 +15,12 @@ from nautes.messages.vault import Done, KubeconfigState
 from nautes.resources.findings import Finding
 from tests.workflow.answers import HEAD, KUBECONFIG, STAGED, claim, foreseen, manifest, registration, unique
 from tests.workflow.platform import Handle, Platform, until
+from workflows.cluster_state import ClusterState, RegistrationReport, RegistrationStart
 
 
 async def _start(platform: Platform, request: ClusterRequest, state: ClusterState | None = None) -> Handle:
     key = f"registration/{request.cluster}/{request.operation}"
-    await platform.start("Registration", key, RegistrationInput(request=request, state=state or ClusterState()))
+    await platform.start("Registration", key, RegistrationStart(request=request, state=state or ClusterState()))
     return platform.handle(key, RegistrationReport)
 
 

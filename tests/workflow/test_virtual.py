@@ -6,14 +6,7 @@ from typing import Any
 
 import pytest
 
-from nautes.messages.clusters import (
-    ClusterStanding,
-    ClusterState,
-    ComponentReport,
-    RegistrationInput,
-    RegistrationReport,
-    VirtualAccess,
-)
+from nautes.messages.clusters import ClusterStanding, ComponentReport, VirtualAccess
 from nautes.messages.convergence import ConvergeReport
 from nautes.messages.errors import NotFound, Refused
 from nautes.messages.operations import ClusterRequest
@@ -24,6 +17,7 @@ from nautes.resources.findings import Finding
 from tests.workflow.answers import HEAD, KUBECONFIG, STAGED, claim, registration, unique
 from tests.workflow.clusters import host, ready, refusal, shown, started, submit, virtual
 from tests.workflow.platform import Handle, Platform, until
+from workflows.cluster_state import ClusterState, RegistrationReport, RegistrationStart
 
 NEVER_STORED = NotFound("kubeconfig-missing", "Vault has no kubeconfig of it")
 
@@ -38,7 +32,7 @@ def _state(cluster: str, **more: Any) -> ClusterState:
 
 async def _start(platform: Platform, request: ClusterRequest, state: ClusterState | None = None) -> Handle:
     key = f"registration/{request.cluster}/{request.operation}"
-    await platform.start("Registration", key, RegistrationInput(request=request, state=state or ClusterState()))
+    await platform.start("Registration", key, RegistrationStart(request=request, state=state or ClusterState()))
     return platform.handle(key, RegistrationReport)
 
 
