@@ -6,7 +6,7 @@ from typing import Any
 
 from nautes.cli.client import CommandError
 from nautes.resources.kinds import KINDS
-from nautes.resources.manifest import manifest_of
+from nautes.resources.manifest import manifest_of, without_nulls
 
 ONLY_SHOWN = ("ssh_url_to_repo", "http_url_to_repo")  # read from GitLab, not declared
 
@@ -14,13 +14,6 @@ ONLY_SHOWN = ("ssh_url_to_repo", "http_url_to_repo")  # read from GitLab, not de
 def of(kind: str, shown: dict[str, Any]) -> dict[str, Any]:
     """The manifest of a resource as the API shows it. Raises `CommandError` for fields that this version does not know."""
     try:
-        return manifest_of(KINDS[kind].model_validate(_said(shown)))
+        return manifest_of(KINDS[kind].model_validate(without_nulls(shown, ONLY_SHOWN)))
     except ValueError as error:
         raise CommandError(f"{kind}/{shown.get('name')} has another form than this version knows: {error}") from None
-
-
-def _said(value: Any) -> Any:
-    """Without fields that are not set, and without fields that are only displayed."""
-    if isinstance(value, dict):
-        return {key: _said(each) for key, each in value.items() if each is not None and key not in ONLY_SHOWN}
-    return [_said(each) for each in value] if isinstance(value, list) else value

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from itertools import islice
 from typing import Any
 
@@ -67,6 +67,14 @@ def manifest_of(resource: Resource) -> dict[str, Any]:
     """The manifest of a resource, without secrets and without defaults."""
     spec = resource.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     return {"apiVersion": API_VERSION, "kind": resource.kind, "spec": spec}
+
+
+def without_nulls(value: Any, skipped: Container[str] = ()) -> Any:
+    """Data of a resource without nulls and without some keys; the variables of hooks are free data and stay as they are."""
+    if isinstance(value, dict):
+        kept = {key: each for key, each in value.items() if each is not None and key not in skipped}
+        return {key: each if key == "vars" else without_nulls(each, skipped) for key, each in kept.items()}
+    return [without_nulls(each, skipped) for each in value] if isinstance(value, list) else value
 
 
 def version(resource: Resource) -> str:

@@ -14,7 +14,7 @@ from nautes.resources.base import API_VERSION, Resource
 from nautes.resources.cluster import Cluster
 from nautes.resources.documents import documents
 from nautes.resources.findings import Finding
-from nautes.resources.manifest import resource_of
+from nautes.resources.manifest import resource_of, without_nulls
 from nautes.resources.names import STORED_PRODUCT, STORED_REPOSITORY, Names, is_foreign
 from nautes.resources.product import CodeRepo, CodeRepoBinding, Environment
 from nautes.resources.scalars import text_of
@@ -157,7 +157,7 @@ def read_clusters(files: Mapping[str, str]) -> tuple[list[Cluster], list[Finding
 
 def _load(data: Mapping[str, Any], names: Names, product: str) -> Resource:
     """A stored object as a resource. Raises `ValueError`."""
-    spec = _without_nulls(data["spec"])
+    spec = without_nulls(data["spec"])
     kind = str(data["kind"])
     spec["name"] = spec.pop("repoName", "") if kind == "CodeRepo" else data["metadata"]["name"]
     spec.pop("url", None)
@@ -168,13 +168,6 @@ def _load(data: Mapping[str, Any], names: Names, product: str) -> Resource:
     if not spec.get("isolation", True):
         spec.pop("isolation")
     return resource_of({"apiVersion": API_VERSION, "kind": kind, "spec": spec})
-
-
-def _without_nulls(value: Any) -> Any:
-    """Without the nulls that the original system writes for unset fields; the variables of hooks are free data."""
-    if isinstance(value, dict):
-        return {key: each if key == "vars" else _without_nulls(each) for key, each in value.items() if each is not None}
-    return [_without_nulls(each) for each in value] if isinstance(value, list) else value
 
 
 def _objects(
