@@ -30,6 +30,11 @@ def of(actions: Actions) -> State:
     return {"gitlab": _gitlab(actions), "vault": _vault(actions), **clusters}
 
 
+def gitlab_and_vault(actions: Actions) -> State:
+    """Two of the three."""
+    return {"gitlab": _gitlab(actions), "vault": _vault(actions)}
+
+
 def _gitlab(actions: Actions) -> dict[str, object]:
     found: dict[str, object] = {
         # A group that GitLab has renamed and will delete in some days is gone for everybody.

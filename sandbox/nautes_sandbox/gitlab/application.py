@@ -97,7 +97,7 @@ class Application:
         self._instance.count("reads" if method in ("GET", "HEAD") else "writes")
         below = path[len(PREFIX) :]
         self._identify(request, below)
-        fault = self._faults.next(request.user)
+        fault = self._faults.next(request.user, f"{method} {below}")
         if fault and not fault.after:
             raise fault.problem
         try:

@@ -6,12 +6,14 @@ follows from their number alone. Two kinds of plan; all values may be texts:
     {"calls": {"call": 3, "status": 503, "times": 1}}    the third call from now on
     {"every": "10", "status": "429,502"}                 every tenth, the answers by turns; {"every": "0"} ends it
 
-More keys: `user` (whose calls are counted and fail: "nautes" unless told otherwise, "*" everybody's), `after` (fail once the call
+More keys: `user` (whose calls are counted and fail: "nautes" unless told otherwise, "*" everybody's), `only` (a regular
+expression that method and path must match from the beginning, such as "POST /projects/[0-9]+/hooks"), `after` (fail once the call
 took effect), `retry_after` (seconds; with `every` a 429 asks for 1 unless told otherwise).
 """
 
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +22,14 @@ from nautes_sandbox.gitlab.parameters import truth
 from nautes_sandbox.gitlab.problems import Problem
 from nautes_sandbox.gitlab.store import Row
 
-TEXTS = {429: "Retry later", 500: "500 Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable"}
+TEXTS = {
+    400: "400 Bad Request",
+    403: "403 Forbidden",
+    429: "Retry later",
+    500: "500 Internal Server Error",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+}
 BEFORE_RAILS = (429, 502)  # what stands before GitLab answers these, in plain text
 
 
@@ -38,6 +47,7 @@ class Plan:
 
     statuses: tuple[int, ...]
     user: str
+    only: re.Pattern[str]
     call: int
     times: int
     every: int
@@ -52,8 +62,11 @@ class Plan:
                 int(given.get(name, least)) for name, least in (("call", 1), ("times", 1), ("every", 0))
             )
             statuses = tuple(int(each) for each in str(given.get("status", 503)).split(","))
-        except ValueError:
-            raise Problem(400, {"error": "call, times, every and status are whole numbers"}) from None
+            only = re.compile(str(given.get("only", "")))
+        except (ValueError, re.error):
+            raise Problem(
+                400, {"error": "call, times, every and status are whole numbers, only an expression"}
+            ) from None
         if not set(statuses) <= set(TEXTS):
             raise Problem(400, {"error": f"status is one of {sorted(TEXTS)}"})
         if not given or ("every" in given and not every):
@@ -61,6 +74,7 @@ class Plan:
         return cls(
             statuses=statuses,
             user=str(given.get("user", "nautes")),
+            only=only,
             call=call,
             times=times,
             every=every,
@@ -101,11 +115,13 @@ class Faults:
             seen, self._seen, self._plan = self._seen, 0, new
         return {"seen": seen}
 
-    def next(self, user: Row | None) -> Fault | None:
-        """Count a call; how it fails, None when it does not."""
+    def next(self, user: Row | None, call: str) -> Fault | None:
+        """Count a call ("POST /groups"); how it fails, None when it does not."""
         with self._lock:
             plan = self._plan
             if plan is None or (plan.user != "*" and (user is None or user["username"] != plan.user)):
+                return None
+            if not plan.only.match(call):
                 return None
             self._seen += 1
             return plan.fault(self._seen)
