@@ -88,7 +88,7 @@ class DriftActivities:
 
     async def _nudge(self, runtime: str) -> None:
         try:
-            await self._client.get_workflow_handle(runtime).signal("look")
+            await self._client.get_workflow_handle(runtime).signal("reconcile")
         except RPCError as error:
             if error.status != RPCStatusCode.NOT_FOUND:
                 raise Unavailable("temporal-unavailable", error.message) from error

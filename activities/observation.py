@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from activities.kubernetes.inventory import Look, parent_namespaces
+from activities.kubernetes.inventory import InventoryReader, parent_namespaces
 from activities.worlds import Worlds
 from nautes.blueprints import runtimes, vault
 from nautes.clients.declarations import Declarations
@@ -144,8 +144,8 @@ class Observer:
         try:
             reference = SecretRef(engine="cluster", path=vault.kubeconfig_path(placed.cluster))
             cluster = self._clusters.get(reference)
-            look = Look(cluster, runtimes.owner(number, placed.name), placed.namespaces, lambda *_: None)
-            live = look.take(parent_namespaces(placed.namespaces)).live
+            reader = InventoryReader(cluster, runtimes.owner(number, placed.name), placed.namespaces, lambda *_: None)
+            live = reader.read(parent_namespaces(placed.namespaces)).live
         except (
             NautesError
         ):  # a cluster that does not answer must not stop a plan: the plan says that nothing was counted

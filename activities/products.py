@@ -158,7 +158,10 @@ class ProductActivities:
                 return self._commit_once(input)
             except Conflict:
                 continue
-        raise Conflict("head-moves", f"default.project of {input.request.product} keeps moving")
+        raise Conflict(
+            "head-moves",
+            f"others keep committing to default.project of {input.request.product}: try again",
+        )
 
     def _commit_once(self, input: CommitFilesInput) -> FilesCommitted:
         request = input.request
@@ -180,7 +183,7 @@ class ProductActivities:
         if missing:
             raise Refused("repository-unknown", f"there is no repository {missing}, which {request.product} names")
         if request.plans and moved:
-            raise Refused("plan-stale", "somebody else's change came between the plan and this commit")
+            raise Refused("plan-stale", "another change was committed after this plan was made: plan again")
         made = commit(
             self._gitlab,
             CommitInput(
@@ -344,7 +347,7 @@ def _message(intent: Intent, request: ChangeRequest) -> str:
 
 def _stale(plan: Plan, request: ChangeRequest) -> Iterable[Finding]:
     if request.plans and plan.id not in request.plans:
-        yield PLAN_STALE.finding("", "the world has moved since this was planned: other effects would come of it now")
+        yield PLAN_STALE.finding("", "the plan is out of date: what it would do has changed since it was made")
 
 
 def _plan_id(plan: Plan, effects: list[Effect], request: ChangeRequest) -> str:

@@ -106,7 +106,7 @@ def _require_ours(host: Cluster, cluster: str) -> None:
         return
     meta: dict[str, Any] = live["metadata"]
     if (meta.get("labels") or {}).get(inventory.PART_OF) != inventory.label(virtual.owner(cluster)):
-        text = f"namespace {cluster} of the host is there already and belongs to somebody else"
+        text = f"namespace {cluster} of the host is there already and belongs to another owner"
         raise Refused("namespace-foreign", text)
     if meta.get("deletionTimestamp"):
         raise Unavailable("namespace-terminating", f"namespace {cluster} of the host is still being deleted")

@@ -28,15 +28,15 @@ async def healthz() -> dict[str, str]:
 @router.get("/readyz", operation_id="readyz", response_model=dict[str, str], responses=NOT_READY)
 async def readyz(shared: Shared) -> JSONResponse:
     """Temporal, GitLab and Vault answer."""
-    looks: dict[str, Callable[[State], Awaitable[None]]] = {"temporal": _temporal, "gitlab": _gitlab, "vault": _vault}
-    found = dict(zip(looks, await asyncio.gather(*(_look(look, shared) for look in looks.values())), strict=True))
+    checks: dict[str, Callable[[State], Awaitable[None]]] = {"temporal": _temporal, "gitlab": _gitlab, "vault": _vault}
+    found = dict(zip(checks, await asyncio.gather(*(_check(check, shared) for check in checks.values())), strict=True))
     ready = all(each == "ok" for each in found.values())
     return JSONResponse({"status": "ok" if ready else "unavailable", **found}, 200 if ready else 503)
 
 
-async def _look(look: Callable[[State], Awaitable[None]], shared: State) -> str:
+async def _check(check: Callable[[State], Awaitable[None]], shared: State) -> str:
     try:
-        await asyncio.wait_for(look(shared), WITHIN)
+        await asyncio.wait_for(check(shared), WITHIN)
     except Exception as error:
         return type(error).__name__
     return "ok"

@@ -45,21 +45,21 @@ ProjectId = Annotated[int, Path(ge=1, le=2**31 - 1)]
 PAYLOAD = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
 
 
-class _Told(BaseModel):
+class _Notice(BaseModel):
     model_config = ConfigDict(strict=True)
 
 
-class ToldProject(_Told):
+class NoticeProject(_Notice):
     """The project of a payload."""
 
     path_with_namespace: str = Field(pattern=r"^[^/\x00-\x1f]+(/[^/\x00-\x1f]+)+$", max_length=1000)
 
 
-class Notified(_Told):
+class Notified(_Notice):
     """The fields of a payload that are read; the types are exactly GitLab's."""
 
     project_id: int
-    project: ToldProject
+    project: NoticeProject
     ref: str = Field(pattern=r"^refs/(heads|tags)/[^\x00-\x20]+$", max_length=1000)
     before: str = Field(pattern=COMMIT)
     after: str = Field(pattern=COMMIT)
@@ -193,18 +193,18 @@ def _push(project_id: int, body: bytes, delivery: str) -> Push | None:
         kind = KINDS.get(payload["object_kind"])
         if kind is None:
             return None
-        told = Notified.model_validate(payload)
+        notice = Notified.model_validate(payload)
     except ValueError:
         raise Refused("webhook-payload", "the delivery is not what GitLab sends") from None
-    if told.project_id != project_id:
+    if notice.project_id != project_id:
         raise Refused("webhook-project", "the delivery is about another project")
     return Push(
-        event=push_event(project_id, told.ref, told.before, told.after),
+        event=push_event(project_id, notice.ref, notice.before, notice.after),
         project_id=project_id,
-        repository=told.project.path_with_namespace,
-        ref=told.ref,
-        before=told.before,
-        after=told.after,
+        repository=notice.project.path_with_namespace,
+        ref=notice.ref,
+        before=notice.before,
+        after=notice.after,
         kind=kind,
         delivery=delivery,
     )

@@ -133,12 +133,12 @@ async def _page(shared: State, kind: str, attribute: str, name: str, limit: int,
     found.sort(key=lambda each: each.start_time, reverse=True)
     turns = asyncio.Semaphore(AT_ONCE)
 
-    async def told(execution: WorkflowExecution) -> TimelineEntry:
+    async def entry(execution: WorkflowExecution) -> TimelineEntry:
         async with turns:
             entry = await _entry(shared.temporal, execution)
         return entry.model_copy(update={"ui": ui_of(shared, execution.id)})
 
-    items = await asyncio.gather(*(told(each) for each in found[:limit]))
+    items = await asyncio.gather(*(entry(each) for each in found[:limit]))
     following = _cursor(found[limit - 1].start_time) if len(found) > limit else None
     return Timeline(items=list(items), next=following)
 

@@ -1,6 +1,6 @@
 """A deployment runtime: keeps its objects in its cluster equal to a path of a repository at a revision.
 
-Specified by its product (`specified`), woken by pushes (`pushed`), by the sweep for drift (`look`) and by people (pause,
+Specified by its product (`specified`), woken by pushes (`pushed`), by the sweep for drift (`reconcile`) and by people (pause,
 resume, sync, rollback). One convergence at a time; a newer commit or specification cancels the older one wherever it waits.
 """
 
@@ -38,7 +38,7 @@ class DeploymentWorkflow:
         self._status = self._state.status or DeploymentStatus(
             product=input.product, runtime=input.runtime, cluster="", phase="Pending"
         )
-        self._look = self._state.look
+        self._due = self._state.due
         self._newer = False  # something newer than what is being converged
 
     # Messages
@@ -60,7 +60,7 @@ class DeploymentWorkflow:
             self._wake(newer=True)
 
     @workflow.signal
-    def look(self) -> None:
+    def reconcile(self) -> None:
         """The cluster differs from what it was: look, and correct drift."""
         self._wake(newer=False)
 
@@ -113,13 +113,13 @@ class DeploymentWorkflow:
     @workflow.run
     async def run(self, input: DeploymentStart) -> None:
         while True:
-            await workflow.wait_condition(lambda: self._look or effects.should_continue_as_new())
+            await workflow.wait_condition(lambda: self._due or effects.should_continue_as_new())
             if effects.should_continue_as_new():  # also while something is asked for again and again in vain
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 workflow.continue_as_new(
                     DeploymentStart(product=input.product, runtime=input.runtime, state=self._carried())
                 )
-            self._look = self._newer = False
+            self._due = self._newer = False
             if self._state.removing:
                 await self._remove()
                 if self._state.removing:  # a new specification may have come while it was being removed
@@ -140,7 +140,7 @@ class DeploymentWorkflow:
         except NautesError as refusal:
             self._change(phase="Refused", message=refusal.message, finished=effects.now())
             await workflow.sleep(timing().refused_retry)
-            self._look = True
+            self._due = True
 
     async def _prepare(self, spec: DeploymentSpec) -> None:
         """Claim the namespaces and prepare the destination, unless that was done for this very specification.
@@ -201,7 +201,7 @@ class DeploymentWorkflow:
     # State
 
     def _wake(self, *, newer: bool) -> None:
-        self._look = True
+        self._due = True
         self._newer = self._newer or newer
 
     def _set(self, **changes: object) -> None:
@@ -220,7 +220,7 @@ class DeploymentWorkflow:
         )
 
     def _carried(self) -> DeploymentState:
-        return self._state.model_copy(update={"status": self._status, "handled": self._handled, "look": self._look})
+        return self._state.model_copy(update={"status": self._status, "handled": self._handled, "due": self._due})
 
 
 def _concerns(spec: DeploymentSpec, push: Push) -> bool:

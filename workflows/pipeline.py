@@ -43,13 +43,13 @@ class PipelineWorkflow:
         self._status = self._state.status or PipelineStatus(
             product=input.product, runtime=input.runtime, cluster="", phase="Pending"
         )
-        self._look = self._state.removing or (self._state.spec is not None and self._state.prepared != self._state.spec)
+        self._due = self._state.removing or (self._state.spec is not None and self._state.prepared != self._state.spec)
 
     @workflow.signal
     def specified(self, spec: PipelineSpec) -> None:
         """The declaration says what this runtime is to be."""
         self._set(spec=spec, removing=False)
-        self._look = True
+        self._due = True
 
     @workflow.signal
     def pushed(self, push: Push) -> None:
@@ -58,16 +58,16 @@ class PipelineWorkflow:
             self._pushes.append(push)
 
     @workflow.signal
-    def look(self) -> None:
+    def reconcile(self) -> None:
         """The cluster differs from what it was: prepare the place again."""
         self._set(prepared=None)
-        self._look = True
+        self._due = True
 
     @workflow.signal
     def remove(self) -> None:
         """The declaration holds this runtime no more."""
         self._set(removing=True)
-        self._look = True
+        self._due = True
 
     @workflow.query
     def status(self) -> PipelineStatus:
@@ -77,20 +77,20 @@ class PipelineWorkflow:
     @workflow.run
     async def run(self, input: PipelineStart) -> None:
         while True:
-            await workflow.wait_condition(lambda: self._look or self._runnable() or effects.should_continue_as_new())
+            await workflow.wait_condition(lambda: self._due or self._runnable() or effects.should_continue_as_new())
             if effects.should_continue_as_new():  # also while something is asked for again and again in vain
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 workflow.continue_as_new(
                     PipelineStart(product=input.product, runtime=input.runtime, state=self._carried())
                 )
-            if self._look:
-                self._look = False
+            if self._due:
+                self._due = False
                 if self._state.removing:
                     await self._remove()
                     if self._state.removing:
                         return
                 elif self._state.spec:
-                    await effects.unless(self._prepare(self._state.spec), lambda: self._look)
+                    await effects.unless(self._prepare(self._state.spec), lambda: self._due)
             else:
                 await self._start_runs(self._pushes.pop(0))
 
@@ -115,7 +115,7 @@ class PipelineWorkflow:
         except NautesError as refusal:
             self._change(phase="Refused", message=refusal.message)
             await workflow.sleep(timing().refused_retry)
-            self._look = True
+            self._due = True
             return
         self._set(prepared=spec)
         self._change(phase="Ready")

@@ -1,4 +1,4 @@
-"""A product: the queue before it, what its declaration holds, and the post office for pushes to its repositories.
+"""A product: the queue before it, what its declaration holds, and the delivery of pushes to those who follow its repositories.
 
 Commands (`submit`) come from the API and run as `Change`, one at a time; pushes come from webhooks and the sweep; a push
 to `default.project` by plain Git is a change like any other and is read here.
@@ -53,7 +53,7 @@ class ProductWorkflow:
         self._state = input.state or ProductState()
         self._queue = list(self._state.queue)
         self._handled = list(self._state.handled)
-        self._look = self._state.look
+        self._due = self._state.due
         self._unclaimed = list(self._state.unclaimed)
         self._outbox = Outbox(self._state.undelivered)
         self._ending = False  # the run is over when what is being delivered is
@@ -62,7 +62,7 @@ class ProductWorkflow:
         self._exists = True
         self._renew = self._state.renew
         self._granting = 0
-        self._failed = False  # the last look came to nothing: look again after a while
+        self._failed = False  # the last observation failed: it is repeated after a while
 
     @workflow.update
     async def submit(self, request: ChangeRequest) -> Accepted:
@@ -83,9 +83,9 @@ class ProductWorkflow:
         if not effects.remember(self._handled, push.event):
             return
         if push.project_id == self._state.project_id or not self._state.project_id:
-            self._look = self._look or push.after != self._state.commit
+            self._due = self._due or push.after != self._state.commit
         if (
-            self._look or self._reading or self._running
+            self._due or self._reading or self._running
         ):  # watchers may be about to change: the new ones are notified later
             self._unclaimed = [*self._unclaimed, push][-UNCLAIMED_KEPT:]
         self._pass_on(self._state.watches, [push])
@@ -93,7 +93,7 @@ class ProductWorkflow:
     @workflow.signal
     def renew(self) -> None:
         """Keys or tokens run out soon: look after all of them."""
-        self._look = self._renew = True
+        self._due = self._renew = True
 
     @workflow.update
     async def request_access(self, request: AccessRequest) -> Accepted:
@@ -115,7 +115,7 @@ class ProductWorkflow:
     def use_reported(self, request: AccessRequest) -> None:
         """Another product says what it uses of ours, all of it."""
         self._remember_use(request)
-        self._look = True
+        self._due = True
 
     def _remember_use(self, request: AccessRequest) -> None:
         others = [each for each in self._state.known.foreign_uses if each.product != request.product]
@@ -163,14 +163,14 @@ class ProductWorkflow:
     @workflow.run
     async def run(self, input: ProductStart) -> None:
         delivery = asyncio.create_task(self._deliver())
-        while self._exists or self._queue or self._look:
+        while self._exists or self._queue or self._due:
             self._show()
             if self._queue:
                 await self._change(self._queue[0])
                 self._queue.pop(0)
             elif effects.should_continue_as_new():
                 delivery = await self._begin_afresh(delivery)
-            elif self._look:
+            elif self._due:
                 await self._read()
             else:
                 await self._rest()
@@ -187,15 +187,15 @@ class ProductWorkflow:
         return asyncio.create_task(self._deliver())
 
     async def _rest(self) -> None:
-        """Until something comes; what was refused or failed is looked at again after a while: the world may have changed."""
+        """Until a message comes; what was refused or failed is observed again after a while."""
         waits = self._failed or self._state.known.pending or bool(self._state.known.held)
         try:
             await workflow.wait_condition(
-                lambda: bool(self._queue) or self._look or effects.should_continue_as_new(),
+                lambda: bool(self._queue) or self._due or effects.should_continue_as_new(),
                 timeout=timing().refused_retry if waits else None,
             )
         except TimeoutError:
-            self._look = True
+            self._due = True
 
     async def _change(self, request: ChangeRequest, head: HeadReport | None = None) -> None:
         await workflow.wait_condition(lambda: not self._granting)
@@ -214,22 +214,22 @@ class ProductWorkflow:
         except ChildWorkflowError as error:
             self._state = self._state.model_copy(update={"message": f"{self._running} failed: {error.cause}"})
             self._failed = request.action == "push"
-            self._look = not self._failed
+            self._due = not self._failed
         else:
             self._renew = self._renew and not renew
             if report.head:
                 await self._absorb(report.head)
-            elif request.action == "push":  # somebody refuses what it needs: said, and tried again after a while
+            elif request.action == "push":  # another system refuses what it needs: shown, and retried after a while
                 self._failed = True
                 self._state = self._state.model_copy(update={"message": report.message})
             elif not self._state.id or report.commit != self._state.commit:
-                self._look = True  # nothing known yet, or a commit that nobody has acted on: look what there is
+                self._due = True  # nothing known yet, or a commit that has not been carried out
         finally:
             self._running = ""
 
     async def _read(self) -> None:
         """Look at the declaration's head; what is news there is carried out as a change like any other."""
-        self._look, self._reading = False, True
+        self._due, self._reading = False, True
         input = HeadInput(product=self._path, known=self._state.known, renew=self._renew)
         try:
             report = await perform(ProductActivities.read, input, "Declaration at its head")
@@ -280,7 +280,7 @@ class ProductWorkflow:
             update={
                 "queue": self._queue,
                 "handled": self._handled,
-                "look": self._look,
+                "due": self._due,
                 "unclaimed": self._unclaimed,
                 "undelivered": self._outbox.left(),
                 "renew": self._renew,

@@ -33,7 +33,7 @@ class ProductState(Payload):
     findings: list[Finding] = []
     queue: list[ChangeRequest] = []
     handled: list[str] = []  # operations and deliveries, newest last, bounded
-    look: bool = True  # read default.project again
+    due: bool = True  # read default.project again
     renew: bool = False  # check every key and token
     unclaimed: list[Push] = []  # pushes that came before it was known who watches the repository, bounded
     undelivered: list[Undelivered] = []  # pushes on their way to their watchers, oldest first, bounded

@@ -26,7 +26,7 @@ class DeploymentState(Payload):
     paused: bool = False
     removing: bool = False
     handled: list[str] = []  # push events, newest last, bounded
-    look: bool = False  # a signal asks to observe again
+    due: bool = False  # a signal asks to observe again
 
 
 class DeploymentStart(DeploymentInput):

@@ -33,14 +33,14 @@ class TenantWorkflow:
         self._input = input
         self._handled = list(input.handled)
         self._known = list(input.clusters)
-        self._look = False
+        self._due = False
         self._status = TenantStatus(phase="Installing")
 
     @workflow.signal
     def pushed(self, push: Push) -> None:
         """The tenant repository moved."""
         if effects.remember(self._handled, push.event):
-            self._look = True
+            self._due = True
 
     @workflow.query
     def status(self) -> TenantStatus:
@@ -52,11 +52,11 @@ class TenantWorkflow:
         progress.describe("Tenant", "Installing")
         await self._install()
         while True:
-            await workflow.wait_condition(lambda: self._look or effects.should_continue_as_new())
-            if not self._look:
+            await workflow.wait_condition(lambda: self._due or effects.should_continue_as_new())
+            if not self._due:
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 workflow.continue_as_new(self._input.model_copy(update=self._carried()))
-            self._look = False
+            self._due = False
             await self._wake_clusters()
 
     async def _install(self) -> None:

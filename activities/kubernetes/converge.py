@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from activities.concurrency import Progress
 from activities.kubernetes.apply import Result, Writer, outcome
 from activities.kubernetes.definitions import await_definitions, scopes
-from activities.kubernetes.inventory import Inventory, Look
+from activities.kubernetes.inventory import Inventory, InventoryReader
 from activities.kubernetes.parents import Parents
 from nautes.clients.git import GitCache
 from nautes.clients.kubernetes import Cluster, Clusters, Kind
@@ -58,13 +58,13 @@ class Converger:
         clock = _Clock(seconds)
         cluster = self._clusters.get(input.cluster)
         spaces = [*input.namespaces, *input.former] if input.account else []
-        look = Look(cluster, input.owner, spaces, heartbeat)
+        reader = InventoryReader(cluster, input.owner, spaces, heartbeat)
         parents = Parents(cluster, input)
         with ThreadPoolExecutor(1, thread_name_prefix="observe") as beside:
-            begun = beside.submit(look.begin, [parents.namespace, *spaces], everything=input.prune)
+            begun = beside.submit(reader.begin, [parents.namespace, *spaces], everything=input.prune)
             declared = self._declared(cluster, input)
             clock("read")
-            found = look.complete(begun.result(), declared.kinds.values(), everything=input.prune)
+            found = reader.complete(begun.result(), declared.kinds.values(), everything=input.prune)
         made = plan(
             declared.wanted,
             found.live,
@@ -72,7 +72,7 @@ class Converger:
             keep=declared.keep,
             prune=input.prune and declared.complete,
         )
-        self._refuse_foreign(look, input, declared, made)
+        self._refuse_foreign(reader, input, declared, made)
         clock("list")
         if input.dry_run:
             return _report(input, declared, made, [*_planned(made)], 0, seconds)
@@ -133,13 +133,13 @@ class Converger:
             raise Refused("manifests-generator", f"{wrong.resource}: {wrong.message}", findings=[wrong])
         return manifests
 
-    def _refuse_foreign(self, look: Look, input: ConvergeInput, declared: _Declared, made: Plan) -> None:
+    def _refuse_foreign(self, reader: InventoryReader, input: ConvergeInput, declared: _Declared, made: Plan) -> None:
         """Refuse objects to be created that are in another owner's inventory: two owners would overwrite each other."""
         groups = {(change.key.group, change.key.kind) for change in made.create}
         namespaces = input.namespaces if input.account else ()
         theirs: dict[Key, str] = {}
         for group in groups & declared.kinds.keys():
-            theirs |= look.foreign(declared.kinds[group], namespaces)
+            theirs |= reader.foreign(declared.kinds[group], namespaces)
         for change in list(made.create):
             if change.key in theirs:
                 made.create.remove(change)
@@ -206,11 +206,11 @@ def _report(
     every = [*declared.outcomes, *done]
     counts = {action: sum(each.action == action for each in every) for action in ORDER}
     counts["unchanged"] += len(made.unchanged)
-    told = sorted((each for each in every if each.action != "unchanged"), key=lambda each: ORDER.index(each.action))
+    reported = sorted((each for each in every if each.action != "unchanged"), key=lambda each: ORDER.index(each.action))
     return ConvergeReport(
         commit=input.source.commit if input.source else "",
-        outcomes=told[:OUTCOMES_LIMIT],
-        omitted=max(0, len(told) - OUTCOMES_LIMIT),
+        outcomes=reported[:OUTCOMES_LIMIT],
+        omitted=max(0, len(reported) - OUTCOMES_LIMIT),
         writes=writes,
         seconds=seconds,
         **counts,

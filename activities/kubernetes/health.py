@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 
 from activities.concurrency import Progress
-from activities.kubernetes.inventory import Inventory, Look, parent_namespaces
+from activities.kubernetes.inventory import Inventory, InventoryReader, parent_namespaces
 from nautes.clients.kubernetes import Cluster, Clusters, Kind
 from nautes.convergence.health import Health, health
 from nautes.convergence.objects import Key, Object
@@ -49,14 +49,14 @@ class HealthObserver:
 
     def _watch(self, cluster: Cluster, input: HealthInput, kind: Kind, seconds: float, heartbeat: Progress) -> None:
         """Wait until all objects of one kind are healthy or the time is over."""
-        look = Look(cluster, input.owner, input.namespaces, heartbeat)
+        reader = InventoryReader(cluster, input.owner, input.namespaces, heartbeat)
         namespace = input.namespaces[0] if len(input.namespaces) == 1 and kind.namespaced else ""
-        listing = cluster.list(kind, namespace=namespace, selector=look.selector)
+        listing = cluster.list(kind, namespace=namespace, selector=reader.selector)
         sick = {item["metadata"]["uid"] for item in listing.items if health(item).status != "Current"}
         if not sick:
             return
         events = cluster.watch(
-            kind, namespace=namespace, selector=look.selector, version=listing.version, seconds=max(1, int(seconds))
+            kind, namespace=namespace, selector=reader.selector, version=listing.version, seconds=max(1, int(seconds))
         )
         for event, item in events:
             uid = item["metadata"]["uid"]
@@ -67,17 +67,19 @@ class HealthObserver:
                 return
 
     def _observe(self, cluster: Cluster, input: HealthInput, heartbeat: Progress) -> Inventory:
-        return Look(cluster, input.owner, input.namespaces, heartbeat).take(parent_namespaces(input.namespaces))
+        return InventoryReader(cluster, input.owner, input.namespaces, heartbeat).read(
+            parent_namespaces(input.namespaces)
+        )
 
 
 def report(live: Mapping[Key, Object]) -> HealthReport:
     """The unhealthy objects, the failed ones first."""
     sick = sorted(_sick(live).items(), key=lambda each: (each[1].status != "Failed", each[0]))
-    told = [
+    reported = [
         ObjectHealth(kind=key.kind, namespace=key.namespace, name=key.name, status=found.status, reason=found.reason)
         for key, found in sick[:OUTCOMES_LIMIT]
     ]
-    return HealthReport(healthy=not sick, unhealthy=told, total=len(live))
+    return HealthReport(healthy=not sick, unhealthy=reported, total=len(live))
 
 
 def _sick(live: Mapping[Key, Object]) -> dict[Key, Health]:

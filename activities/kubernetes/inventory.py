@@ -44,7 +44,7 @@ class Beginning:
     listed: dict[Kind, dict[Key, Object]]
 
 
-class Look:
+class InventoryReader:
     """One observation for one owner. `namespaces` are the owner's; an owner with none may have objects everywhere (platform)."""
 
     def __init__(self, cluster: Cluster, owner: str, namespaces: Iterable[str], heartbeat: Progress) -> None:
@@ -53,7 +53,7 @@ class Look:
         self._namespaces = tuple(namespaces)
         self._heartbeat = heartbeat
 
-    def take(
+    def read(
         self, parent_namespaces: Iterable[str], kinds: Iterable[Kind] = (), *, everything: bool = True
     ) -> Inventory:
         """The owner's objects of `kinds` and, with `everything`, of all kinds its parent names.
@@ -63,7 +63,7 @@ class Look:
         return self.complete(self.begin(parent_namespaces, everything=everything), kinds, everything=everything)
 
     def begin(self, parent_namespaces: Iterable[str], *, everything: bool) -> Beginning:
-        """The part of `take` that does not depend on what is declared."""
+        """The part of `read` that does not depend on what is declared."""
         live = self._parent(parent_namespaces)
         parent = inventory.read(live, self._owner) if live else None
         named = self._named(parent) if parent and everything else []

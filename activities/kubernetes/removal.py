@@ -12,7 +12,7 @@ from dataclasses import replace
 from activities.concurrency import Progress
 from activities.kubernetes.apply import Writer
 from activities.kubernetes.health import report
-from activities.kubernetes.inventory import Inventory, Look, parent_namespaces
+from activities.kubernetes.inventory import Inventory, InventoryReader, parent_namespaces
 from nautes.clients.kubernetes import Cluster, Clusters
 from nautes.convergence.objects import metadata
 from nautes.messages.convergence import OUTCOMES_LIMIT, ObjectHealth, OwnedInput, OwnedReport
@@ -65,11 +65,11 @@ class Remover:
         self, cluster: Cluster, input: OwnedInput, heartbeat: Progress, before: Inventory | None = None
     ) -> Inventory:
         """`before` is an earlier observation: only kinds that had objects then are listed again."""
-        look = Look(cluster, input.owner, input.namespaces, heartbeat)
+        reader = InventoryReader(cluster, input.owner, input.namespaces, heartbeat)
         if before is None:
-            return look.take(parent_namespaces(input.namespaces))
+            return reader.read(parent_namespaces(input.namespaces))
         kinds = {before.kind(key) for key in before.live}
-        return replace(look.take(parent_namespaces(input.namespaces), kinds, everything=False), parent=before.parent)
+        return replace(reader.read(parent_namespaces(input.namespaces), kinds, everything=False), parent=before.parent)
 
     def _forget(self, cluster: Cluster, found: Inventory, input: OwnedInput) -> None:
         kind = cluster.kind("v1", "Secret")

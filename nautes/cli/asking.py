@@ -23,7 +23,7 @@ def answer(question: str) -> str:
 def chosen(kind: str, names: list[str]) -> list[str]:
     """The names the person says yes to; `A` is yes to all that are left. Raises `CommandError` in a pipe."""
     if not terminal():
-        raise CommandError("nobody can be asked here: use -y to delete without a question", USAGE)
+        raise CommandError("there is no terminal to ask at: use -y to delete without a question", USAGE)
     found: list[str] = []
     for index, name in enumerate(names):
         said = answer(f"delete {kind}/{name}? [y/n/A]")
@@ -35,7 +35,7 @@ def chosen(kind: str, names: list[str]) -> list[str]:
 
 
 def deletions(findings: list[dict[str, Any]]) -> int | None:
-    """The number of deletions the person types after reading why; None when nobody can be asked or no number is typed."""
+    """The number of deletions the person types after reading why; None when there is no terminal or no number is typed."""
     if not terminal():
         return None
     show.findings(findings)

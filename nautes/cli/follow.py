@@ -45,7 +45,7 @@ def steps(api: Api, operation: Operation, deadline: float) -> Iterator[Operation
     while found["state"] == "running" and (left := deadline - time.monotonic()) > 0:
         if listens and left > LISTEN:
             try:
-                for found in _told(api, operation, deadline - LISTEN):
+                for found in _events(api, operation, deadline - LISTEN):
                     yield found
             except CommandError as error:
                 listens = error.status != NOT_FOUND  # an API without events; after any other error polling goes on
@@ -79,7 +79,7 @@ def standing(operation: Operation) -> str:
     return f"{operation['operation']} ({operation.get('step') or 'queued'}{what})"
 
 
-def _told(api: Api, operation: Operation, deadline: float) -> Iterator[Operation]:
+def _events(api: Api, operation: Operation, deadline: float) -> Iterator[Operation]:
     """States from the API's stream; ends with the operation, with the stream or at the deadline."""
     for name, data in api.events(f"/api/v1/operations/{quote(operation['operation'])}/events"):
         if name == "end":

@@ -72,13 +72,13 @@ def events(
         if not newest:
             raise CommandError(f"nothing has happened to {product} yet")
         operation = newest[0]["operation"]
-    last, told = api.get(f"/api/v1/operations/{quote(operation)}"), ""
+    last, shown = api.get(f"/api/v1/operations/{quote(operation)}"), ""
     for found in itertools.chain([last], follow.steps(api, last, time.monotonic() + FOREVER)):
         last, text = found, _step(found, output)
-        if text != told:
+        if text != shown:
             sys.stdout.write(f"{text}\n")
             sys.stdout.flush()
-        told = text
+        shown = text
     if output == "lines" and last["state"] == "done":
         show.outcomes([last])
     follow.require([last])

@@ -25,8 +25,8 @@ Operations = list[dict[str, Any]]
 def plan(operations: Operations) -> None:
     """Everything that would be done, resource by resource, then system by system."""
     for operation in operations:
-        told = _resources(operation)
-        _systems(operation, told)
+        shown = _resources(operation)
+        _systems(operation, shown)
         show.warnings(operation)
 
 
@@ -86,18 +86,18 @@ def _fields(operation: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 def _resources(operation: dict[str, Any]) -> set[str]:
     fields = _fields(operation)
-    told = set()
+    shown = set()
     for outcome in _changing([operation]):
         sign, key = OUTCOMES[outcome["action"]], outcome["resource"]
         detail = f"  ({outcome['detail']})" if outcome.get("detail") else ""
         show.line(f"{sign} {key}{detail}", STYLES[sign])
         for each in fields.get(key, []):
             _field(each)
-        told.add(key)
-    return told
+        shown.add(key)
+    return shown
 
 
-def _systems(operation: dict[str, Any], told: set[str]) -> None:
+def _systems(operation: dict[str, Any], shown: set[str]) -> None:
     """Every effect under its system; fields that were shown with a resource are not shown again."""
     systems: dict[str, list[dict[str, Any]]] = {}
     for effect in operation.get("effects", []):
@@ -107,7 +107,7 @@ def _systems(operation: dict[str, Any], told: set[str]) -> None:
         for each in effects:
             detail = f"  ({each['detail']})" if each.get("detail") else ""
             show.line(f"  {SIGNS[each['action']]} {each['target']}{detail}", STYLES[SIGNS[each["action"]]])
-            if each["target"] not in told:
+            if each["target"] not in shown:
                 for field in each.get("fields", []):
                     _field(field)
 

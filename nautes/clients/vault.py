@@ -227,7 +227,7 @@ def _translate(error: hvac.exceptions.VaultError, what: str) -> NautesError:
         return Forbidden("vault-forbidden", f"Vault does not let us {what}")
     if isinstance(error, hvac.exceptions.InvalidRequest):
         if "check-and-set" in text:
-            return Conflict("vault-conflict", f"somebody else wrote first: cannot {what}")
+            return Conflict("vault-conflict", f"another writer was first: cannot {what}")
         if "pgrading" in text:  # a KV engine that was just mounted
             return Unavailable("vault-upgrading", f"Vault prepares the engine: {what}")
         return Refused("vault-refused", f"Vault refuses to {what}: {text}")

@@ -74,7 +74,7 @@ class _Part:
 
     steps: list[Step]
     known: dict[str, Any]
-    pending: bool = False  # somebody does not answer, or is not registered, yet: look again after a while
+    pending: bool = False  # a cluster does not answer or is not registered yet: observe again after a while
 
 
 def follow_up(head: Head) -> FollowUp:

@@ -56,7 +56,7 @@ PRODUCT_SPELLING = _rule(
 PRODUCT_IN_USE = _rule(
     "product-in-use",
     "Product",
-    "a product that is removed holds nothing any more, and its group nothing that nobody declared",
+    "a product that is removed declares nothing any more, and its group holds nothing undeclared",
     CHANGE,
     "tests/integration/scenarios/test_scenarios.py",
 )
@@ -70,7 +70,7 @@ PRODUCT_RESERVED = _rule(
 REPOSITORY_UNKNOWN = _rule(
     "repository-unknown",
     "all of a product",
-    "not even a change that skips the rules names a repository that nobody declares",
+    "a repository that is named is declared, also by a change that skips the rules",
     CHANGE,
     "tests/workflow/test_reading.py",
 )

@@ -236,9 +236,9 @@ async def test_a_change_is_cancelled_while_it_waits_for_an_outage_to_end(platfor
 async def test_a_head_that_keeps_moving_refuses_and_undoes(platform: Platform) -> None:
     product = unique("shop")
     platform.fakes.answers["products.plan"] = plan(*new_repositories(product, "code"))
-    platform.fakes.fail("products.commit_files", Conflict("head-moves", "default.project keeps moving"))
+    platform.fakes.fail("products.commit_files", Conflict("head-moves", "others keep committing to default.project"))
     report = await (await _start(platform, product)).result()
-    assert (report.state, report.message) == ("refused", "default.project keeps moving")
+    assert (report.state, report.message) == ("refused", "others keep committing to default.project")
     assert "repository code" in report.undone
 
 

@@ -49,7 +49,7 @@ async def test_a_push_that_does_not_concern_it_is_no_reason_to_look(platform: Pl
     await handle.signal("pushed", mine)
     await platform.called("kubernetes.health", 2)
     await handle.signal("pushed", mine)
-    await handle.signal("look")
+    await handle.signal("reconcile")
     await platform.called("kubernetes.health", 3)
     assert len(platform.fakes.asked("git.fetch")) == 3
 
@@ -58,7 +58,7 @@ async def test_drift_is_corrected(platform: Platform) -> None:
     product = unique("shop")
     handle = await started(platform, product)
     await until_phase(platform, handle, "Converged")
-    await handle.signal("look")
+    await handle.signal("reconcile")
     await platform.called("kubernetes.converge", 2)
     assert len(platform.fakes.asked("control.claim")) == 1
 
@@ -69,7 +69,7 @@ async def test_a_look_does_not_disturb_a_wait_for_health(platform: Platform) -> 
     hold = platform.fakes.hold("kubernetes.await_health")
     handle = await started(platform, product)
     await hold.begun.wait()
-    await handle.signal("look")
+    await handle.signal("reconcile")
     await until(lambda: platform.worked_on_last(handle), "the look worked on")
     assert len(platform.fakes.asked("kubernetes.converge")) == 1
     hold.release()
@@ -114,7 +114,7 @@ async def test_paused_it_sees_but_does_not_correct_until_it_is_resumed(platform:
     await until_phase(platform, handle, "Converged")
     assert (await handle.execute_update("pause", result_type=DeploymentStatus)).phase == "Paused"
     await handle.signal("pushed", push())
-    await handle.signal("look")
+    await handle.signal("reconcile")
     await until(lambda: platform.worked_on_last(handle), "the signals worked on")
     assert len(platform.fakes.asked("kubernetes.converge")) == 1
     assert (await status_of(platform, handle)).phase == "Paused"
@@ -310,7 +310,7 @@ async def test_nothing_is_lost_or_done_twice_when_its_history_starts_afresh(plat
     await platform.began_afresh(handle.id)
     looked = len(platform.fakes.asked("git.fetch"))
     await handle.signal("pushed", old)
-    await handle.signal("look")
+    await handle.signal("reconcile")
     await platform.called("git.fetch", looked + 1)
     await handle.signal("remove")
     await platform.handle(handle.id).result()

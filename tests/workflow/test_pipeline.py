@@ -128,7 +128,7 @@ async def test_specified_again_it_prepares_nothing_again_and_looked_at_it_does(p
     handle = await _started(platform, product)
     await _phase(platform, handle, "Ready")
     await handle.signal("specified", pipeline(product, commit="c" * 40))
-    await handle.signal("look")
+    await handle.signal("reconcile")
     await platform.called("vault.ensure_runtime_role", 2)
     assert len(platform.fakes.asked("control.claim")) == 2
     assert "control.release" not in platform.fakes.names()

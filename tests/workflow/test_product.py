@@ -98,7 +98,7 @@ async def test_what_the_run_before_did_not_deliver_comes_first(platform: Platfor
     web, docs = await _watcher(platform, product), await _watcher(platform, product, "docs")
     first, second, third = push(), push(), push()
     left = [Undelivered(push=first, workflows=[docs.id]), Undelivered(push=second, workflows=[docs.id, web.id])]
-    state = ProductState(id="product-7", look=False, watches=_watches(product, "web", "docs"), undelivered=left)
+    state = ProductState(id="product-7", due=False, watches=_watches(product, "web", "docs"), undelivered=left)
     start = ProductStart(path=product, state=state)
     await platform.client.start_workflow(
         "Product",

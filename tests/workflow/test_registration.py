@@ -228,7 +228,7 @@ async def test_a_plan_of_a_cluster_that_is_there_leaves_it_as_it_is(platform: Pl
 
 async def test_a_request_that_names_its_plan_is_refused_when_the_world_has_moved(platform: Platform) -> None:
     cluster = unique("edge")
-    stale = Finding(rule="plan-stale", message="the world has moved")
+    stale = Finding(rule="plan-stale", message="the plan is out of date")
     platform.fakes.answers["clusters.plan"] = foreseen(cluster, findings=[stale])
     report = await (await _start(platform, registration(cluster, plans=["abc"]), _ready(cluster))).result()
     assert (report.state, report.findings) == ("refused", [stale])

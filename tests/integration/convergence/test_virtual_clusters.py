@@ -85,10 +85,10 @@ def test_a_namespace_of_somebody_else_is_not_taken(
     activities: VirtualActivities, cluster: Cluster, input: VirtualInput
 ) -> None:
     _namespace(cluster, input.cluster)
-    with pytest.raises(Refused, match="belongs to somebody else"):
+    with pytest.raises(Refused, match="belongs to another owner"):
         activities.create(input)
     assert cluster.list(STATEFUL_SET, namespace=input.cluster).items == []
-    with pytest.raises(Refused, match="belongs to somebody else"):
+    with pytest.raises(Refused, match="belongs to another owner"):
         activities.create(input.model_copy(update={"cluster": "kube-system"}))
 
 

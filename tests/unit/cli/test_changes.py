@@ -427,7 +427,7 @@ def test_in_a_pipe_deletions_are_confirmed_by_the_flag_only(nautes: Nautes, api:
     ("answer", "code", "said"),
     [
         (problem(412, "precondition-failed", "it has changed"), 1, "nautes: it has changed\n"),
-        (problem(409, "plan-stale", "the world has moved"), 1, "nautes: the world has moved\n"),
+        (problem(409, "plan-stale", "the plan is out of date"), 1, "nautes: the plan is out of date\n"),
         (problem(403, "forbidden", "you need to push to main of shop/default.project"), 1, "default.project\n"),
     ],
     ids=["changed", "stale", "forbidden"],
