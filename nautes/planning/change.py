@@ -24,8 +24,6 @@ from nautes.resources.tree import ProductTree
 from nautes.rules.deletions import Consequence
 from nautes.rules.engine import Runtime
 
-UNMADE = -1  # stands for an id that the plan does not know: of a repository that it will make, or of another product
-
 
 @dataclass(frozen=True)
 class Observation:
@@ -145,14 +143,17 @@ def _created(intent: Intent, observed: Observation) -> Iterable[str]:
 
 
 def _names(intent: Intent, observed: Observation) -> Names:
-    """Ids that the declaration will name. One that is not known yet is looked up at the commit: no step's effects need it."""
+    """Ids that the declaration will name. One that is not known yet is looked up at the commit: no step's effects need it.
+
+    Each of these has a negative number of its own until then: two repositories must not look like one.
+    """
     names = intent.declaration.names
     numbers = dict(names.repositories)
     for full in {name for each in intent.after for name in declared.named_repositories(each) if "/" in name}:
-        numbers.setdefault(full, UNMADE)
+        numbers.setdefault(full, -1 - len(numbers))
     for each in intent.after.all(CodeRepo):
         found = observed.projects.get(each.name)
-        numbers.setdefault(each.name, int(found["id"]) if found else UNMADE)
+        numbers.setdefault(each.name, int(found["id"]) if found else -1 - len(numbers))
     present = {each.name for each in intent.after.all(CodeRepo)}
     numbers = {name: number for name, number in numbers.items() if "/" in name or name in present}
     return Names(products={**names.products, intent.path: intent.declaration.group_id}, repositories=numbers)

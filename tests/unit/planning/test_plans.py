@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nautes.planning.change import consequences_of
@@ -16,7 +16,7 @@ from nautes.planning.runtimes import key_of
 from nautes.planning.steps import Effect, Step
 from nautes.resources.base import Resource
 from nautes.resources.manifest import resource_of
-from nautes.resources.product import CodeRepo, Environment, Product
+from nautes.resources.product import CodeRepo, CodeRepoBinding, Environment, Git, Product
 from nautes.resources.runtime import DeploymentRuntime, ProjectPipelineRuntime
 from nautes.rules import deletions
 from tests.unit.planning.trees import PRODUCT, State, declarations, product, registered
@@ -62,7 +62,14 @@ def test_every_step_comes_after_what_it_needs_and_once(
     _executable(state.steps(state.intent("remove", THE_PRODUCT, *old)))
 
 
+OPENED_AMONG_NEW_ONES = [
+    *(CodeRepo(name=each, product="shop", git=Git()) for each in ("source", "deploy", "pipelines")),
+    CodeRepoBinding(name="lend", product="shop", coderepo="deploy", permissions="readonly"),
+]
+
+
 @given(declarations, declarations, registered, st.booleans(), st.booleans())
+@example([], OPENED_AMONG_NEW_ONES, frozenset(), False, False)
 def test_a_plan_foresees_what_follows_from_its_commit(
     old: Resources, new: Resources, clusters: frozenset[str], fresh: bool, removes: bool
 ) -> None:

@@ -5,6 +5,7 @@ Names come from small sets, so that one tree meets the things of another: reposi
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -107,7 +108,7 @@ class State:
         """The product once the change is committed and carried out, and what followed from its commit."""
         tree = intent.after
         existing = {name: each["id"] for name, each in self.projects.items()}
-        own = {each.name: existing.get(each.name, 100 + len(each.name)) for each in tree.all(CodeRepo)}
+        own = {each.name: existing.get(each.name, zlib.crc32(each.name.encode())) for each in tree.all(CodeRepo)}
         names = Names({**FOREIGN.products, PRODUCT: GROUP}, {**FOREIGN.repositories, **own})
         head = f"{self.declaration.head}+"
         declaration = replace(
