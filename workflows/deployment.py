@@ -155,8 +155,7 @@ class DeploymentWorkflow:
         if claimed and inputs.moved(claimed, spec):
             await self._leave(claimed, self._state.grant)
         elif claimed and claimed.account != spec.account:
-            accounts = [each for each in self._state.former_accounts if each not in (spec.account, claimed.account)]
-            self._set(former_accounts=[*accounts, claimed.account])
+            self._set(former_accounts=inputs.former_accounts(self._state.former_accounts, claimed, spec))
         self._set(claimed=spec)  # before the claim: the cluster may have taken a claim whose answer never comes
         names = [*spec.namespaces, *self._former(spec)]
         input = ClaimInput(cluster=spec.cluster, claim=inputs.claim(spec, self._id, names))

@@ -47,6 +47,11 @@ def moved(old: Spec, new: Spec) -> bool:
     return place or (isinstance(new, PipelineSpec) and namespaces(old) != namespaces(new))
 
 
+def former_accounts(known: Sequence[str], old: Spec, new: Spec) -> list[str]:
+    """Accounts that a runtime has had and no longer acts as, when its specification changes from `old` to `new`."""
+    return [*(each for each in known if each not in (old.account, new.account)), old.account]
+
+
 def claim(spec: Spec, workflow_id: str, names: Sequence[str] | None = None) -> Claim:
     """What the runtime asks of its cluster: its namespaces, or others that it has had."""
     return Claim(

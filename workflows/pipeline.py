@@ -105,13 +105,15 @@ class PipelineWorkflow:
         try:
             if claimed and inputs.moved(claimed, spec):
                 await self._leave(claimed)
-            former = [claimed.account] if claimed and claimed.account != spec.account else []
+            elif claimed and claimed.account != spec.account:
+                self._set(former_accounts=inputs.former_accounts(self._state.former_accounts, claimed, spec))
             self._set(claimed=spec)  # before the claim: the cluster may have taken a claim whose answer never comes
             input = ClaimInput(cluster=spec.cluster, claim=inputs.claim(spec, self._id))
             grant = await perform(ControlActivities.claim, input, f"Claim {spec.namespace} of {spec.cluster}")
             self._set(grant=grant)
             await prepare(spec, grant)
-            await drop_accounts(spec, grant, former)
+            await drop_accounts(spec, grant, self._state.former_accounts)
+            self._set(former_accounts=[])
         except NautesError as refusal:
             self._change(phase="Refused", message=refusal.message)
             await workflow.sleep(timing().refused_retry)
@@ -125,8 +127,8 @@ class PipelineWorkflow:
         if self._state.grant is None:
             await unclaim(spec, self._id)
         else:
-            await give_back(spec, self._state.grant, self._id)
-        self._set(claimed=None, prepared=None, grant=None)
+            await give_back(spec, self._state.grant, self._id, accounts=self._state.former_accounts)
+        self._set(claimed=None, prepared=None, grant=None, former_accounts=[])
 
     async def _start_runs(self, push: Push) -> None:
         spec, grant = self._state.prepared, self._state.grant

@@ -42,6 +42,7 @@ class PipelineState(Payload):
     grant: Grant | None = None
     claimed: PipelineSpec | None = None  # the specification whose namespace was claimed last: what removal gives back
     prepared: PipelineSpec | None = None
+    former_accounts: list[str] = []  # accounts, as declared, that it no longer acts as
     status: PipelineStatus | None = None
     removing: bool = False
     pushes: list[Push] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nautes.messages.errors import Conflict
+from nautes.messages.errors import Conflict, Refused
 from nautes.messages.gitlab import Push
 from nautes.messages.runtimes import PipelineInput
 from nautes.messages.status import PipelineStatus, RunStatus
@@ -108,6 +108,18 @@ async def test_a_new_place_wins_over_the_wait_for_an_old_one(platform: Platform)
     await _phase(platform, handle, "Ready")
     assert [each.cluster for each in platform.fakes.asked("control.claim")] == ["edge", "other"]
     assert [each.cluster for each in platform.fakes.asked("control.release")] == ["edge"]
+
+
+async def test_an_account_it_had_before_goes_also_when_the_new_one_is_refused_at_first(platform: Platform) -> None:
+    product = unique("shop")
+    handle = await _started(platform, product, account="old")
+    await _phase(platform, handle, "Ready")
+    platform.fakes.fail("runtimes.prepare", Refused("account-refused", "the account is somebody's"))
+    with hurried(refused_retry=0.3):
+        await handle.signal("specified", pipeline(product, account="new"))
+        await platform.called("runtimes.clear_account")
+    assert [each.account for each in platform.fakes.asked("runtimes.clear_account")] == ["product-1-old"]
+    assert len(platform.fakes.asked("runtimes.prepare")) == 3
 
 
 async def test_it_gives_back_the_place_it_had_when_it_moves(platform: Platform) -> None:
