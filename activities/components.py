@@ -10,14 +10,14 @@ from pathlib import Path
 from temporalio import activity
 
 from activities.kubernetes import Converger, HealthObserver, Heartbeat, Remover
+from activities.waiting import not_yet
 from nautes.clients.kubernetes import Clusters
 from nautes.convergence.manifests import parse
 from nautes.convergence.objects import Object
 from nautes.messages.clusters import ComponentInput, ComponentReport
-from nautes.messages.convergence import ConvergeInput, HealthInput, OwnedInput, OwnedReport
-from nautes.messages.errors import Refused, Unavailable
+from nautes.messages.convergence import ConvergeInput, HealthInput, HealthReport, OwnedInput, OwnedReport
+from nautes.messages.errors import Refused
 
-HEALTHY_WITHIN = 300.0  # seconds until a component has to be healthy
 _PACKAGED = Path(__file__).with_name("catalog")  # its folder in a wheel; in a checkout it is a folder of the repository
 CATALOG = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).resolve().parents[1] / "catalog"
 HOME = "nautes"  # namespace of the platform in a cluster: inventories of components live there
@@ -33,7 +33,7 @@ class ComponentActivities:
 
     @activity.defn(name="components.install")
     def install(self, input: ComponentInput) -> ComponentReport:
-        """Converge a component and wait until it is healthy. Idempotent: what is right already is not written. Heartbeats.
+        """Converge a component. Idempotent: what is right already is not written. Heartbeats.
 
         A component without a bundle is reported as such: people install it.
         """
@@ -53,24 +53,33 @@ class ComponentActivities:
         bad = [each for each in report.outcomes if each.action in ("refused", "failed")]
         if bad:
             raise Refused("component-refused", f"{input.component}: {bad[0].kind}/{bad[0].name}: {bad[0].reason}")
-        health = HealthInput(
-            cluster=input.kubeconfig, owner=owner(input.component), namespaces=namespaces, within=HEALTHY_WITHIN
+        return ComponentReport(**report.model_dump())
+
+    @activity.defn(name="components.healthy")
+    def healthy(self, input: ComponentInput) -> HealthReport:
+        """The health of a component; raises NotYet until it is healthy. Idempotent: it only reads."""
+        found = self._health.observe(
+            HealthInput(cluster=input.kubeconfig, owner=owner(input.component), namespaces=_namespaces(input)),
+            Heartbeat(),
         )
-        found = self._health.wait(health, heartbeat)
         if not found.healthy:
             first = found.unhealthy[0]
-            raise Unavailable("component-unhealthy", f"{input.component}: {first.kind}/{first.name}: {first.reason}")
-        return ComponentReport(**report.model_dump())
+            raise not_yet(f"{input.component}: {first.kind}/{first.name}: {first.reason}")
+        return found
 
     @activity.defn(name="components.remove")
     def remove(self, input: ComponentInput) -> OwnedReport:
-        """Delete a component and wait until it is gone. Idempotent: not there is success. Heartbeats."""
+        """Delete a component; raises NotYet until it is gone. Idempotent: not there is success. Heartbeats."""
         if not bundled(input.component):  # without a bundle we installed nothing
             return OwnedReport()
-        return self._remover.delete(
+        found = self._remover.delete(
             OwnedInput(cluster=input.kubeconfig, owner=owner(input.component), namespaces=_namespaces(input)),
             Heartbeat(),
         )
+        if found.remaining:
+            first = found.remaining[0]
+            raise not_yet(f"{input.component}: {first.kind}/{first.name}: {first.reason}")
+        return found
 
 
 def _namespaces(input: ComponentInput) -> list[str]:

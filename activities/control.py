@@ -33,6 +33,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.elapsed import elapsed
+from activities.waiting import not_yet
 from nautes.messages import errors, ids, search
 from nautes.messages.clusters import ClaimInput, ClusterInput, Grant, KnownCluster, Reserved, ReserveInput, UsesInput
 from nautes.messages.control import Notified, NotifyInput, PushesInput, Released, ScheduleInput, WakeInput
@@ -233,40 +234,36 @@ class ControlActivities:
                 await self._signal_existing(ids.product(product), "pushed", push)
         return Notified(count=len(input.pushes))
 
-    @activity.defn(name="control.await_end")
-    async def await_end(self, workflow_id: str) -> Notified:
-        """Wait until a workflow has ended. Idempotent: it only reads."""
-        handle = self._client.get_workflow_handle(workflow_id)
-        while True:
-            activity.heartbeat()
-            try:
-                description = await handle.describe()
-            except RPCError as error:
-                if error.status == RPCStatusCode.NOT_FOUND:
-                    return Notified(count=0)
-                raise errors.Unavailable("temporal-unavailable", error.message) from error
-            if description.status != WorkflowExecutionStatus.RUNNING:
-                return Notified(count=1)
-            try:
-                # The server holds this call until the end, or for its own long-poll time.
-                await asyncio.wait_for(handle.result(), HEARTBEAT_EVERY)
-            except TimeoutError:
-                continue
-            except Exception:  # noqa: S112 - how it ended is not the question; the next look sees that it did
-                continue
+    @activity.defn(name="control.ended")
+    async def ended(self, workflow_id: str) -> Notified:
+        """Whether a workflow has ended; raises NotYet while it runs. Idempotent: it only reads. `count` 0: there is none."""
+        status = await self._status(workflow_id)
+        if status == WorkflowExecutionStatus.RUNNING:
+            raise not_yet(f"{workflow_id} still runs")
+        return Notified(count=0 if status is None else 1)
 
     @activity.defn(name="control.cancel_runs")
     async def cancel_runs(self, workflow_ids: list[str]) -> Notified:
-        """Cancel workflows and wait for their end. Idempotent: one that has ended is left alone."""
-        for each in workflow_ids:
+        """Cancel workflows; raises NotYet until all have ended. Idempotent: one that has ended is left alone."""
+        running = [each for each in workflow_ids if await self._status(each) == WorkflowExecutionStatus.RUNNING]
+        for each in running:
             try:
                 await self._client.get_workflow_handle(each).cancel()
             except RPCError as error:
                 if error.status != RPCStatusCode.NOT_FOUND:
                     raise errors.Unavailable("temporal-unavailable", error.message) from error
-        for each in workflow_ids:
-            await self.await_end(each)
+        if running:
+            raise not_yet(f"{len(running)} runs are being cancelled, {running[0]} first")
         return Notified(count=len(workflow_ids))
+
+    async def _status(self, workflow_id: str) -> WorkflowExecutionStatus | None:
+        """The status of a workflow's newest run, None when there is none."""
+        try:
+            return (await self._client.get_workflow_handle(workflow_id).describe()).status
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:
+                return None
+            raise errors.Unavailable("temporal-unavailable", error.message) from error
 
     @activity.defn(name="control.ensure_schedule")
     async def ensure_schedule(self, input: ScheduleInput) -> Notified:

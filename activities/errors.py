@@ -9,10 +9,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from temporalio.exceptions import ApplicationError, CancelledError, TemporalError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, CancelledError, TemporalError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from nautes.messages.errors import NautesError, Unavailable
+from nautes.messages.errors import NautesError, NotYet, Unavailable
 
 UNEXPECTED_LIMIT = 300  # characters of the text of an unexpected error
 
@@ -52,4 +52,5 @@ def as_application_error(error: NautesError) -> ApplicationError:
         type=type(error).__name__,
         non_retryable=error.final,
         next_retry_delay=timedelta(seconds=wish) if wish else None,
+        category=ApplicationErrorCategory.BENIGN if isinstance(error, NotYet) else ApplicationErrorCategory.UNSPECIFIED,
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from temporalio import activity
 
-from activities.kubernetes import Heartbeat
+from activities.waiting import not_yet
 from nautes.blueprints import runtimes
 from nautes.clients.kubernetes import Cluster, Clusters, Kind
 from nautes.convergence.difference import difference
@@ -21,7 +21,6 @@ NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
 ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts", namespaced=True)
 BINDING = Kind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings", namespaced=True)
 KINDS = {each.kind: each for each in (NAMESPACE, ACCOUNT, BINDING)}
-WATCH_SECONDS = 5  # of one watch for the end of a namespace
 
 
 class RuntimeActivities:
@@ -66,23 +65,19 @@ class RuntimeActivities:
 
     @activity.defn(name="runtimes.clear")
     def clear(self, input: ClearInput) -> Done:
-        """Delete the product's namespaces and wait until they are gone. Idempotent: not there is success. Heartbeats.
+        """Delete the product's namespaces; raises NotYet until they are gone. Idempotent: not there is success.
 
         In the namespaces that others of the product go on using, the runtime's rights end, and its accounts go.
         """
-        cluster, heartbeat = self._clusters.get(input.grant.kubeconfig), Heartbeat()
-        changed = False
+        cluster, changed = self._clusters.get(input.grant.kubeconfig), False
         for name in input.kept:
             changed |= _belongs_to(_get(cluster, BINDING, name, input.binding), input) and cluster.delete(
                 BINDING, name, input.binding
             )
             changed |= _drop_unused(cluster, input.product_id, name, input.accounts)
-        for name in input.namespaces:
-            if _belongs_to(_get(cluster, NAMESPACE, "", name), input):
-                cluster.delete(NAMESPACE, "", name)
-                changed = True
-        while not _gone(cluster, input, heartbeat):
-            heartbeat()
+        left = [each for each in input.namespaces if _delete_namespace(cluster, each, input)]
+        if left:
+            raise not_yet(f"namespace {left[0]} is still being deleted")
         return Done(changed=changed)
 
 
@@ -102,22 +97,15 @@ def _is_ours(cluster: Cluster, product_id: str, namespace: str, account: str) ->
     return live is not None and _belongs(live) == product_id
 
 
-def _gone(cluster: Cluster, input: ClearInput, heartbeat: Heartbeat) -> bool:
-    """Look once, then watch for a while: True when none of the product's namespaces that are to go is left."""
-    selector = f"{runtimes.BELONGS_TO}={input.product_id}"
-    listing = cluster.list(NAMESPACE, selector=selector)
-    left = {item["metadata"]["name"] for item in listing.items} & set(input.namespaces)
-    if not left:
-        return True
-    for event, item in cluster.watch(
-        NAMESPACE, namespace="", selector=selector, version=listing.version, seconds=WATCH_SECONDS
-    ):
-        heartbeat()
-        if event == "DELETED":
-            left.discard(item["metadata"]["name"])
-        if not left:
-            return True
-    return False
+def _delete_namespace(cluster: Cluster, name: str, input: ClearInput) -> bool:
+    """Delete one of the product's namespaces; whether it is still there then."""
+    live = _get(cluster, NAMESPACE, "", name)
+    if live is None or not _belongs_to(live, input):
+        return False
+    if not live["metadata"].get("deletionTimestamp"):
+        cluster.delete(NAMESPACE, "", name)
+        live = _get(cluster, NAMESPACE, "", name)
+    return _belongs_to(live, input)
 
 
 def _check_ours(cluster: Cluster, name: str, product_id: str) -> None:

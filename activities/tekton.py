@@ -5,12 +5,11 @@ Written under the runtime's own account; the object's name is the run's, so that
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from temporalio import activity
 
-from activities.kubernetes import Heartbeat
+from activities.waiting import not_yet
 from nautes.blueprints import runtimes
 from nautes.clients.git import GitCache
 from nautes.clients.kubernetes import Cluster, Clusters, Kind
@@ -22,8 +21,6 @@ from nautes.resources.documents import Malformed, read
 RUN = Kind("tekton.dev/v1", "PipelineRun", "pipelineruns", namespaced=True)
 TASK_RUN = Kind("tekton.dev/v1", "TaskRun", "taskruns", namespaced=True)
 LABEL = "nautes.io/run"
-WATCH_SECONDS = 5  # seconds of one watch; a broken one is begun anew
-PAUSE = 0.2  # seconds between two watches that ended early
 
 
 class TektonActivities:
@@ -64,30 +61,17 @@ class TektonActivities:
             raise Refused("pipeline-file", f"{path} must hold exactly one PipelineRun")
         return dict(items[0])
 
-    @activity.defn(name="tekton.await_run")
-    def await_run(self, ref: RunRef) -> RunReport:
-        """Follow a PipelineRun to its end. Idempotent: it only reads. Heartbeats."""
-        cluster, heartbeat = self._clusters.get(ref.grant.kubeconfig), Heartbeat()
-        while True:
-            listing = cluster.list(RUN, namespace=ref.namespace, selector=f"{LABEL}={ref.name}")
-            if not listing.items:
-                return RunReport(phase="Failed", message="the PipelineRun was deleted", finished="")
-            if (report := self._report(cluster, listing.items[0])).finished:
-                return report
-            began = time.monotonic()
-            for _, item in cluster.watch(
-                RUN,
-                namespace=ref.namespace,
-                selector=f"{LABEL}={ref.name}",
-                version=listing.version,
-                seconds=WATCH_SECONDS,
-            ):
-                heartbeat()
-                if _condition(item).get("status") in ("True", "False"):
-                    break
-            heartbeat()
-            if time.monotonic() - began < PAUSE:
-                time.sleep(PAUSE)
+    @activity.defn(name="tekton.ended")
+    def ended(self, ref: RunRef) -> RunReport:
+        """How a PipelineRun ended; raises NotYet until it has. Idempotent: it only reads."""
+        cluster = self._clusters.get(ref.grant.kubeconfig)
+        listing = cluster.list(RUN, namespace=ref.namespace, selector=f"{LABEL}={ref.name}")
+        if not listing.items:
+            return RunReport(phase="Failed", message="the PipelineRun was deleted", finished="")
+        report = self._report(cluster, listing.items[0])
+        if not report.finished:
+            raise not_yet(report.message or f"PipelineRun {ref.name} runs")
+        return report
 
     def _report(self, cluster: Cluster, item: dict[str, Any]) -> RunReport:
         condition, status = _condition(item), item.get("status") or {}

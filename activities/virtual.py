@@ -14,6 +14,7 @@ from temporalio import activity
 from activities.elapsed import elapsed
 from activities.kubernetes import Converger, Heartbeat, Remover
 from activities.vault import at_server
+from activities.waiting import not_yet
 from nautes.blueprints import vault as names
 from nautes.blueprints import virtual
 from nautes.clients.kubernetes import Cluster, Clusters, Kind
@@ -26,10 +27,6 @@ from nautes.messages.secrets import SecretRef
 
 NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
 SECRET = Kind("v1", "Secret", "secrets", namespaced=True)
-WATCH_SECONDS = (
-    5  # seconds of one watch for its Secret: between two of them cancellation is noticed and a heartbeat sent
-)
-WATCHES = 6  # after so many the attempt ends, and is shown as retried
 TIMEOUT = 120.0  # seconds from the first check until a cluster that does not answer is refused
 
 
@@ -62,7 +59,7 @@ class VirtualActivities:
 
     @activity.defn(name="virtual.access")
     def access(self, input: VirtualInput) -> VirtualAccess:
-        """Wait for its kubeconfig and stage it. Idempotent: one that is stored already is not written. Heartbeats."""
+        """Stage its kubeconfig; raises NotYet until it is there. Idempotent: one that is stored already is not written."""
         text = _at_server(_config(self._clusters.get(input.host), input.cluster), input)
         stored = self._vault.read(SecretRef(engine="cluster", path=names.kubeconfig_path(input.cluster)))
         if stored is not None and stored.get("kubeconfig") == text:
@@ -73,14 +70,14 @@ class VirtualActivities:
 
     @activity.defn(name="virtual.delete")
     def delete(self, input: VirtualInput) -> OwnedReport:
-        """Delete everything it has on the host and wait until it is gone. Idempotent: not there is success. Heartbeats."""
+        """Delete everything it has on the host; raises NotYet until it is gone. Idempotent: not there is success."""
         owner = virtual.owner(input.cluster)
         found = self._remover.delete(
             OwnedInput(cluster=input.host, owner=owner, namespaces=_namespaces(input)), Heartbeat()
         )
         if found.remaining:
             first = found.remaining[0]
-            raise Unavailable("virtual-remains", f"{first.kind}/{first.name} is still there: {first.reason}")
+            raise not_yet(f"{first.kind}/{first.name} is still there: {first.reason}")
         return found
 
     def _require_answer(self, input: VirtualInput, staged: SecretRef) -> None:
@@ -113,30 +110,13 @@ def _require_ours(host: Cluster, cluster: str) -> None:
 
 
 def _config(host: Cluster, cluster: str) -> str:
-    """The kubeconfig that its control plane has written. Raises Unavailable when it is not there after some watches."""
-    heartbeat = Heartbeat()
-    for _ in range(WATCHES):
-        text = _written(host, cluster)
-        if text:
-            return text
-        heartbeat(f"waits for {virtual.secret(cluster)}")
-    name = virtual.secret(cluster)
-    raise Unavailable("virtual-not-ready", f"virtual cluster {cluster} has not begun: there is no Secret {name} yet")
-
-
-def _written(host: Cluster, cluster: str) -> str:
-    """The kubeconfig in its Secret, "" when there is none: read once, then watched for a while."""
+    """The kubeconfig that its control plane has written. Raises NotYet when it is not there."""
     name = virtual.secret(cluster)
     listing = host.list(SECRET, namespace=cluster)
     found = next((_held(item) for item in listing.items if item["metadata"]["name"] == name), "")
-    if found:
-        return found
-    for event, item in host.watch(
-        SECRET, namespace=cluster, selector="", version=listing.version, seconds=WATCH_SECONDS
-    ):
-        if event != "DELETED" and item["metadata"]["name"] == name and _held(item):
-            return _held(item)
-    return ""
+    if not found:
+        raise not_yet(f"virtual cluster {cluster} has not begun: there is no Secret {name} yet")
+    return found
 
 
 def _held(item: dict[str, Any]) -> str:

@@ -18,8 +18,6 @@ with workflow.unsafe.imports_passed_through():
     from workflows import effects, inputs
     from workflows.effects import perform
 
-HEALTH_WITHIN = 600.0  # seconds one wait for health may last before it is begun anew
-
 
 class Change(Protocol):
     """Publishes changed fields of the deployment's status."""
@@ -73,13 +71,14 @@ class Convergence:
 
     async def until_healthy(self, spec: DeploymentSpec, grant: Grant, report: ConvergeReport) -> None:
         """Wait for the health of what was applied, and publish how the convergence ended."""
-        input = inputs.health(spec, grant, within=HEALTH_WITHIN)
+        input = inputs.health(spec, grant)
         began = workflow.time()
-        first = await perform(KubernetesActivities.health, input, "Health")
-        while not first.healthy:
-            self._change(phase="Waiting", unhealthy=first.unhealthy)
-            first = await perform(
-                KubernetesActivities.await_health, input, "Wait for health", within=HEALTH_WITHIN + 60, only_looks=True
+        found = await perform(KubernetesActivities.health, input, "Health")
+        while not found.healthy:
+            self._change(phase="Waiting", unhealthy=found.unhealthy)
+            known = input.model_copy(update={"known": found.unhealthy})
+            found = await perform(
+                KubernetesActivities.health_changed, known, "Health, once it changes", only_looks=True
             )
         refused = [each for each in report.outcomes if each.action in ("refused", "failed")]
         self._change(

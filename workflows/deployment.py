@@ -13,7 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.kubernetes import KubernetesActivities
     from nautes.messages import ids
     from nautes.messages.clusters import ClaimInput, Grant
-    from nautes.messages.convergence import ConvergeReport
+    from nautes.messages.convergence import ConvergeReport, OwnedInput
     from nautes.messages.errors import NautesError, Refused
     from nautes.messages.gitlab import Push
     from nautes.messages.status import DeploymentStatus
@@ -136,7 +136,10 @@ class DeploymentWorkflow:
             convergence = Convergence(self._change, lambda: self._status)
             report = await convergence.apply(spec, self._state.grant, self._state.pinned, self._former(spec))
             await self._leave_former(spec, self._state.grant, report)
-            await convergence.until_healthy(spec, self._state.grant, report)
+            # A hand edit is put back, and a long history ends, however long the objects take to get healthy.
+            healthy = convergence.until_healthy(spec, self._state.grant, report)
+            await effects.unless(healthy, lambda: self._due or effects.should_continue_as_new())
+            self._due = self._due or self._status.phase == "Waiting"  # the next run goes on waiting
         except NautesError as refusal:
             self._change(phase="Refused", message=refusal.message, finished=effects.now())
             await workflow.sleep(timing().refused_retry)
@@ -192,10 +195,20 @@ class DeploymentWorkflow:
         if grant is None:
             await unclaim(spec, self._id)
         else:
-            owned = inputs.owned(spec, grant, former)
-            await perform(KubernetesActivities.delete_owned, owned, "Delete the runtime's objects", within=600)
+            await self._delete(inputs.owned(spec, grant, former))
             await give_back(spec, grant, self._id, former, self._state.former_accounts)
         self._set(claimed=None, prepared=None, grant=None, granted=[], former_accounts=[])
+
+    async def _delete(self, owned: OwnedInput) -> None:
+        """Delete the objects. While some do not go, the runtime keeps its namespaces, role and claim, and says which."""
+        found = await perform(KubernetesActivities.delete_owned, owned, "Delete the runtime's objects", within=600)
+        while found.remaining:
+            self._change(unhealthy=found.remaining, message=f"{len(found.remaining)} objects are still being deleted")
+            known = owned.model_copy(update={"known": found.remaining})
+            found = await perform(
+                KubernetesActivities.delete_owned, known, "Objects that are being deleted", within=600
+            )
+        self._change(unhealthy=[], message="")
 
     # State
 

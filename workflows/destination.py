@@ -62,7 +62,7 @@ async def release(
         binding=inputs.binding(spec),
         accounts=[runtimes.account_name(spec.product_id, each) for each in (spec.account, *accounts)],
     )
-    await perform(RuntimeActivities.clear, clear, "Delete namespaces nobody else uses", within=900)
+    await perform(RuntimeActivities.clear, clear, "Delete namespaces that no other runtime uses")
 
 
 async def give_back(

@@ -204,10 +204,16 @@ async def shielded(work: Coroutine[Any, Any, Result]) -> Result:
 async def unless(work: Coroutine[Any, Any, None], superseded: Callable[[], bool]) -> None:
     """Run `work`, but let something newer win over whatever it is waiting for. Raises what `work` raises.
 
-    Superseded, it is cancelled and waited for, and that is no error. Cancelled from outside, so is the caller.
+    Superseded, it is cancelled and waited for, and that is no error. Cancelled from outside, it is cancelled and waited for, and
+    so is the caller.
     """
     task = asyncio.ensure_future(work)
-    await workflow.wait_condition(lambda: superseded() or task.done())
+    try:
+        await workflow.wait_condition(lambda: superseded() or task.done())
+    except asyncio.CancelledError:
+        task.cancel()
+        await workflow.wait([task])
+        raise
     if not task.done():
         task.cancel()
     try:

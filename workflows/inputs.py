@@ -79,13 +79,12 @@ def convergence(spec: DeploymentSpec, grant: Grant, commit: str, former: Sequenc
     )
 
 
-def health(spec: DeploymentSpec, grant: Grant, *, within: float) -> HealthInput:
-    """Look at the health of the runtime's objects; `within` seconds bound a wait."""
+def health(spec: DeploymentSpec, grant: Grant) -> HealthInput:
+    """Observe the health of the runtime's objects."""
     return HealthInput(
         cluster=grant.kubeconfig,
         owner=runtimes.owner(spec.product_id, spec.runtime),
         namespaces=spec.namespaces,
-        within=within,
     )
 
 

@@ -157,7 +157,7 @@ class PipelineWorkflow:
         self._change(phase="Removing", message="")
         if claimed := self._state.claimed:
             if runs := list(self._status.runs):
-                await perform(ControlActivities.cancel_runs, runs, "Cancel runs that are under way", within=600)
+                await perform(ControlActivities.cancel_runs, runs, "Cancel runs that are under way")
             await self._leave(claimed)
         self._change(phase="Removed")
 

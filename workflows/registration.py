@@ -284,6 +284,9 @@ class RegistrationWorkflow:
             self._note("kubernetes", "change", f"component {component} ({report.writes} objects)")
         if not report.bundled:
             self._warnings.append(f"this build does not install {component}: it must be there already")
+        else:
+            self._show(f"Health of component {component}")
+            await perform(ComponentActivities.healthy, input, f"Health of component {component}")
         return report.bundled
 
     async def _remove(self) -> Outcome:

@@ -27,7 +27,6 @@ STATES = {
     "Failed": "failed",
     "Cancelled": "canceled",
 }
-RUN_WITHIN = 6 * 3600.0  # seconds a pipeline may take altogether
 
 
 @workflow.defn(name="PipelineRun")
@@ -81,9 +80,7 @@ class PipelineRunWorkflow:
         input = CreateRunInput(run=self._input, name=self._name, file=file, revision=commit)
         await perform(TektonActivities.create_run, input, f"PipelineRun {self._name}")
         await self._publish(RunReport(phase="Running", started=effects.now()))
-        return await perform(
-            TektonActivities.await_run, self._ref(), "Follow the PipelineRun", within=RUN_WITHIN, only_looks=True
-        )
+        return await perform(TektonActivities.ended, self._ref(), "End of the PipelineRun", only_looks=True)
 
     async def _cancel(self) -> RunReport:
         await perform(TektonActivities.cancel_run, self._ref(), "Cancel the PipelineRun")

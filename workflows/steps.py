@@ -217,7 +217,7 @@ class Steps:
 
     async def _end(self, step: Step) -> None:
         runtime = ids.runtime(self._path, str(step.input["key"]))
-        await perform(ControlActivities.await_end, runtime, f"End of {runtime}", within=3600, only_looks=True)
+        await perform(ControlActivities.ended, runtime, f"End of {runtime}", only_looks=True)
         self._record.did([Effect(system="kubernetes", action="delete", target=runtime)])
 
     async def _delete_repository(self, step: Step) -> None:

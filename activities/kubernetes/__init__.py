@@ -45,12 +45,12 @@ class KubernetesActivities:
         """Observe the owner's objects once. Idempotent: it only reads."""
         return self._health.observe(input, Heartbeat())
 
-    @activity.defn(name="kubernetes.await_health")
-    def await_health(self, input: HealthInput) -> HealthReport:
-        """Wait until all are healthy or the timeout is over. Idempotent: it only reads. Heartbeats."""
-        return self._health.wait(input, Heartbeat())
+    @activity.defn(name="kubernetes.health_changed")
+    def health_changed(self, input: HealthInput) -> HealthReport:
+        """The health once it is another than the one known; raises NotYet until then. Idempotent: it only reads."""
+        return self._health.changed(input, Heartbeat())
 
     @activity.defn(name="kubernetes.delete_owned")
     def delete_owned(self, input: OwnedInput) -> OwnedReport:
-        """Delete all objects of the owner and wait until they are gone. Idempotent: nothing there is success. Heartbeats."""
+        """Delete all objects of the owner; see `Remover.delete`. Idempotent: nothing there is success. Heartbeats."""
         return self._remover.delete(input, Heartbeat())

@@ -5,20 +5,18 @@ The parent stays until nothing is left: a retry finds from it what there is to d
 
 from __future__ import annotations
 
-import threading
-import time
+from collections.abc import Mapping
 from dataclasses import replace
 
 from activities.concurrency import Progress
 from activities.kubernetes.apply import Writer
 from activities.kubernetes.health import report
 from activities.kubernetes.inventory import Inventory, InventoryReader, parent_namespaces
+from activities.waiting import not_yet
 from nautes.clients.kubernetes import Cluster, Clusters
-from nautes.convergence.objects import metadata
+from nautes.convergence.objects import Key, Object, metadata
 from nautes.messages.convergence import OUTCOMES_LIMIT, ObjectHealth, OwnedInput, OwnedReport
 from nautes.messages.errors import Forbidden, NotFound
-
-OBSERVE_FIRST, OBSERVE_LAST = 0.2, 2.0  # seconds between two observations of what is being deleted; they grow
 
 
 class Remover:
@@ -28,38 +26,31 @@ class Remover:
         self._clusters = clusters
 
     def delete(self, input: OwnedInput, heartbeat: Progress = lambda *_: None) -> OwnedReport:
-        """Delete all objects and wait, `within` seconds at most, until they are gone; then the parent.
+        """Delete all objects and observe what remains of them; when that is nothing, delete the parent.
 
-        Idempotent: an owner who has nothing is removed. Raises Forbidden (with the first object that may not be deleted),
-        Unavailable.
+        Idempotent: an owner who has nothing is removed. Raises NotYet while exactly the `known` objects remain, Forbidden (with
+        the first object that may not be deleted), Unavailable.
         """
         cluster = self._clusters.get(input.cluster)
         found = self._observe(cluster, input, heartbeat)
         due = {key: item for key, item in found.live.items() if not metadata(item).get("deletionTimestamp")}
+        if due:
+            self._prune(cluster, input, found, due, heartbeat)
+            found = self._observe(cluster, input, heartbeat, found)
+        if found.live:
+            return _report(found, input, len(due))
+        self._forget(cluster, found, input)
+        return OwnedReport(deleted=len(due))
+
+    def _prune(
+        self, cluster: Cluster, input: OwnedInput, found: Inventory, due: Mapping[Key, Object], heartbeat: Progress
+    ) -> None:
         writer = Writer(cluster, input.account, heartbeat)
         results = writer.prune([(key, found.kind(key), item["metadata"]["uid"]) for key, item in due.items()])
         refused = [each.outcome for each in results if each.outcome.action != "pruned"]
         if refused:
             first = refused[0]
             raise Forbidden("kubernetes-forbidden", f"{first.kind}/{first.name} cannot be deleted: {first.reason}")
-        return self.wait(input, heartbeat).model_copy(update={"deleted": len(results)})
-
-    def wait(self, input: OwnedInput, heartbeat: Progress = lambda *_: None) -> OwnedReport:
-        """Wait until nothing is left or `within` seconds are over; report what is left then. The parent is deleted last."""
-        cluster = self._clusters.get(input.cluster)
-        deadline = time.monotonic() + input.within
-        pause, seconds = threading.Event(), OBSERVE_FIRST
-        found = self._observe(cluster, input, heartbeat)
-        while True:
-            if not found.live:
-                self._forget(cluster, found, input)
-                return OwnedReport()
-            heartbeat(f"{len(found.live)} objects are still there")
-            if time.monotonic() >= deadline:
-                return OwnedReport(remaining=_remaining(found))
-            pause.wait(seconds)
-            seconds = min(OBSERVE_LAST, seconds * 1.5)
-            found = self._observe(cluster, input, heartbeat, found)
 
     def _observe(
         self, cluster: Cluster, input: OwnedInput, heartbeat: Progress, before: Inventory | None = None
@@ -77,6 +68,15 @@ class Remover:
             raise NotFound("kubernetes-kind", "the cluster does not serve Secrets")
         if found.parent is not None:
             cluster.delete(kind, found.parent.namespace, found.parent.name)
+
+
+def _report(found: Inventory, input: OwnedInput, deleted: int) -> OwnedReport:
+    """What is still there; raises NotYet when that is known."""
+    remaining = _remaining(found)
+    if remaining == input.known:
+        first = remaining[0]
+        raise not_yet(f"{len(found.live)} objects are still there: {first.kind}/{first.name}: {first.reason}")
+    return OwnedReport(deleted=deleted, remaining=remaining)
 
 
 def _remaining(found: Inventory) -> list[ObjectHealth]:

@@ -76,12 +76,12 @@ class ConvergeReport(Payload):
 
 
 class HealthInput(Payload):
-    """Observe the objects of `owner`; `within` seconds bound a wait (kubernetes.await_health)."""
+    """Observe the objects of `owner`. `known`: what was unhealthy at the last look, for `kubernetes.health_changed`."""
 
     cluster: SecretRef
     owner: str
     namespaces: list[str]
-    within: float = 0.0
+    known: list[ObjectHealth] = []
 
 
 class ObjectHealth(Payload):
@@ -103,7 +103,7 @@ class HealthReport(Payload):
 
 
 class OwnedInput(Payload):
-    """Everything an owner has in a cluster; `within` seconds bound the wait until it is gone.
+    """Everything an owner has in a cluster. `known`: what remained at the last look.
 
     `account` is the Kubernetes user that deletes; None is the platform itself.
     """
@@ -112,7 +112,7 @@ class OwnedInput(Payload):
     owner: str
     namespaces: list[str]
     account: str | None = None
-    within: float = 300.0
+    known: list[ObjectHealth] = []
 
 
 class OwnedReport(Payload):

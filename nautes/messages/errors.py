@@ -61,3 +61,7 @@ class Unavailable(NautesError):
     def __init__(self, code: str, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(code, message)
         self.retry_after = retry_after
+
+
+class NotYet(Unavailable):
+    """What was looked for is under way and not so yet. No fault of anybody: the same look is repeated after `retry_after`."""

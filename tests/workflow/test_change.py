@@ -262,12 +262,12 @@ async def test_a_product_is_removed_in_reverse(platform: Platform) -> None:
         "products.commit_files",
         "products.read",
         "control.notify_runtimes",
-        "control.await_end",
+        "control.ended",
         "repositories.delete",
         "repositories.delete",
         "gitlab.delete_group",
     ]
-    assert platform.fakes.asked("control.await_end") == [f"deployment/{product}/web"]
+    assert platform.fakes.asked("control.ended") == [f"deployment/{product}/web"]
     assert [(each.path, each.ours) for each in platform.fakes.asked("repositories.delete")] == [
         (f"{product}/code", False),
         (f"{product}/default.project", False),
@@ -277,7 +277,7 @@ async def test_a_product_is_removed_in_reverse(platform: Platform) -> None:
 async def test_a_repository_is_deleted_only_after_its_runtimes_have_ended(platform: Platform) -> None:
     product = unique("shop")
     platform.fakes.answers["products.plan"] = answers.removal(product, "code", runtimes=["DeploymentRuntime/web"])
-    hold = platform.fakes.hold("control.await_end")
+    hold = platform.fakes.hold("control.ended")
     handle = await _start(platform, product, "remove")
     await hold.begun.wait()
     assert "repositories.delete" not in platform.fakes.names()

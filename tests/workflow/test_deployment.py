@@ -7,8 +7,8 @@ from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import CancelledError
 
 from nautes.messages.control import Released
-from nautes.messages.convergence import ConvergeReport, ObjectOutcome
-from nautes.messages.errors import Conflict, NotFound, Unavailable
+from nautes.messages.convergence import ConvergeReport, ObjectHealth, ObjectOutcome, OwnedReport
+from nautes.messages.errors import Conflict, NotFound, NotYet, Unavailable
 from nautes.messages.status import DeploymentStatus
 from tests.workflow.answers import HEAD, deployment, push, unique
 from tests.workflow.deployments import NEWER, SICK, started, status_of, until_phase, until_status
@@ -63,18 +63,51 @@ async def test_drift_is_corrected(platform: Platform) -> None:
     assert len(platform.fakes.asked("control.claim")) == 1
 
 
-async def test_a_look_does_not_disturb_a_wait_for_health(platform: Platform) -> None:
+async def test_drift_is_corrected_while_objects_are_not_healthy(platform: Platform) -> None:
     product = unique("shop")
     platform.fakes.answers["kubernetes.health"] = SICK
-    hold = platform.fakes.hold("kubernetes.await_health")
+    hold = platform.fakes.hold("kubernetes.health_changed")
     handle = await started(platform, product)
     await hold.begun.wait()
+    again = platform.fakes.hold("kubernetes.health_changed")
     await handle.signal("reconcile")
-    await until(lambda: platform.worked_on_last(handle), "the look worked on")
-    assert len(platform.fakes.asked("kubernetes.converge")) == 1
-    hold.release()
     await platform.called("kubernetes.converge", 2)
-    assert not hold.cancelled.is_set()
+    await again.begun.wait()
+    await hold.cancelled.wait()
+    status = await status_of(platform, handle)
+    assert (status.phase, [each.name for each in status.unhealthy]) == ("Waiting", ["web"])
+
+
+async def test_a_runtime_that_never_gets_healthy_begins_afresh_and_goes_on_waiting(platform: Platform) -> None:
+    product = unique("shop")
+    platform.hurry(events_kept=60)
+    platform.fakes.answers["kubernetes.health"] = SICK
+    platform.fakes.fail(
+        "kubernetes.health_changed", NotYet("not-yet", "Deployment/web: 0 of 1", retry_after=60), times=1000
+    )
+    handle = await started(platform, product)
+    for number in range(1, 6):
+        await platform.called("kubernetes.health_changed", number)
+        await platform.handle(handle.id).signal("reconcile")
+    await platform.began_afresh(handle.id)
+    assert (await status_of(platform, platform.handle(handle.id))).phase == "Waiting"
+
+
+async def test_a_removal_keeps_its_place_and_names_what_does_not_go(platform: Platform) -> None:
+    product = unique("shop")
+    handle = await started(platform, product)
+    await until_phase(platform, handle, "Converged")
+    stuck = ObjectHealth(kind="ConfigMap", namespace="web", name="held", status="Terminating", reason="a finalizer")
+    platform.fakes.answers["kubernetes.delete_owned"] = lambda input: OwnedReport(
+        deleted=0 if input.known else 2, remaining=[] if input.known else [stuck]
+    )
+    await handle.signal("specified", deployment(product, cluster="other"))
+    hold = platform.fakes.hold("vault.drop_runtime_role")
+    await hold.begun.wait()
+    assert [each.known for each in platform.fakes.asked("kubernetes.delete_owned")] == [[], [stuck]]
+    assert "control.release" not in platform.fakes.names()
+    hold.release()
+    await platform.called("control.release")
 
 
 async def test_the_same_specification_again_prepares_nothing_again_and_a_new_one_does(platform: Platform) -> None:
@@ -126,7 +159,7 @@ async def test_paused_it_sees_but_does_not_correct_until_it_is_resumed(platform:
 async def test_a_pause_stops_what_is_under_way(platform: Platform) -> None:
     product = unique("shop")
     platform.fakes.answers["kubernetes.health"] = SICK
-    hold = platform.fakes.hold("kubernetes.await_health")
+    hold = platform.fakes.hold("kubernetes.health_changed")
     handle = await started(platform, product)
     await hold.begun.wait()
     await handle.execute_update("pause")
@@ -216,7 +249,7 @@ async def test_removed_it_prunes_and_then_gives_back_in_order(platform: Platform
 
 async def test_a_removal_wins_over_a_wait_for_health(platform: Platform) -> None:
     platform.fakes.answers["kubernetes.health"] = SICK
-    hold = platform.fakes.hold("kubernetes.await_health")
+    hold = platform.fakes.hold("kubernetes.health_changed")
     handle = await started(platform, unique("shop"))
     await hold.begun.wait()
     await handle.signal("remove")
@@ -281,7 +314,7 @@ async def test_a_place_that_was_interrupted_is_prepared_again(platform: Platform
     ]
 
 
-@pytest.mark.parametrize("where", ["control.claim", "kubernetes.converge", "kubernetes.await_health"])
+@pytest.mark.parametrize("where", ["control.claim", "kubernetes.converge", "kubernetes.health_changed"])
 async def test_cancelled_from_outside_it_ends(platform: Platform, where: str) -> None:
     platform.fakes.answers["kubernetes.health"] = SICK
     hold = platform.fakes.hold(where)

@@ -12,7 +12,7 @@ from tests.workflow.platform import Platform, until
 async def test_a_newer_push_wins_over_the_wait_for_an_older_one(platform: Platform) -> None:
     product = unique("shop")
     platform.fakes.answers["kubernetes.health"] = SICK
-    hold = platform.fakes.hold("kubernetes.await_health")
+    hold = platform.fakes.hold("kubernetes.health_changed")
     handle = await started(platform, product)
     await hold.begun.wait()
     status = await until_phase(platform, handle, "Waiting")
@@ -22,7 +22,7 @@ async def test_a_newer_push_wins_over_the_wait_for_an_older_one(platform: Platfo
     await handle.signal("pushed", push(after=NEWER))
     status = await until_status(platform, handle, lambda found: found.converged_commit == NEWER)
     assert status.phase == "Converged"
-    assert len(platform.fakes.asked("kubernetes.await_health")) == 1
+    assert len(platform.fakes.asked("kubernetes.health_changed")) == 1
 
 
 async def test_a_newer_push_wins_although_the_older_one_was_applied_to_its_end(platform: Platform) -> None:
@@ -31,7 +31,7 @@ async def test_a_newer_push_wins_although_the_older_one_was_applied_to_its_end(p
         HealthReport(healthy=True) if len(platform.fakes.asked("kubernetes.converge")) > 1 else SICK
     )
     hold = platform.fakes.hold("kubernetes.converge", deaf=True)
-    stuck = platform.fakes.hold("kubernetes.await_health")
+    stuck = platform.fakes.hold("kubernetes.health_changed")
     handle = await started(platform, product)
     await hold.begun.wait()
     platform.fakes.answers["git.fetch"] = NEWER

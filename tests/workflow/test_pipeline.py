@@ -149,14 +149,14 @@ async def test_specified_again_it_prepares_nothing_again_and_looked_at_it_does(p
 async def test_removed_it_cancels_its_runs_and_gives_its_place_back(platform: Platform) -> None:
     product = unique("shop")
     handle = await _started(platform, product)
-    hold = platform.fakes.hold("tekton.await_run")
+    hold = platform.fakes.hold("tekton.ended")
     event = push()
     await handle.signal("pushed", event)
     await hold.begun.wait()
     await _status(platform, handle, lambda found: found.runs)
     await handle.signal("remove")
     await handle.result()
-    names = platform.fakes.names("tekton.await_run", "gitlab.set_commit_status")
+    names = platform.fakes.names("tekton.ended", "gitlab.set_commit_status")
     assert names[-4:] == ["control.cancel_runs", "vault.drop_runtime_role", "control.release", "runtimes.clear"]
     assert platform.fakes.asked("control.cancel_runs") == [[_run(product, event)]]
 

@@ -37,9 +37,11 @@ async def test_a_cluster_is_registered_in_order(platform: Platform) -> None:
         "vault.store_kubeconfig",
         "clusters.commit",
         "components.install",
+        "components.healthy",
         "vault.ensure_cluster_auth",
         "vault.verify_login",
         "components.install",
+        "components.healthy",
         "control.ensure_schedule",
     ]
     assert [each.component for each in platform.fakes.asked("components.install")] == ["bootstrap", "traefik"]

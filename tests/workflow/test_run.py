@@ -30,12 +30,12 @@ def _said(platform: Platform) -> list[tuple[str, str]]:
 
 async def test_a_run_is_followed_to_its_end_and_said_on_the_commit(platform: Platform) -> None:
     report = RunReport(phase="Succeeded", message="1 task", finished="2026-01-01T00:00:00Z", steps=["ci/test: ok (0)"])
-    platform.fakes.answers["tekton.await_run"] = report
+    platform.fakes.answers["tekton.ended"] = report
     handle = await _start(platform)
     status = await handle.result()
     assert (status.phase, status.steps, status.finished) == ("Succeeded", report.steps, report.finished)
     assert _said(platform) == [("pending", "Pending"), ("running", "Running"), ("success", "1 task")]
-    assert platform.fakes.names("gitlab.set_commit_status") == ["git.fetch", "tekton.create_run", "tekton.await_run"]
+    assert platform.fakes.names("gitlab.set_commit_status") == ["git.fetch", "tekton.create_run", "tekton.ended"]
     input = platform.fakes.asked("gitlab.set_commit_status")[0]
     assert (input.project_id, input.commit, input.ref) == (PROJECT, status.commit, "main")
     assert input.name == "nautes/build/ci"
@@ -43,7 +43,7 @@ async def test_a_run_is_followed_to_its_end_and_said_on_the_commit(platform: Pla
 
 
 async def test_a_failed_run_is_a_failed_status(platform: Platform) -> None:
-    platform.fakes.answers["tekton.await_run"] = RunReport(phase="Failed", message="exit code 1", finished="then")
+    platform.fakes.answers["tekton.ended"] = RunReport(phase="Failed", message="exit code 1", finished="then")
     assert (await (await _start(platform)).result()).phase == "Failed"
     assert _said(platform)[-1] == ("failed", "exit code 1")
 
@@ -65,7 +65,7 @@ async def test_a_run_that_cannot_be_made_is_a_failed_run_that_says_why(
 
 
 async def test_a_cancelled_run_cancels_its_pipeline_run_and_says_so(platform: Platform) -> None:
-    hold = platform.fakes.hold("tekton.await_run")
+    hold = platform.fakes.hold("tekton.ended")
     handle = await _start(platform)
     await hold.begun.wait()
     await handle.cancel()
@@ -87,7 +87,7 @@ async def test_a_run_is_cancelled_wherever_it_is(platform: Platform, where: str,
         hold.release()
     assert (await handle.result()).phase == "Cancelled"
     assert _said(platform)[-1] == ("canceled", "cancelled")
-    assert "tekton.await_run" not in platform.fakes.names()
+    assert "tekton.ended" not in platform.fakes.names()
 
 
 async def test_an_outage_is_shown_and_retried_until_it_ends(platform: Platform) -> None:

@@ -54,9 +54,11 @@ async def test_a_virtual_worker_is_made_on_its_host_and_then_registered_like_any
         "vault.store_kubeconfig",
         "clusters.commit",
         "components.install",
+        "components.healthy",
         "vault.ensure_cluster_auth",
         "vault.verify_login",
         "components.install",
+        "components.healthy",
         "control.ensure_schedule",
     ]
     place = platform.fakes.asked("control.claim_host")[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,14 @@ from typing import Any
 from activities.kubernetes import Converger, HealthObserver, Remover
 from nautes.clients.git import GitCache
 from nautes.clients.kubernetes import Cluster, Clusters
-from nautes.messages.convergence import ConvergeInput, ConvergeReport, HealthInput, ObjectOutcome, OwnedInput
+from nautes.messages.convergence import (
+    ConvergeInput,
+    ConvergeReport,
+    HealthInput,
+    ObjectHealth,
+    ObjectOutcome,
+    OwnedInput,
+)
 from nautes.messages.errors import Conflict
 from nautes.messages.secrets import SecretRef
 
@@ -75,11 +83,11 @@ class Runtime:
     def remover(self) -> Remover:
         return Remover(self.clusters)
 
-    def health(self, within: float = 0.0) -> HealthInput:
-        return HealthInput(cluster=REF, owner=self.owner, namespaces=[self.namespace], within=within)
+    def health(self, known: Iterable[ObjectHealth] = ()) -> HealthInput:
+        return HealthInput(cluster=REF, owner=self.owner, namespaces=[self.namespace], known=list(known))
 
-    def owned(self, within: float = 20.0) -> OwnedInput:
-        return OwnedInput(cluster=REF, owner=self.owner, namespaces=[self.namespace], within=within)
+    def owned(self, known: Iterable[ObjectHealth] = ()) -> OwnedInput:
+        return OwnedInput(cluster=REF, owner=self.owner, namespaces=[self.namespace], known=list(known))
 
 
 def place(clusters: Clusters, cluster: Cluster) -> Runtime:

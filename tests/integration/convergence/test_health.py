@@ -1,17 +1,14 @@
-"""Health and removal against a real API server: one look, waiting, and taking everything away."""
+"""Health and removal against a real API server: one look, looks at what is known, and taking everything away."""
 
 from __future__ import annotations
 
-import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from nautes.clients.kubernetes import Cluster
 from nautes.messages.convergence import OwnedReport
-from nautes.messages.errors import NotFound
+from nautes.messages.errors import NotFound, NotYet
 from tests.integration.convergence.support import Runtime, config
 
 POD = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "web", "image": "web:1"}]}}
@@ -42,34 +39,18 @@ def test_an_owner_with_nothing_is_healthy(runtime: Runtime) -> None:
     assert (report.healthy, report.total) == (True, 0)
 
 
-def test_waiting_ends_when_the_last_object_is_healthy(runtime: Runtime) -> None:
+def test_a_look_at_what_is_known_ends_when_the_health_is_another(runtime: Runtime) -> None:
     runtime.converge([config("a"), deployment("one"), deployment("two")])
-    watching = threading.Event()
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(runtime.health_observer.wait, runtime.health(within=30), lambda *_: watching.set())
-        assert watching.wait(10)
-        become_ready(runtime, "one")
-        become_ready(runtime, "two")
-        began = time.monotonic()
-        assert waiting.result(timeout=20).healthy
-    assert time.monotonic() - began < 2
-
-
-def test_waiting_ends_when_the_time_is_over_and_says_why(runtime: Runtime) -> None:
-    runtime.converge([deployment()])
-    began, heartbeats = time.monotonic(), []
-    report = runtime.health_observer.wait(runtime.health(within=2.5), lambda *details: heartbeats.append(details))
-    assert 2 <= time.monotonic() - began < 6
-    assert not report.healthy
-    assert "controller has not seen it" in report.unhealthy[0].reason
-    assert heartbeats
-
-
-def test_waiting_asks_seldom(runtime: Runtime) -> None:
-    runtime.converge([deployment()])
-    before = runtime.cluster.requests["GET"]
-    runtime.health_observer.wait(runtime.health(within=2))
-    assert runtime.cluster.requests["GET"] - before <= 12
+    observe = runtime.health_observer
+    both = observe.changed(runtime.health()).unhealthy
+    assert [each.name for each in both] == ["one", "two"]
+    with pytest.raises(NotYet, match="Deployment/one: its controller has not seen it yet"):
+        observe.changed(runtime.health(both))
+    become_ready(runtime, "one")
+    one = observe.changed(runtime.health(both)).unhealthy
+    assert [each.name for each in one] == ["two"]
+    become_ready(runtime, "two")
+    assert observe.changed(runtime.health(one)).healthy
 
 
 def test_removal_takes_everything_and_its_record(runtime: Runtime) -> None:
@@ -97,14 +78,18 @@ def test_removal_works_without_the_record(runtime: Runtime) -> None:
     assert runtime.remover.delete(runtime.owned()).deleted == 2
 
 
-def test_removal_waits_for_finalizers_and_keeps_the_record_meanwhile(runtime: Runtime) -> None:
+def test_removal_names_what_finalizers_hold_and_keeps_the_record_meanwhile(runtime: Runtime) -> None:
     runtime.converge([config("held", finalizers=["example.com/hold"])])
-    report = runtime.remover.delete(runtime.owned(within=0.5))
+    report = runtime.remover.delete(runtime.owned())
     assert [(each.name, each.status) for each in report.remaining] == [("held", "Terminating")]
     assert "example.com/hold" in report.remaining[0].reason
+    with pytest.raises(NotYet, match="1 objects are still there: ConfigMap/held"):
+        runtime.remover.delete(runtime.owned(report.remaining))
     assert runtime.get("Secret", f"applyset-{runtime.owner}")
     runtime.edit("ConfigMap", "held", {"metadata": {"finalizers": None}})
-    assert runtime.remover.wait(runtime.owned()) == OwnedReport()
+    assert runtime.remover.delete(runtime.owned(report.remaining)) == OwnedReport()
+    with pytest.raises(NotFound):
+        runtime.get("Secret", f"applyset-{runtime.owner}")
 
 
 def test_what_is_being_deleted_is_told_and_comes_back(runtime: Runtime, cluster: Cluster) -> None:

@@ -13,7 +13,7 @@ from activities.virtual import SECRET, VirtualActivities
 from nautes.blueprints import virtual
 from nautes.clients.kubernetes import Cluster, Clusters, Kind
 from nautes.messages.clusters import VirtualInput
-from nautes.messages.errors import NautesError, Refused, Unavailable
+from nautes.messages.errors import NautesError, NotYet, Refused
 from nautes.messages.secrets import SecretRef
 from tests.integration.convergence.support import REF
 
@@ -105,13 +105,9 @@ def test_its_kubeconfig_is_staged_with_the_declared_address_and_once_it_is_store
     assert input.staged.path not in box.held
 
 
-def test_one_that_has_not_begun_is_waited_for(
-    activities: VirtualActivities, cluster: Cluster, input: VirtualInput, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("activities.virtual.WATCH_SECONDS", 1)
-    monkeypatch.setattr("activities.virtual.WATCHES", 1)
+def test_one_that_has_not_begun_is_waited_for(activities: VirtualActivities, input: VirtualInput) -> None:
     activities.create(input)
-    with pytest.raises(Unavailable, match=f"there is no Secret vc-{input.cluster} yet"):
+    with pytest.raises(NotYet, match=f"there is no Secret vc-{input.cluster} yet"):
         activities.access(input)
 
 
