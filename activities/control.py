@@ -41,6 +41,7 @@ from nautes.messages.declarations import AccessRequest
 from nautes.messages.products import ProductInput
 from nautes.messages.runtimes import DeploymentInput, PipelineInput
 from nautes.messages.tenant import TenantInput
+from nautes.resources.findings import Finding
 from nautes.resources.payload import Payload
 
 Answer = TypeVar("Answer", Grant, Released, Reserved)
@@ -334,6 +335,10 @@ def _corrected(found: ScheduleUpdateInput, wanted: Schedule) -> ScheduleUpdate |
     return ScheduleUpdate(schedule=wanted)
 
 
+def _findings(details: dict[str, Any]) -> list[Finding]:
+    return [Finding.model_validate(each) for each in details.get("findings", [])]
+
+
 def _refusal(error: WorkflowUpdateFailedError) -> Exception:
     """Our own error behind a refused update."""
     cause = error.cause
@@ -341,5 +346,6 @@ def _refusal(error: WorkflowUpdateFailedError) -> Exception:
         kind = getattr(errors, cause.type, None)
         if isinstance(kind, type) and issubclass(kind, errors.NautesError):
             details = cause.details[0]
-            return kind(str(details.get("code", "")), str(details.get("message", "")))
+            more = {} if issubclass(kind, errors.Unavailable) else {"findings": _findings(details)}
+            return kind(str(details.get("code", "")), str(details.get("message", "")), **more)
     return errors.Unavailable("update-failed", str(cause))

@@ -119,20 +119,29 @@ class ProductActivities:
             *expected(intent),
             *self._observer.left(intent),
         ]
-        if not request.dry_run:
-            also = change.consequences_of(intent, observed.outside)
-            if intent.removes or also:
-                new += deletions.check(intent.gone, intent.before, request.confirmed, self._limits, also)
         report = check([each.key for each in intent.request.resources], observed.before, observed.after)
         if request.skip_check:
             others = [each for each in report.new if each.rule in OF_OTHERS]
-            return Judgement([*new, *self._nameless(intent), *others], [], [])
+            new += [*self._nameless(intent), *others]
+            return Judgement(new or self._unconfirmed(observed, request), [], [])
         new += report.new
         for before, after in intent.pairs():
             if before is not None and after is not None:
                 new += frozen(before, after, observed.before)
         new += unopened(intent)
-        return Judgement(new, [*intent.before.findings, *report.already], list(report.warnings))
+        # A number is asked for only where it is all that is missing.
+        return Judgement(
+            new or self._unconfirmed(observed, request),
+            [*intent.before.findings, *report.already],
+            list(report.warnings),
+        )
+
+    def _unconfirmed(self, observed: Observed, request: ChangeRequest) -> list[Finding]:
+        """Deletions of a change that have to be confirmed; a plan shows their number."""
+        intent, also = observed.intent, change.consequences_of(observed.intent, observed.outside)
+        if request.dry_run or not (intent.removes or also):
+            return []
+        return deletions.check(intent.gone, intent.before, request.confirmed, self._limits, also)
 
     def _nameless(self, intent: Intent) -> Iterable[Finding]:
         """A repository that is not declared has no id to be stored by: not even a change that skips the rules may name it."""
@@ -347,7 +356,9 @@ def _message(intent: Intent, request: ChangeRequest) -> str:
 
 def _stale(plan: Plan, request: ChangeRequest) -> Iterable[Finding]:
     if request.plans and plan.id not in request.plans:
-        yield PLAN_STALE.finding("", "the plan is out of date: what it would do has changed since it was made")
+        yield PLAN_STALE.finding(
+            "", f"plan {', '.join(request.plans)} is not what would be done now; the plan of now is {plan.id}"
+        )
 
 
 def _plan_id(plan: Plan, effects: list[Effect], request: ChangeRequest) -> str:

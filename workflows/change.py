@@ -84,6 +84,10 @@ class ChangeWorkflow:
         if self._plan.findings:
             return self._report("refused", message=self._plan.findings[0].message)
         if self._request.dry_run:
+            self._steps.group_id = self._plan.group_id
+            await self._steps.check(
+                each for each in self._plan.steps if each.kind in ASKING and not self._request.skip_check
+            )
             return self._report("done", effects_=self._plan.effects)
         head = await self._carry_out()
         self._record.show("Done")

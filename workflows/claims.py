@@ -58,6 +58,8 @@ class Claims:
         """All a change needs, or nothing of it. Raises Conflict."""
         for claim in input.claims:
             self._require_free(claim, [*self.claims.values(), *self._reservations.values(), *input.claims])
+        if input.only_check:
+            return self._reserved(input)
         for claim in input.claims:
             self._reservations[claim.runtime] = self._reservation(claim, input.operation)
         known = self._environments.get(input.product, [])
@@ -118,7 +120,13 @@ class Claims:
         for other in others:
             if other.runtime != claim.runtime and (taken := _clash(claim, other)):
                 text = f"namespace {taken} of cluster {self._cluster} is used by {other.runtime}"
-                raise Conflict(NAMESPACE_TAKEN.id, text)
+                raise Conflict(NAMESPACE_TAKEN.id, text, findings=[NAMESPACE_TAKEN.finding(_resource(claim), text)])
+
+
+def _resource(claim: Claim) -> str:
+    """The key of the resource that a workflow id stands for."""
+    kind = "DeploymentRuntime" if claim.runtime.startswith("deployment/") else "ProjectPipelineRuntime"
+    return f"{kind}/{claim.runtime.rpartition('/')[2]}"
 
 
 def _covers(claim: Claim, reserved: Claim) -> bool:

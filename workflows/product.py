@@ -108,7 +108,8 @@ class ProductWorkflow:
             raise effects.as_failure(error) from error
         finally:
             self._granting -= 1
-        self._remember_use(request)
+        if not request.only_check:
+            self._remember_use(request)
         return Accepted(operation="")
 
     @workflow.signal

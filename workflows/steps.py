@@ -5,7 +5,8 @@ The undo of a step is registered before it acts, because it may happen by half.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable
 
 from temporalio import workflow
 
@@ -36,6 +37,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.record import Record
     from workflows.timing import timing
 
+CHECK_TIMEOUT = 5.0  # seconds a cluster or a product may take to answer to a plan
 OWNER_TIMEOUT = 60.0  # seconds another product may take to answer a request for access
 
 
@@ -130,8 +132,18 @@ class Steps:
         self._record.did(ready.effects)
         self.renew_from(ready.expires_at)
 
-    async def _reserve(self, step: Step) -> None:
-        """Clusters give namespaces to the first who asks: asked before the commit, so that no two commits want the same."""
+    async def check(self, steps: Iterable[Step]) -> None:
+        """Ask clusters and other products whether they would refuse these steps, and raise that. No answer is no refusal."""
+        for step in steps:
+            with contextlib.suppress(Unavailable):
+                if step.kind == "reserve":
+                    input = self._reservation(step, only_check=True)
+                    await perform(ControlActivities.reserve, input, f"Check {step.subject}", timeout=CHECK_TIMEOUT)
+                else:
+                    request = self._access_request(step).model_copy(update={"only_check": True})
+                    await perform(ControlActivities.request_access, request, step.subject, timeout=CHECK_TIMEOUT)
+
+    def _reservation(self, step: Step, *, only_check: bool = False) -> ReserveInput:
         product_id = ids.product_name(self.group_id) if self.group_id else ""
         claims = [
             Claim(
@@ -149,8 +161,16 @@ class Steps:
             operation=self._operation,
             claims=claims,
             environments=step.input["environments"],
+            only_check=only_check,
         )
-        input = ReserveInput(cluster=step.input["cluster"], reserve=reserve)
+        return ReserveInput(cluster=step.input["cluster"], reserve=reserve)
+
+    def _access_request(self, step: Step) -> AccessRequest:
+        return AccessRequest.model_validate({**step.input, "product": self._path})
+
+    async def _reserve(self, step: Step) -> None:
+        """Clusters give namespaces to the first who asks: asked before the commit, so that no two commits want the same."""
+        input = self._reservation(step)
 
         async def undo() -> bool:
             await perform(ControlActivities.unreserve, input, f"Undo: reservation in {input.cluster}")
@@ -161,7 +181,7 @@ class Steps:
 
     async def _access(self, step: Step) -> None:
         """Owners of repositories answer whether they are open, and remember who uses them."""
-        request = AccessRequest.model_validate({**step.input, "product": self._path})
+        request = self._access_request(step)
         back = request.model_copy(update={"wanted": request.before})
         self._undo.before(
             f"use of {request.owner}",

@@ -68,8 +68,8 @@ def plan(
     operations = answer["operations"]
     if output == "wide":
         plans.plan(operations)
-        _how_to_carry_out(action, file, insecure, operations)
         plans.count(operations)
+        _how_to_execute(action, file, insecure, operations)
     else:
         show.data(answer, output)
     if detailed and plans.differs(operations):
@@ -112,15 +112,47 @@ def delete(
     routes = {name: kinds.route(plural, product, name) for name in names}
     if not yes:
         routes = {name: routes[name] for name in asking.chosen(kinds.NAMES[plural], names)}
+    numbers = dict.fromkeys(routes, confirm_deletions)
+    if len(routes) > 1:
+        numbers = _confirmed(kinds.NAMES[plural], routes, insecure, confirm_deletions)
     failed: list[CommandError] = []
     for name, route in routes.items():
         try:
-            _delete(f"{kinds.NAMES[plural]}/{name}", route, wait, _flags(False, insecure, None, confirm_deletions))
+            _delete(f"{kinds.NAMES[plural]}/{name}", route, wait, _flags(False, insecure, None, numbers[name]))
         except CommandError as error:  # a refused one must not stop the others
             failed.append(error)
     if failed:
         findings = [finding for each in failed for finding in each.findings]
         raise CommandError("\n".join(map(str, failed)), max(each.exit_code for each in failed), findings)
+
+
+def _confirmed(kind: str, routes: dict[str, str], insecure: bool, confirmed: int | None) -> dict[str, int | None]:
+    """The number of deletions for each name, where all of them together are confirmed by their sum.
+
+    Raises `CommandError` when one of them has to be confirmed and the sum is not what was confirmed.
+    """
+    planned = {name: _planned_deletion(route, insecure) for name, route in routes.items()}
+    total = sum(each.get("deletions", 0) for each in planned.values())
+    reasons = [f"{kind}/{name}: {each['confirm']}" for name, each in planned.items() if each.get("confirm")]
+    if confirmed is None and not reasons:
+        return dict.fromkeys(routes)
+    if confirmed != total:
+        why = f"{confirmed} were confirmed" if confirmed is not None else "this has to be confirmed"
+        finding = {"rule": UNCONFIRMED, "message": "; ".join([f"{total} resources would be deleted", *reasons])}
+        finding |= {"resource": "", "hint": f"confirm with --confirm-deletions {total}"}
+        typed = asking.deletions([finding]) if confirmed is None else None
+        if typed != total:
+            raise CommandError(f"{total} resources would be deleted; {why}", findings=[finding])
+    return {name: each.get("deletions", 0) for name, each in planned.items()}
+
+
+def _planned_deletion(route: str, insecure: bool) -> dict[str, Any]:
+    """The plan of one deletion; one that is refused, or of what is not there, is told when it is carried out."""
+    try:
+        answer = options.api().delete(route, follow.POLL, wait=follow.POLL, **_flags(True, insecure, None, None))
+    except CommandError:
+        return {}
+    return dict(answer["operations"][0]) if answer["operations"] else {}
 
 
 def _flags(dry_run: bool, insecure: bool, plan: list[str] | None, confirmed: int | None) -> dict[str, Any]:
@@ -226,12 +258,14 @@ def _planned(action: Action, names: list[str], insecure: bool) -> dict[str, Any]
     return answer
 
 
-def _how_to_carry_out(action: Action, names: list[str], insecure: bool, operations: list[dict[str, Any]]) -> None:
+def _how_to_execute(action: Action, names: list[str], insecure: bool, operations: list[dict[str, Any]]) -> None:
     """Print the plans' ids and the command that executes exactly these plans, or nothing."""
     ids = [each["plan"] for each in operations if each.get("plan")]
     if not ids or not plans.differs(operations):
         return
     words = ["nautes", action, *(part for each in names for part in ("-f", each)), *(["-i"] if insecure else [])]
-    show.line(
-        f"plan {' '.join(ids)}; to execute exactly this plan: {shlex.join([*words, *(w for i in ids for w in ('--plan', i))])}"
-    )
+    words += [part for each in ids for part in ("--plan", each)]
+    numbers = {each["deletions"] for each in operations if each.get("confirm")}
+    if len(numbers) == 1:  # several products with different numbers are confirmed one after the other
+        words += ["--confirm-deletions", str(numbers.pop())]
+    show.line(f"to execute exactly this plan: {shlex.join(words)}")

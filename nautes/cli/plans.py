@@ -33,10 +33,9 @@ def plan(operations: Operations) -> None:
 def count(operations: Operations) -> None:
     """The last lines of a plan: resources, objects that are replaced, and what has to be confirmed."""
     found = Counter(OUTCOMES[each["action"]] for each in _changing(operations))
-    counts = (
-        f"{found['+']} to create, {found['~']} to change, {_replaced(operations)} to replace, {found['-']} to delete"
-    )
-    show.line(f"Plan: {counts}.")
+    counts = f"{found['+']} to create, {found['~']} to change, {found['-']} to delete"
+    replaced = f"; objects in clusters: {number} to replace" if (number := _replaced(operations)) else ""
+    show.line(f"Plan: resources: {counts}{replaced}.")
     for each in operations:
         if each.get("confirm"):
             number = each["deletions"]

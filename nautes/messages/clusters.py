@@ -53,6 +53,7 @@ class Reserve(Payload):
     operation: str
     claims: list[Claim] = []
     environments: list[str] = []  # names of the product's environments that are to stand on the cluster
+    only_check: bool = False  # of a plan: refuse what a change would be refused, and reserve nothing
 
 
 class Reserved(Payload):

@@ -16,6 +16,7 @@ class AccessRequest(Payload):
     product: str
     wanted: list[RepositoryUse] = []
     before: list[RepositoryUse] = []
+    only_check: bool = False  # of a plan: nothing is remembered
 
 
 class Author(Payload):

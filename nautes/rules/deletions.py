@@ -53,7 +53,7 @@ def check(
         DELETIONS_UNCONFIRMED.finding(
             "",
             f"{number} resource{'s' * (number != 1)} would be deleted; {refusal}",
-            hint=f"repeat the number: --confirm-deletions {number}",
+            hint=f"confirm with --confirm-deletions {number}",
         )
     ]
 

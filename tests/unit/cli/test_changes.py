@@ -60,7 +60,7 @@ git:
 vault:
   - key of old  (read-only)
 """
-COUNTED = "Plan: 1 to create, 1 to change, 0 to replace, 1 to delete.\n"
+COUNTED = "Plan: resources: 1 to create, 1 to change, 1 to delete.\n"
 
 
 @pytest.fixture(autouse=True)
@@ -115,8 +115,8 @@ def test_a_plan_tells_resources_systems_its_id_and_the_command_for_it(nautes: Na
     Path("my shop.yaml").write_text(PROJECT % "web")
     api.on("POST", "/api/v1/plan", operations(PLANNED))
     ended = nautes("plan", "-f", "my shop.yaml", "-i")
-    how = "plan 4f2a9c01; to execute exactly this plan: nautes apply -f 'my shop.yaml' -i --plan 4f2a9c01\n"
-    assert (ended.code, ended.out) == (0, SHOWN + how + COUNTED)
+    how = "to execute exactly this plan: nautes apply -f 'my shop.yaml' -i --plan 4f2a9c01\n"
+    assert (ended.code, ended.out) == (0, SHOWN + COUNTED + how)
     assert ended.err == "note: language is not used by anything\n"
     assert api.last("POST").query == {"action": ["apply"], "insecure_skip_check": ["true"]}
 
@@ -159,7 +159,7 @@ def test_objects_that_are_replaced_or_stay_are_told_and_what_has_to_be_confirmed
         "  - Namespace a in deploy\n"
         "  -/+ 3 objects of deployment web in deploy  (volume claims a/data)\n"
         "  = 2 objects of deployment web in deploy\n"
-        "Plan: 0 to create, 1 to change, 3 to replace, 0 to delete.\n"
+        "Plan: resources: 0 to create, 1 to change, 0 to delete; objects in clusters: 3 to replace.\n"
         "3 deletions to confirm: --confirm-deletions 3 "
         "(3 objects of DeploymentRuntime/web in a protected environment are replaced)\n"
     )
@@ -191,7 +191,7 @@ def test_exit_codes_tell_whether_there_is_a_difference(
 
 def test_nothing_to_do_is_said(nautes: Nautes, api: FakeApi) -> None:
     api.on("POST", "/api/v1/plan", operations(NOTHING))
-    assert nautes("plan", "-f", "web.yaml").out == "Plan: 0 to create, 0 to change, 0 to replace, 0 to delete.\n"
+    assert nautes("plan", "-f", "web.yaml").out == "Plan: resources: 0 to create, 0 to change, 0 to delete.\n"
     assert nautes("diff", "-f", "web.yaml").out == ""
 
 
@@ -413,14 +413,14 @@ def test_who_waited_too_short_is_told_what_it_waits_for(nautes: Nautes, api: Fak
     assert ended.err.endswith(f"nautes: still running after 1 s: {why}\n")
 
 
-UNCONFIRMED = finding("deletions-unconfirmed", "7 resources would go", hint="repeat the number: --confirm-deletions 7")
+UNCONFIRMED = finding("deletions-unconfirmed", "7 resources would go", hint="confirm with --confirm-deletions 7")
 
 
 def test_in_a_pipe_deletions_are_confirmed_by_the_flag_only(nautes: Nautes, api: FakeApi) -> None:
     api.on("POST", "/api/v1/remove", problem(422, "deletions-unconfirmed", "7 resources would go", [UNCONFIRMED]))
     ended = nautes("remove", "-f", "web.yaml", stdin="7\n")
     assert (ended.code, ended.out, len(api.asked)) == (1, "", 1)
-    assert "  repeat the number: --confirm-deletions 7\n" in ended.err
+    assert "  confirm with --confirm-deletions 7\n" in ended.err
 
 
 @pytest.mark.parametrize(

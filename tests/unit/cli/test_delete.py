@@ -21,11 +21,13 @@ ONE = "/api/v1/products/g%2Fshop/environments/one"
 def environments(api: FakeApi) -> None:
     """Three environments that can go."""
     for name in ("one", "two", "three"):
-        api.on("DELETE", f"{BASE}/{name}", operations(operation("done", f"Environment/{name} removed")))
+        api.on("DELETE", f"{BASE}/{name}", operations(operation("done", f"Environment/{name} removed", deletions=1)))
 
 
 def _gone(api: FakeApi) -> list[str]:
-    return [each.path.rpartition("/")[2] for each in api.asked if each.method == "DELETE"]
+    return [
+        each.path.rpartition("/")[2] for each in api.asked if each.method == "DELETE" and "dry_run" not in each.query
+    ]
 
 
 def test_in_a_pipe_it_needs_yes(nautes: Nautes, api: FakeApi) -> None:
@@ -33,7 +35,20 @@ def test_in_a_pipe_it_needs_yes(nautes: Nautes, api: FakeApi) -> None:
     assert (ended.code, ended.out, api.asked) == (2, "", [])
     ended = nautes("delete", "env", "one", "two", "-p", "g/shop", "-y", "-i", "--confirm-deletions", "2")
     assert (ended.code, ended.out, ended.err) == (0, "Environment/one removed\nEnvironment/two removed\n", "")
-    assert api.last("DELETE").query == {"wait": ["30"], "insecure_skip_check": ["true"], "confirm_deletions": ["2"]}
+    assert api.last("DELETE").query == {"wait": ["30"], "insecure_skip_check": ["true"], "confirm_deletions": ["1"]}
+
+
+def test_several_are_confirmed_by_their_sum(nautes: Nautes, api: FakeApi) -> None:
+    filled = operation("done", "Environment/two removed", deletions=2, confirm="two has commits")
+    api.on("DELETE", f"{BASE}/two", operations(filled))
+    for wrong in ([], ["--confirm-deletions", "1"]):
+        ended = nautes("delete", "env", "one", "two", "-p", "g/shop", "-y", *wrong)
+        assert (ended.code, _gone(api)) == (1, [])
+        assert "3 resources would be deleted; Environment/two: two has commits" in ended.err
+        assert "confirm with --confirm-deletions 3" in ended.err
+    assert nautes("delete", "env", "one", "two", "-p", "g/shop", "-y", "--confirm-deletions", "3").code == 0
+    confirmed = [each.query.get("confirm_deletions") for each in api.asked if "dry_run" not in each.query]
+    assert confirmed == [["1"], ["2"]]
 
 
 def test_one_that_is_refused_does_not_keep_the_others(nautes: Nautes, api: FakeApi) -> None:

@@ -226,7 +226,7 @@ def test_a_repository_that_has_commits_is_deleted_only_when_that_is_confirmed() 
     (consequence,) = consequences_of(intent, state.observation())
     assert consequence.why == f"repository {PRODUCT}/deploy has commits"
     (finding,) = deletions.check(intent.gone, intent.before, None, None, [consequence])
-    assert "has commits" in finding.message and finding.hint == "repeat the number: --confirm-deletions 1"
+    assert "has commits" in finding.message and finding.hint == "confirm with --confirm-deletions 1"
     assert deletions.check(intent.gone, intent.before, 1, None, [consequence]) == []
     (delete,) = [each for each in state.steps(intent) if each.kind == "delete-repository"]
     assert delete.why == consequence.why

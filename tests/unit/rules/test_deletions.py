@@ -30,7 +30,7 @@ def test_more_than_the_number_needs_its_number_repeated() -> None:
     [found] = check(PROJECTS[:21], SHOP)
     assert found.rule == "deletions-unconfirmed"
     assert found.message == "21 resources would be deleted; this has to be confirmed because they are more than 20"
-    assert found.hint == "repeat the number: --confirm-deletions 21"
+    assert found.hint == "confirm with --confirm-deletions 21"
     assert check(PROJECTS[:21], SHOP, 21) == []
 
 
