@@ -16,7 +16,7 @@ from nautes.resources.findings import Finding
 from nautes.resources.product import Product
 from tests.workflow import answers
 from tests.workflow.answers import COMMIT, PROJECT, at_head, change, new_product, new_repositories, plan, unique
-from tests.workflow.platform import Handle, Platform, until
+from tests.workflow.platform import Handle, Platform, hurried, until
 
 
 async def _start(platform: Platform, product: str, action: str = "apply", **more: Any) -> Handle:
@@ -77,6 +77,23 @@ async def test_a_dry_run_answers_with_the_plan_and_does_nothing(platform: Platfo
     report = await (await _start(platform, product, dry_run=True)).result()
     assert (report.state, report.outcomes) == ("done", [Outcome(resource="Project/web", action="created")])
     assert platform.fakes.names() == ["products.plan"]
+
+
+async def test_a_dry_run_is_refused_what_the_change_would_be_refused_and_reserves_nothing(platform: Platform) -> None:
+    product = unique("shop")
+    asked = [answers.reserve("edge", "web"), answers.access("owner")]
+    platform.fakes.answers["products.plan"] = plan(*asked)
+    assert (await (await _start(platform, product, dry_run=True)).result()).state == "done"
+    assert platform.fakes.names() == ["products.plan", "control.reserve", "control.request_access"]
+    assert platform.fakes.asked("control.reserve")[0].reserve.only_check
+    assert platform.fakes.asked("control.request_access")[0].only_check
+    taken = Finding(rule="namespace-taken", message="namespace web is used", resource="DeploymentRuntime/web")
+    platform.fakes.fail("control.reserve", Conflict("namespace-taken", taken.message, findings=[taken]))
+    report = await (await _start(platform, product, dry_run=True)).result()
+    assert (report.state, report.findings, report.undone) == ("refused", [taken], [])
+    platform.fakes.fail("control.reserve", Unavailable("cluster-unavailable", "no answer"), times=1000)
+    with hurried(retry_maximum=0.2):
+        assert (await (await _start(platform, product, dry_run=True)).result()).state == "done"
 
 
 async def test_a_refusal_in_the_middle_takes_back_what_was_done_newest_first(platform: Platform) -> None:

@@ -29,6 +29,15 @@ async def test_a_change_reserves_and_its_runtime_claims_what_was_reserved(platfo
     assert (status.reservations, status.claims) == ({}, {WEB: ["shop", "data"]})
 
 
+async def test_a_check_refuses_what_is_taken_and_keeps_nothing(platform: Platform) -> None:
+    handle = await started(platform, cluster := unique("edge"), ready(cluster))
+    await reserve(handle, wish("one", claim(WEB, "shop")).model_copy(update={"only_check": True}))
+    theirs = claim("deployment/other/web", "shop", product="product-2")
+    await reserve(handle, wish("two", theirs, product="product-2"))
+    again = wish("three", claim(WEB, "shop")).model_copy(update={"only_check": True})
+    assert "is used by deployment/other/web" in (await refusal(handle, "reserve", again))[1]
+
+
 async def test_what_is_claimed_is_not_reserved_by_somebody_else_and_nothing_of_the_wish_stays(
     platform: Platform,
 ) -> None:

@@ -97,6 +97,9 @@ def test_two_products_want_one_namespace_at_once_and_one_has_it(story: Scenario)
     holders = [of for of in owners if listed(story, of, "deploymentruntimes")]
     assert len(holders) == 1
     assert holders[0] in refused.text
+    (other,) = [of for of in owners if of not in holders]
+    planned = change(story, "team", deployment("live", "deploy", space, other), dry_run=True)
+    assert findings(planned) == {"namespace-taken"}, "a plan does not promise what a change would be refused"
 
 
 def test_a_version_that_is_not_the_one_seen_is_refused(story: Scenario) -> None:
