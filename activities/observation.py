@@ -16,7 +16,7 @@ from nautes.blueprints import runtimes, vault
 from nautes.clients.declarations import Declarations
 from nautes.clients.git import GitCache
 from nautes.clients.gitlab import DEVELOPER, MAINTAINER, GitLab
-from nautes.clients.kubernetes import Clusters
+from nautes.clients.kubernetes import Clusters, Kind
 from nautes.convergence.manifests import parse
 from nautes.convergence.objects import Key, key_of, metadata
 from nautes.messages.errors import NautesError, NotFound
@@ -42,6 +42,7 @@ from nautes.rules.engine import World
 
 MARKED = "-deletion_scheduled-"  # how GitLab renames what it has still to delete
 CLAIM = ("", "PersistentVolumeClaim")
+CLAIMS = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims", namespaced=True)
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,10 @@ class Observer:
         wanted = any(isinstance(each, CodeRepo) for each in intent.request.resources)
         if not number or not (wanted or any(isinstance(each, CodeRepo) for each in intent.gone)):
             return {}
-        listed = self._gitlab.pages(f"/groups/{number}/projects")
-        return {str(each["path"]): each for each in listed if MARKED not in str(each["path"])}
+        # Projects of other groups that are shared with this one are none of its own.
+        listed = self._gitlab.pages(f"/groups/{number}/projects", with_shared="false")
+        own = [each for each in listed if each["namespace"]["id"] == number]
+        return {str(each["path"]): each for each in own if MARKED not in str(each["path"])}
 
     def _owners(self, intent: Intent) -> Mapping[str, ProductTree]:
         """Declarations of the products whose repositories are used before or after the change."""
@@ -126,19 +129,25 @@ class Observer:
     def objects(
         self, declaration: Declaration, before: ProductTree, after: ProductTree, world: World
     ) -> Mapping[str, Objects]:
-        """What deployments that move, or go, have in their clusters: counted through their inventories."""
+        """What runtimes that move, or go, have in their clusters, and the volume claims that go with a namespace."""
         number, found = product_id(declaration.group_id), dict[str, Objects]()
         for key, move in moving(before, after).items():
             if number and move.before and move.before.cluster in world.clusters:
                 live = self._live(number, move)
+                claims = self._claims_in(move)
+                if live is None or claims is None:
+                    found[key] = Objects(known=False)
+                    continue
                 runtime = after.get(DeploymentRuntime, move.before.name)
                 follow = self._following(declaration, runtime, move, live) if live and runtime and move.turned else ()
-                found[key] = Objects(known=False) if live is None else _counted(live, follow)
+                found[key] = _counted(live, follow, claims)
         return found
 
     def _live(self, number: str, move: Move) -> list[Key] | None:
         """What is in the inventory of a deployment, None when the cluster does not answer."""
         placed = move.before
+        if placed and placed.what == "pipeline":
+            return []  # its runs are no objects that somebody declared
         if self._clusters is None or placed is None:
             return None
         try:
@@ -151,6 +160,19 @@ class Observer:
         ):  # a cluster that does not answer must not stop a plan: the plan says that nothing was counted
             return None
         return list(live)
+
+    def _claims_in(self, move: Move) -> list[Key] | None:
+        """Volume claims in namespaces that are deleted, whoever made them; None when the cluster does not answer."""
+        if not move.vacated or move.before is None:
+            return []
+        if self._clusters is None:
+            return None
+        try:
+            cluster = self._clusters.get(SecretRef(engine="cluster", path=vault.kubeconfig_path(move.before.cluster)))
+            listed = [each for name in move.vacated for each in cluster.list(CLAIMS, namespace=name).items]
+        except NautesError:
+            return None
+        return [Key("", CLAIMS.kind, each["metadata"]["namespace"], each["metadata"]["name"]) for each in listed]
 
     def _following(
         self, declaration: Declaration, runtime: DeploymentRuntime, move: Move, live: Iterable[Key]
@@ -262,12 +284,12 @@ class Observer:
             return nothing
 
 
-def _counted(live: Iterable[Key], following: Iterable[Key]) -> Objects:
-    """By namespace, with the volume claims by name."""
+def _counted(live: Iterable[Key], following: Iterable[Key], claims: Iterable[Key]) -> Objects:
+    """By namespace, with the volume claims by name, also those that are in no inventory."""
     keys, follow = list(live), list(following)
     return Objects(
         by_namespace=Counter(key.namespace for key in keys),
-        claims=_claims(keys),
+        claims=_claims({*keys, *claims}),
         following=len(follow),
         following_claims=_claims(follow),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from temporalio import activity
 
@@ -53,6 +54,8 @@ from nautes.rules.engine import check
 from nautes.rules.frozen import frozen
 
 ATTEMPTS = 5  # at a commit whose head moved in between, before it is left to the next retry
+LARGEST = 1_500_000  # bytes of a plan or a follow-up; Temporal carries two million
+Sized = TypeVar("Sized", Plan, HeadReport)
 OF_OTHERS = ("foreign-unknown", "foreign-unagreed")  # rights that are another product's to give: nobody skips these
 CONFIRMED = "Nautes-Confirm-Deletions"  # trailer of a commit by which a person repeats the count of what goes
 
@@ -109,7 +112,7 @@ class ProductActivities:
         )
         plan = plan.model_copy(update={"id": _plan_id(plan, effects, request)})
         stale = [] if judgement.findings else list(_stale(plan, request))
-        return plan.model_copy(update={"findings": [*judgement.findings, *stale]})
+        return _bounded(plan.model_copy(update={"findings": [*judgement.findings, *stale]}))
 
     def _judge(self, observed: Observed, request: ChangeRequest) -> Judgement:
         intent = observed.intent
@@ -352,6 +355,14 @@ def _message(intent: Intent, request: ChangeRequest) -> str:
     if request.confirmed is not None:
         trailers.append(f"{CONFIRMED}: {request.confirmed}")
     return f"{verb} {what} of {request.product}\n\n" + "\n".join(trailers)
+
+
+def _bounded(found: Sized) -> Sized:
+    """The same. Raises Refused for what Temporal would not carry: better said than tried for ever."""
+    if len(found.model_dump_json()) > LARGEST:
+        text = f"this change has {len(found.steps)} steps, which is too much for one: name fewer resources at a time"
+        raise Refused("change-too-large", text)
+    return found
 
 
 def _stale(plan: Plan, request: ChangeRequest) -> Iterable[Finding]:

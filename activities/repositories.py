@@ -138,6 +138,8 @@ class RepositoryActivities:
             found = self._gitlab.find(f"/projects/{input.project_id}")
         if found is not None and input.ours and found.get("creator_id") != self._gitlab.get("/user")["id"]:
             return Gone(removed=False)  # somebody else has made one of that path meanwhile
+        if found is not None and not _is(found, input.path):
+            return Gone(removed=False)  # the id is another project's by now
         number = int(found["id"]) if found is not None else input.project_id
         if not number:
             return Gone(removed=False)
@@ -232,6 +234,12 @@ class RepositoryActivities:
             removed |= self._vault.delete("git", path)
             removed |= self._vault.remove(f"sys/policies/acl/{policy}")
         return Gone(removed=removed)
+
+
+def _is(project: Any, path: str) -> bool:
+    """Whether this is the project of that path, be it renamed by GitLab because it was marked for deletion."""
+    full = str(project["path_with_namespace"])
+    return full.lower() == path.lower() or full.lower().startswith(f"{path.lower()}-deletion_scheduled-")
 
 
 def _ready_already() -> dict[str, RepositoryReady]:

@@ -252,6 +252,9 @@ def _planned(action: Action, names: list[str], insecure: bool) -> dict[str, Any]
         with Busy(f"plan {len(parts)} files"):
             answer: dict[str, Any] = api.post("/api/v1/plan", files.whole(parts), follow.POLL, action=action, **flags)
         follow.require(answer["operations"])
+        running = [follow.standing(each) for each in answer["operations"] if each["state"] == "running"]
+        if running:
+            raise CommandError(f"the plan is not ready after {follow.POLL} s: {', '.join(running)}")
     except CommandError as error:
         error.findings = files.located(parts, error.findings)
         raise

@@ -34,8 +34,7 @@ def count(operations: Operations) -> None:
     """The last lines of a plan: resources, objects that are replaced, and what has to be confirmed."""
     found = Counter(OUTCOMES[each["action"]] for each in _changing(operations))
     counts = f"{found['+']} to create, {found['~']} to change, {found['-']} to delete"
-    replaced = f"; objects in clusters: {number} to replace" if (number := _replaced(operations)) else ""
-    show.line(f"Plan: resources: {counts}{replaced}.")
+    show.line(f"Plan: resources: {counts}; in the systems: {_in_systems(operations)}.")
     for each in operations:
         if each.get("confirm"):
             number = each["deletions"]
@@ -43,12 +42,13 @@ def count(operations: Operations) -> None:
             show.line(f"{what}: --confirm-deletions {number} ({each['confirm']})", STYLES["-"])
 
 
-def _replaced(operations: Operations) -> int:
-    """How many objects are deleted and made anew; those that were not counted are one."""
-    effects = [effect for each in operations for effect in each.get("effects", [])]
-    replaced = [each for each in effects if (each["system"], each["action"]) == ("kubernetes", "replace")]
-    numbers = [each["target"].partition(" ")[0] for each in replaced]
-    return sum(int(each) if each.isdecimal() else 1 for each in numbers)
+def _in_systems(operations: Operations) -> str:
+    """How much is created, changed, replaced and deleted in the systems; what was not counted is one."""
+    found = Counter[str]()
+    for effect in (effect for each in operations for effect in each.get("effects", []) if effect["system"] != "git"):
+        number = effect["target"].partition(" ")[0]
+        found[effect["action"]] += int(number) if number.isdecimal() else 1
+    return ", ".join(f"{found[each]} to {each}" for each in ("create", "change", "replace", "delete"))
 
 
 def differs(operations: Operations) -> bool:

@@ -54,11 +54,12 @@ def steps(intent: Intent, observed: Observation) -> list[Step]:
 def consequences_of(intent: Intent, observed: Observation) -> list[Consequence]:
     """What is deleted besides the resources that the request names."""
     found = moves(intent.before, intent.after, observed.objects)
-    gone = list(consequences(intent.before, found))
-    for each in intent.gone:
-        project = observed.projects.get(each.name) if isinstance(each, CodeRepo) else None
-        if project is not None and not project.get("empty_repo", False):
-            gone.append(Consequence(each.key, 0, f"repository {intent.path}/{each.name} has commits"))
+    gone, named = list(consequences(intent.before, found)), {each.key for each in intent.gone}
+    deleted = _deleted_repositories(intent, observed) if intent.removes else []
+    for each in deleted:
+        if not observed.projects[each.name].get("empty_repo", False):
+            count = 0 if each.key in named else 1  # the file of a removal that is repeated is gone already
+            gone.append(Consequence(each.key, count, f"repository {intent.path}/{each.name} has commits"))
     return gone
 
 
@@ -176,8 +177,20 @@ def _deleted_ids(intent: Intent, observed: Observation) -> set[str]:
 
 
 def _deleted_repositories(intent: Intent, observed: Observation) -> list[CodeRepo]:
-    """A retry of a removal finds the files gone already: what is asked for counts, not what the tree still holds."""
-    return [each for each in intent.request.resources if isinstance(each, CodeRepo) and each.name in observed.projects]
+    """Of what is asked for: repositories that are declared, or were and are equipped still (a removal that is repeated).
+
+    A project that was never declared is nobody's to remove here, whoever asks for it.
+    """
+    return [
+        each
+        for each in intent.request.resources
+        if isinstance(each, CodeRepo) and each.name in observed.projects and _ours(each, intent, observed)
+    ]
+
+
+def _ours(each: CodeRepo, intent: Intent, observed: Observation) -> bool:
+    declared_ = intent.before.get(CodeRepo, each.name) is not None
+    return declared_ or observed.known.repositories.get(each.name) == int(observed.projects[each.name]["id"])
 
 
 def _last(intent: Intent, observed: Observation, before: list[Step]) -> Iterable[Step]:

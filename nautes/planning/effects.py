@@ -105,7 +105,9 @@ def _foreign_uses(tree: ProductTree, owner: str) -> Iterator[keys.ForeignUse]:
 
 @dataclass(frozen=True)
 class Objects:
-    """What a runtime has in its cluster, counted through its inventory. `claims` are volume claims, "<namespace>/<name>".
+    """What a runtime has in its cluster, counted through its inventory.
+
+    `claims` are volume claims, "<namespace>/<name>": its own, and all that are in namespaces that are deleted with it.
 
     `following` are those of its first namespace that move to another one although that namespace stays the runtime's: their
     manifests name none.
@@ -175,6 +177,13 @@ class Move:
         if self.after is None or self.after.cluster != self.before.cluster:
             return self.before.namespaces
         return tuple(each for each in self.before.namespaces if each not in self.after.namespaces)
+
+    @property
+    def vacated(self) -> tuple[str, ...]:
+        """Namespaces that are deleted, with whatever is in them: no runtime of the product has them any more."""
+        cluster = self.before.cluster if self.before else ""
+        kept = {name for each in self.others_after if each.cluster == cluster for name in each.namespaces}
+        return tuple(each for each in self.leaves if each not in kept)
 
     @property
     def replaced(self) -> int:

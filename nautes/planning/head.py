@@ -143,7 +143,9 @@ def _repositories(head: Head) -> _Part:
     before, found = head.known.repositories, head.tree.all(CodeRepo)
     numbers = {each.name: head.declaration.names.repositories.get(each.name, 0) for each in found}
     steps = [repositories.equipped(head.path, each, numbers[each.name]) for each in _unequipped(head)]
-    lost = {name: number for name, number in before.items() if name not in numbers}
+    # A repository that goes on under another name keeps what it has.
+    kept = set(numbers.values())
+    lost = {name: number for name, number in before.items() if name not in numbers and number not in kept}
     steps += [repositories.withdraw(head.path, name, number) for name, number in lost.items()]
     return _Part(steps, {"repositories": numbers})
 

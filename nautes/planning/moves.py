@@ -31,9 +31,8 @@ def moves(before: ProductTree, after: ProductTree, objects: Mapping[str, Objects
 
 
 def moving(before: ProductTree, after: ProductTree) -> dict[str, Move]:
-    """Deployments that are there and are placed otherwise, or go: what they have in their clusters has to be counted."""
-    found = moves(before, after, {})
-    return {key: each for key, each in found.items() if each.before and each.before.what == "deployment"}
+    """Runtimes that are there and are placed otherwise, or go: what they have in their clusters has to be counted."""
+    return {key: each for key, each in moves(before, after, {}).items() if each.before}
 
 
 def consequences(before: ProductTree, found: Mapping[str, Move]) -> Iterable[Consequence]:
@@ -44,7 +43,9 @@ def consequences(before: ProductTree, found: Mapping[str, Move]) -> Iterable[Con
         claims, replaced = move.lost_claims, move.replaced
         if move.after and move.leaves and not move.objects.known:
             yield Consequence(key, 1, f"what {key} has in namespaces that it leaves cannot be counted")
-        elif replaced and environments.get(key) in protected:
-            yield Consequence(key, replaced, f"{replaced} objects of {key} in a protected environment are replaced")
+        elif environments.get(key) in protected and move.after and (replaced or move.vacated):
+            what = [f"{replaced} objects of {key} in a protected environment are replaced"] if replaced else []
+            what += [f"namespace {each} of {key} in a protected environment is deleted" for each in move.vacated]
+            yield Consequence(key, replaced + len(move.vacated), "; ".join(what))
         elif claims:
             yield Consequence(key, len(claims), f"{key} loses the volume claims {', '.join(claims)}")

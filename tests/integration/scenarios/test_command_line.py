@@ -25,7 +25,11 @@ def test_a_plan_is_shown_named_and_applied(story: Scenario, cli: Cli) -> None:
     assert planned.code == 0, planned.err
     lines = planned.out.splitlines()
     assert any(line.startswith("+ ") and f"Product/{of}" in line for line in lines)
-    assert re.fullmatch(r"Plan: resources: \d+ to create, 0 to change, 0 to delete\.", lines[-2])
+    assert re.fullmatch(
+        r"Plan: resources: \d+ to create, 0 to change, 0 to delete; "
+        r"in the systems: \d+ to create, 0 to change, 0 to replace, 0 to delete\.",
+        lines[-2],
+    )
     (plan,) = set(re.findall(r"--plan ([0-9a-f]{16})", planned.out))
     applied = cli("team", "apply", "-f", "-", "--plan", plan, stdin=text)
     assert (applied.code, "Project/web created" in applied.out) == (0, True), applied.err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -170,6 +172,25 @@ def test_a_volume_claim_that_would_go_with_a_namespace_has_to_be_confirmed(story
     assert after.keys() == before.keys() and not set(after.values()) & set(before.values())
 
 
+def test_a_volume_claim_of_no_manifest_that_would_go_with_a_namespace_has_to_be_confirmed(
+    story: Scenario, tmp_path: Path
+) -> None:
+    of = made(story, "stateful", repository("deploy"), environment("test", story.deploy_cluster))
+    commit = _push(story, of, _config("settings"))
+    done(change(story, "team", _runtime(of, f"{of}-a", f"{of}-b")))
+    _converged(story, of, commit)
+    file = tmp_path / "claim.json"
+    claim = {**CLAIM, "metadata": {"name": "data-db-0", "namespace": f"{of}-b"}}  # as a StatefulSet makes it
+    file.write_text(json.dumps(claim))
+    story.kubectl(story.deploy_cluster, "create", "-f", str(file))
+    left = _runtime(of, f"{of}-a")
+    assert _planned(story, left)["deletions"] == 1
+    refused = change(story, "team", left)
+    assert findings(refused) == {"deletions-unconfirmed"} and f"{of}-b/data-db-0" in refused.text
+    done(change(story, "team", left, confirm_deletions=1))
+    until(lambda: _namespaces(story, of) == {f"{of}-a"}, "the namespace is given back")
+
+
 def test_what_a_protected_environment_would_lose_by_a_move_has_to_be_confirmed(story: Scenario) -> None:
     of = made(story, "protected", repository("deploy"), environment("test", story.deploy_cluster, protected=True))
     commit = _push(story, of, _config("settings"))
@@ -178,5 +199,5 @@ def test_what_a_protected_environment_would_lose_by_a_move_has_to_be_confirmed(s
     moved = _runtime(of, f"{of}-b")
     refused = change(story, "team", moved)
     assert findings(refused) == {"deletions-unconfirmed"} and "protected" in refused.text
-    done(change(story, "team", moved, confirm_deletions=1))
+    done(change(story, "team", moved, confirm_deletions=2))  # the object, and the namespace
     until(lambda: _namespaces(story, of) == {f"{of}-b"}, "the runtime has moved")

@@ -60,7 +60,10 @@ git:
 vault:
   - key of old  (read-only)
 """
-COUNTED = "Plan: resources: 1 to create, 1 to change, 1 to delete.\n"
+COUNTED = (
+    "Plan: resources: 1 to create, 1 to change, 1 to delete; "
+    "in the systems: 0 to create, 0 to change, 0 to replace, 1 to delete.\n"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -159,7 +162,8 @@ def test_objects_that_are_replaced_or_stay_are_told_and_what_has_to_be_confirmed
         "  - Namespace a in deploy\n"
         "  -/+ 3 objects of deployment web in deploy  (volume claims a/data)\n"
         "  = 2 objects of deployment web in deploy\n"
-        "Plan: resources: 0 to create, 1 to change, 0 to delete; objects in clusters: 3 to replace.\n"
+        "Plan: resources: 0 to create, 1 to change, 0 to delete; "
+        "in the systems: 0 to create, 0 to change, 3 to replace, 1 to delete.\n"
         "3 deletions to confirm: --confirm-deletions 3 "
         "(3 objects of DeploymentRuntime/web in a protected environment are replaced)\n"
     )
@@ -191,7 +195,10 @@ def test_exit_codes_tell_whether_there_is_a_difference(
 
 def test_nothing_to_do_is_said(nautes: Nautes, api: FakeApi) -> None:
     api.on("POST", "/api/v1/plan", operations(NOTHING))
-    assert nautes("plan", "-f", "web.yaml").out == "Plan: resources: 0 to create, 0 to change, 0 to delete.\n"
+    assert nautes("plan", "-f", "web.yaml").out == (
+        "Plan: resources: 0 to create, 0 to change, 0 to delete; "
+        "in the systems: 0 to create, 0 to change, 0 to replace, 0 to delete.\n"
+    )
     assert nautes("diff", "-f", "web.yaml").out == ""
 
 

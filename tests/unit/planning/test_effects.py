@@ -249,6 +249,6 @@ def test_what_cannot_be_counted_has_to_be_confirmed_where_a_runtime_leaves_a_nam
 
 def test_in_a_protected_environment_every_object_that_is_replaced_has_to_be_confirmed() -> None:
     before, after = _tree("one", "two", protected=True), _tree("two", protected=True)
-    assert _consequences(before, after) == [(KEY, 3)]
-    assert _consequences(before, _tree("two", protected=False)) == [(KEY, 3)], "as it was declared before the change"
+    assert _consequences(before, after) == [(KEY, 4)]
+    assert _consequences(before, _tree("two", protected=False)) == [(KEY, 4)], "as it was declared before the change"
     assert _consequences(before, _tree("one", "two", "three", protected=True)) == []

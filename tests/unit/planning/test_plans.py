@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import example, given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from nautes.planning.change import consequences_of
 from nautes.planning.declaration import digest
 from nautes.planning.effects import Objects
+from nautes.planning.head import Head, follow_up
 from nautes.planning.moves import moves, moving
 from nautes.planning.runtimes import key_of
 from nautes.planning.steps import Effect, Step
@@ -195,7 +197,7 @@ def test_objects_in_namespaces_that_stay_are_kept_and_the_others_are_counted(
         f"Namespace {name} in edge" for name in left
     }
     (commit,) = [each for each in steps if each.kind == "commit"]
-    assert commit.deletions == (lost if protected else len(gone))
+    assert commit.deletions == (lost + len(left) if protected else len(gone))
     found = deletions.check(intent.gone, intent.before, None, None, consequences_of(intent, state.observation(objects)))
     assert bool(found) == bool(commit.deletions) == bool(commit.why)
     confirmed = deletions.check(
@@ -209,15 +211,52 @@ def test_objects_in_namespaces_that_stay_are_kept_and_the_others_are_counted(
 
 
 @given(declarations, declarations)
-def test_what_has_to_be_counted_is_every_deployment_that_is_placed_otherwise(old: Resources, new: Resources) -> None:
+def test_what_has_to_be_counted_is_every_runtime_that_is_placed_otherwise(old: Resources, new: Resources) -> None:
     state = product(old)
     intent = state.intent("apply", *new)
     counted = moving(intent.before, intent.after)
     found = moves(intent.before, intent.after, {})
-    assert counted == {key: each for key, each in found.items() if key.startswith("DeploymentRuntime/") and each.before}
+    assert counted == {key: each for key, each in found.items() if each.before}
 
 
 # What has to be confirmed
+
+
+def test_a_project_that_was_never_declared_is_not_removed() -> None:
+    state = product([CodeRepo(name="deploy", product=PRODUCT, project="web")])
+    state = replace(state, projects={**state.projects, "legacy": {**state.projects["deploy"], "id": 99}})
+    intent = state.intent("remove", CodeRepo(name="legacy", product=PRODUCT, project="web"))
+    assert [each.kind for each in state.steps(intent)] == []
+
+
+def test_a_removal_that_is_repeated_deletes_what_was_declared_and_asks_for_it() -> None:
+    deploy = CodeRepo(name="deploy", product=PRODUCT, project="web")
+    state = product([deploy])
+    gone, _ = state.after(state.intent("remove", deploy))
+    again = replace(gone, known=state.known, projects=state.projects)  # the commit was made, the deletion was not
+    intent = again.intent("remove", deploy)
+    assert [each.kind for each in again.steps(intent)] == ["delete-repository"]
+    (consequence,) = consequences_of(intent, again.observation())
+    assert (consequence.count, consequence.why) == (1, f"repository {PRODUCT}/deploy has commits")
+
+
+def test_a_repository_that_goes_on_under_another_name_keeps_what_it_has() -> None:
+    state = product([CodeRepo(name="deploy", product=PRODUCT, project="web")])
+    number = state.known.repositories["deploy"]
+    names = replace(state.declaration.names, repositories={"renamed": number})
+    tree = state.tree.remove(["CodeRepo/deploy"]).apply([CodeRepo(name="renamed", product=PRODUCT, project="web")])
+    pushed = replace(state.declaration, names=names, tree=tree)
+    head = Head(declaration=pushed, known=state.known, before=state.tree, pushed=tree, registered=state.registered)
+    assert "withdraw" not in [each.kind for each in follow_up(head).steps]
+
+
+def test_a_namespace_that_goes_takes_every_volume_claim_in_it() -> None:
+    shop = _shop(["one", "two"], protected=False)
+    state = product(shop)
+    objects = {"DeploymentRuntime/web": Objects(by_namespace={"one": 1}, claims=("two/data-db-0",))}
+    intent = state.intent("apply", _runtime(["one"]))
+    (consequence,) = consequences_of(intent, state.observation(objects))
+    assert consequence.why == "DeploymentRuntime/web loses the volume claims two/data-db-0"
 
 
 def test_a_repository_that_has_commits_is_deleted_only_when_that_is_confirmed() -> None:
@@ -259,4 +298,4 @@ def test_another_cluster_of_an_environment_moves_its_runtimes_although_they_are_
     assert ("replace", "3 objects of deployment web in edge") in [
         (each.action, each.target) for each in runtime.effects
     ]
-    assert [each.count for each in consequences_of(intent, state.observation(objects))] == [3]
+    assert [each.count for each in consequences_of(intent, state.observation(objects))] == [4]
