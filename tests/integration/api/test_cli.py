@@ -121,7 +121,7 @@ def test_manifests_come_from_files_directories_globs_and_standard_input(
         assert (ended.code, ended.err) == (0, "")
         lines = ended.out.splitlines()
         assert [each for each in lines if each.startswith("+ ")] == [f"+ Project/{name}" for name in sorted(expected)]
-        assert lines[-2].startswith(
+        assert lines[-1].startswith(
             f"Plan: resources: {len(expected)} to create, 0 to change, 0 to delete; in the systems: "
         )
 
