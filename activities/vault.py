@@ -30,7 +30,7 @@ from nautes.messages.vault import (
 from nautes.resources.documents import read
 from nautes.resources.scalars import text_of
 
-LOGIN_PATIENCE = 20.0  # seconds until a refused login counts as refused
+LOGIN_TIMEOUT = 20.0  # seconds until a refused login counts as refused
 PROBE_ROLE = "nautes-login-probe"
 REVIEWER = ("vault", "vault-auth")  # namespace and name of the account that reviews tokens
 
@@ -158,7 +158,7 @@ class VaultActivities:
             self._vault.login_kubernetes(input.cluster, PROBE_ROLE, jwt)
         except Forbidden as error:
             # Vault says "permission denied" as well when it cannot reach the cluster to have the token reviewed.
-            if elapsed() < LOGIN_PATIENCE:
+            if elapsed() < LOGIN_TIMEOUT:
                 raise Unavailable("vault-login", error.message) from error
             raise
         finally:

@@ -35,6 +35,7 @@ with workflow.unsafe.imports_passed_through():
 
 AGREES = ("unchanged", "absent")  # outcomes of a plan that finds everything as asked
 NOT_IN_EFFECT = "These resources keep what was in effect before; the rest of the commit takes effect:"
+TOO_LATE = "cancelled after its commit: Git holds it and it is carried out; repositories that were not deleted yet stay"
 ASKING = ("reserve", "access")  # steps that ask others, which a change that skips the rules does without
 LAST = ("end", "delete-repository", "delete-group")
 
@@ -204,9 +205,8 @@ class ChangeWorkflow:
         self._record.show("Undoing")
         undone = await self._undo.run()
         self._record.show("Refused" if refusal else "Cancelled")
-        report = self._report(
-            "refused" if refusal else "cancelled", message=refusal.message if refusal else "cancelled"
-        )
+        cancelled = TOO_LATE if self._committed else "cancelled"
+        report = self._report("refused" if refusal else "cancelled", message=refusal.message if refusal else cancelled)
         findings = list(refusal.findings) if refusal else []
         if refusal and not findings:
             findings = [Finding(rule=refusal.code, message=refusal.message)]

@@ -291,6 +291,19 @@ async def test_a_product_is_removed_in_reverse(platform: Platform) -> None:
     ]
 
 
+async def test_a_removal_that_is_cancelled_after_its_commit_says_so(platform: Platform) -> None:
+    product = unique("shop")
+    platform.fakes.answers["products.plan"] = answers.removal(product, "code", runtimes=["DeploymentRuntime/web"])
+    hold = platform.fakes.hold("control.ended")
+    handle = await _start(platform, product, "remove")
+    await hold.begun.wait()
+    await handle.cancel()
+    report = await handle.result()
+    assert (report.state, report.commit, report.undone) == ("cancelled", COMMIT, [])
+    assert report.message.startswith("cancelled after its commit")
+    assert "repositories.delete" not in platform.fakes.names()
+
+
 async def test_a_repository_is_deleted_only_after_its_runtimes_have_ended(platform: Platform) -> None:
     product = unique("shop")
     platform.fakes.answers["products.plan"] = answers.removal(product, "code", runtimes=["DeploymentRuntime/web"])
