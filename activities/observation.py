@@ -240,8 +240,9 @@ class Observer:
         repositories, products = dict(declaration.names.repositories), dict(declaration.names.products)
         products[path] = declaration.group_id
         for each in after.all(CodeRepo):
-            if each.name not in repositories:
-                repositories[each.name] = made.get(each.name) or self._gitlab.project_id(f"{path}/{each.name}")
+            # One that was deleted by hand, and made again by this change, has another id than the one that is declared.
+            number = made.get(each.name) or repositories.get(each.name)
+            repositories[each.name] = number or self._gitlab.project_id(f"{path}/{each.name}")
         named = {name for each in after for name in named_repositories(each) if "/" in name}
         for full in sorted(named - repositories.keys()):
             if number := self._gitlab.project_id(full):

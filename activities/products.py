@@ -342,7 +342,11 @@ def _file_changes(intent: Intent, names: Names) -> list[FileChange]:
     for each in intent.after.all(CodeRepo):
         if not names.repositories.get(each.name):
             raise KeyError(each.name)
-    return file_changes(intent.declaration.files, intent.before, intent.after, names)
+    earlier = intent.declaration.names
+    known = Names(
+        products={**names.products, **earlier.products}, repositories={**names.repositories, **earlier.repositories}
+    )
+    return file_changes(intent.declaration.files, intent.before, intent.after, names, known)
 
 
 def _message(intent: Intent, request: ChangeRequest) -> str:

@@ -149,12 +149,13 @@ def _names(intent: Intent, observed: Observation) -> Names:
     Each of these has a negative number of its own until then: two repositories must not look like one.
     """
     names = intent.declaration.names
-    numbers = dict(names.repositories)
+    numbers, named = dict(names.repositories), {each.key for each in intent.request.resources}
     for full in {name for each in intent.after for name in declared.named_repositories(each) if "/" in name}:
         numbers.setdefault(full, -1 - len(numbers))
     for each in intent.after.all(CodeRepo):
         found = observed.projects.get(each.name)
-        numbers.setdefault(each.name, int(found["id"]) if found else -1 - len(numbers))
+        if each.key in named or each.name not in numbers:  # what is named is set up: it has the id that GitLab gives it
+            numbers[each.name] = int(found["id"]) if found else -1 - len(numbers)
     present = {each.name for each in intent.after.all(CodeRepo)}
     numbers = {name: number for name, number in numbers.items() if "/" in name or name in present}
     return Names(products={**names.products, intent.path: intent.declaration.group_id}, repositories=numbers)

@@ -53,12 +53,15 @@ def product_files(tree: ProductTree, names: Names) -> dict[str, str]:
     return {**files, KUSTOMIZATION: kustomization(f"../{path}" for path in files)}
 
 
-def file_changes(present: Mapping[str, str], before: ProductTree, after: ProductTree, names: Names) -> list[FileChange]:
+def file_changes(
+    present: Mapping[str, str], before: ProductTree, after: ProductTree, names: Names, earlier: Names | None = None
+) -> list[FileChange]:
     """The files a commit must write so that `present` holds `after`: only those of resources that differ from `before`.
 
-    Other files, and resources that are equal but written in another form, stay as they are. Raises `KeyError` as `store` does.
+    Other files, and resources that are equal but written in another form, stay as they are. `earlier` are the ids of `before`,
+    where a repository has another one now. Raises `KeyError` as `store` does.
     """
-    old, new = product_files(before, names), product_files(after, names)
+    old, new = product_files(before, earlier or names), product_files(after, names)
     wanted = {path: text for path, text in present.items() if path not in old or path in new}
     wanted |= {path: text for path, text in new.items() if path not in present or old.get(path) != text}
     return difference(present, wanted)

@@ -1,11 +1,14 @@
-"""A change that is refused at its last step leaves nothing behind, however much it had made."""
+"""A change that is refused at its last step leaves nothing behind; what was deleted by hand is made again."""
 
 from __future__ import annotations
 
+import httpx2
+
+from nautes_sandbox.actions import quoted
 from nautes_sandbox.scenario import Scenario
 from tests.fault.state import gitlab_and_vault
 from tests.integration.api.support import product
-from tests.integration.scenarios.support import change, environment, project, repository, unique
+from tests.integration.scenarios.support import change, done, environment, made, number, project, repository, unique
 
 REPOSITORIES = 20
 
@@ -25,3 +28,18 @@ def test_a_product_with_twenty_repositories_that_is_refused_at_its_commit_leaves
     assert not [each for each in undone if each.startswith("could not")]
     assert gitlab_and_vault(story) == before
     assert change(story, "team", *documents).status_code == 200, "nothing is in the way of the same change"
+
+
+def test_a_repository_that_was_deleted_by_hand_is_declared_again_under_its_new_id(story: Scenario) -> None:
+    of = made(story, "again", repository("source"))
+    before = number(story, f"{of}/source")
+    headers = {"PRIVATE-TOKEN": story.world.root_token}
+    assert httpx2.delete(f"{story.world.gitlab_url}/api/v4/projects/{before}", headers=headers).status_code == 202
+    done(change(story, "team", repository("source", of=of)))
+    after = number(story, f"{of}/source")
+    assert after != before
+    tree = f"/projects/{quoted(f'{of}/default.project')}/repository/tree?recursive=true&per_page=100"
+    files = [each["path"] for each in story.gitlab(tree)]
+    assert [each for each in files if f"repo-{before}" in each] == [] and any(f"repo-{after}" in each for each in files)
+    planned = story.api("POST", "/api/v1/plan", "team", content=repository("source", of=of))
+    assert [each for one in planned.json()["operations"] for each in one["effects"]] == []

@@ -250,6 +250,18 @@ def test_a_repository_that_goes_on_under_another_name_keeps_what_it_has() -> Non
     assert "withdraw" not in [each.kind for each in follow_up(head).steps]
 
 
+def test_a_repository_that_was_deleted_by_hand_is_made_again_under_its_new_id() -> None:
+    deploy = CodeRepo(name="deploy", product=PRODUCT, project="web")
+    state = product([deploy])
+    gone = replace(state, projects={})
+    steps = gone.steps(gone.intent("apply", deploy))
+    assert [each.id for each in steps if "repository" in each.id] == ["repository:deploy"]
+    names = replace(state.declaration.names, repositories={"deploy": 4711})
+    made = replace(state.declaration, names=names)
+    head = Head(declaration=made, known=state.known, before=state.tree, pushed=state.tree, registered=state.registered)
+    assert follow_up(head).known.repositories == {"deploy": 4711}
+
+
 def test_a_namespace_that_goes_takes_every_volume_claim_in_it() -> None:
     shop = _shop(["one", "two"], protected=False)
     state = product(shop)
