@@ -138,8 +138,8 @@ class DeploymentWorkflow:
             await self._leave_former(spec, self._state.grant, report)
             # A hand edit is put back, and a long history ends, however long the objects take to get healthy.
             healthy = convergence.until_healthy(spec, self._state.grant, report)
-            await effects.unless(healthy, lambda: self._due or effects.should_continue_as_new())
-            self._due = self._due or self._status.phase == "Waiting"  # the next run goes on waiting
+            ended = await effects.unless(healthy, lambda: self._due or effects.should_continue_as_new())
+            self._due = self._due or not ended  # the next run goes on waiting
         except NautesError as refusal:
             self._change(phase="Refused", message=refusal.message, finished=effects.now())
             await workflow.sleep(timing().refused_retry)

@@ -201,8 +201,8 @@ async def shielded(work: Coroutine[Any, Any, Result]) -> Result:
                 raise
 
 
-async def unless(work: Coroutine[Any, Any, None], superseded: Callable[[], bool]) -> None:
-    """Run `work`, but let something newer win over whatever it is waiting for. Raises what `work` raises.
+async def unless(work: Coroutine[Any, Any, None], superseded: Callable[[], bool]) -> bool:
+    """Run `work`, but let something newer win over whatever it is waiting for: whether it came to its end. Raises what it raises.
 
     Superseded, it is cancelled and waited for, and that is no error. Cancelled from outside, it is cancelled and waited for, and
     so is the caller.
@@ -221,6 +221,8 @@ async def unless(work: Coroutine[Any, Any, None], superseded: Callable[[], bool]
     except BaseException as error:
         if not (superseded() and cancelled(error)):
             raise
+        return False
+    return True
 
 
 def cancelled(error: BaseException) -> bool:

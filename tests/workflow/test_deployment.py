@@ -93,6 +93,18 @@ async def test_a_runtime_that_never_gets_healthy_begins_afresh_and_goes_on_waiti
     assert (await status_of(platform, platform.handle(handle.id))).phase == "Waiting"
 
 
+async def test_a_convergence_whose_health_was_not_seen_yet_is_seen_by_the_next_run(platform: Platform) -> None:
+    platform.hurry(events_kept=45)
+    hold = platform.fakes.hold("kubernetes.health")
+    handle = await started(platform, unique("shop"))
+    await hold.begun.wait()
+    for _ in range(10):  # what does not concern it makes its history longer
+        await handle.signal("pushed", push(99))
+    await hold.cancelled.wait()
+    await platform.began_afresh(handle.id)
+    assert (await until_phase(platform, platform.handle(handle.id), "Converged")).converged_commit == HEAD
+
+
 async def test_a_removal_keeps_its_place_and_names_what_does_not_go(platform: Platform) -> None:
     product = unique("shop")
     handle = await started(platform, product)
