@@ -162,7 +162,7 @@ class Observer:
         return list(live)
 
     def _claims_in(self, move: Move) -> list[Key] | None:
-        """Volume claims in namespaces that are deleted, whoever made them; None when the cluster does not answer."""
+        """All volume claims in namespaces that are deleted; None when the cluster does not answer."""
         if not move.vacated or move.before is None:
             return []
         if self._clusters is None:

@@ -27,6 +27,13 @@ def best_flavour() -> str:
     return "real" if assets.find() else "stand-in"
 
 
+def in_one_process(items: list[pytest.Item], folder: Path, group: str) -> None:
+    """For a conftest.py: all tests of its folder run where their world is."""
+    for item in items:
+        if folder in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
 _up: list[World] = []
 
 

@@ -180,7 +180,7 @@ def _deleted_ids(intent: Intent, observed: Observation) -> set[str]:
 def _deleted_repositories(intent: Intent, observed: Observation) -> list[CodeRepo]:
     """Of what is asked for: repositories that are declared, or were and are equipped still (a removal that is repeated).
 
-    A project that was never declared is nobody's to remove here, whoever asks for it.
+    A project that was never declared is not removed: a right to change the declaration is no right to delete it.
     """
     return [
         each

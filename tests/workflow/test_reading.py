@@ -252,11 +252,11 @@ def test_whose_keys_open_what_is_told_when_it_changes(repository: Repository) ->
     )
     known = before.known.model_copy(update={"foreign_uses": [agreement]})
     assert _grants(_read(repository, known)) == {}
-    lend = resource_of(
+    share = resource_of(
         {
             "kind": "CodeRepoBinding",
             "spec": {
-                "name": "lend",
+                "name": "share",
                 "productName": "shop",
                 "product": "guest",
                 "coderepo": "code",
@@ -265,7 +265,7 @@ def test_whose_keys_open_what_is_told_when_it_changes(repository: Repository) ->
         }
     )
     names = Names(products={"shop": 1, "guest": 2}, repositories={"code": PROJECT})
-    path, text = store(lend, names)
+    path, text = store(share, names)
     repository.files[path] = text.replace("product-2", "guest")
     granted = _grants(_read(repository, known))
     assert granted == {"shop/code": [KeyGrant(project_id=7, permission="readonly")]}

@@ -10,16 +10,12 @@ import pytest
 from nautes_sandbox.scenario import Scenario
 from nautes_sandbox.world import World
 from tests.integration.api.support import Cli
-from tests.worlds import best_flavour, running
-
-HERE = Path(__file__).parent
+from tests.worlds import best_flavour, in_one_process, running
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All in one process, where the world is."""
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("world-scenarios"))
+    in_one_process(items, Path(__file__).parent, "world-scenarios")
 
 
 @pytest.fixture(scope="session")

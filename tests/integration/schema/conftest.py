@@ -8,16 +8,12 @@ from pathlib import Path
 import pytest
 
 from nautes_sandbox.scenario import Scenario
-from tests.worlds import running
-
-HERE = Path(__file__).parent
+from tests.worlds import in_one_process, running
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All in one process, where the world is."""
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("world-schema"))
+    in_one_process(items, Path(__file__).parent, "world-schema")
 
 
 @pytest.fixture(scope="session")

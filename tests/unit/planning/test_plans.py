@@ -66,7 +66,7 @@ def test_every_step_comes_after_what_it_needs_and_once(
 
 OPENED_AMONG_NEW_ONES = [
     *(CodeRepo(name=each, product="shop", git=Git()) for each in ("source", "deploy", "pipelines")),
-    CodeRepoBinding(name="lend", product="shop", coderepo="deploy", permissions="readonly"),
+    CodeRepoBinding(name="share", product="shop", coderepo="deploy", permissions="readonly"),
 ]
 
 

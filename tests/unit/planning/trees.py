@@ -55,7 +55,7 @@ _deployments = st.tuples(
 _pipelines = st.tuples(
     pipelines, made(PipelineDestination, environment=_places, namespace=st.sampled_from(NAMESPACES))
 ).map(lambda found: found[0].model_copy(update={"name": "build", "destination": found[1]}))
-_bindings = st.tuples(bindings, st.sampled_from(["lend", "open"])).map(
+_bindings = st.tuples(bindings, st.sampled_from(["share", "open"])).map(
     lambda found: found[0].model_copy(update={"name": found[1]})
 )
 
