@@ -1,4 +1,4 @@
-"""One Kubernetes cluster: discovery, list, server-side apply, delete, watch. Called by activities/kubernetes/ and by Vault's.
+"""One Kubernetes cluster: discovery, list, server-side apply, delete. Called by activities/kubernetes/ and by Vault's.
 
 Objects are plain data. Only errors of nautes/messages/errors.py leave this module.
 """
@@ -6,10 +6,9 @@ Objects are plain data. Only errors of nautes/messages/errors.py leave this modu
 from __future__ import annotations
 
 import base64
-import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter
 from urllib.parse import quote
@@ -59,10 +58,9 @@ class Kind:
 
 @dataclass(frozen=True)
 class Listing:
-    """All objects of a list, each with its apiVersion and kind, and the version to watch from."""
+    """All objects of a list, each with its apiVersion and kind."""
 
     items: list[Object]
-    version: str
 
 
 class Cluster:
@@ -152,7 +150,7 @@ class Cluster:
                 items.append({**each, "apiVersion": kind.api_version, "kind": kind.kind})
             follow = page.get("metadata", {}).get("continue")
             if not follow:
-                return Listing(items, str(page.get("metadata", {}).get("resourceVersion") or ""))
+                return Listing(items)
             parameters = {**parameters, "continue": follow}
 
     def apply(self, kind: Kind, item: Object, *, account: str | None = None) -> Object:
@@ -182,20 +180,6 @@ class Cluster:
     def create(self, path: str, item: Object, *, account: str | None = None) -> Object:
         """POST to a path, for reviews and subresources."""
         return self.call("POST", path, body=item, account=account)
-
-    def watch(
-        self, kind: Kind, *, namespace: str, selector: str, version: str, seconds: int
-    ) -> Iterator[tuple[str, Object]]:
-        """Events (ADDED, MODIFIED, DELETED, object) from `version` on, for at most `seconds`."""
-        parameters = {"watch": "1", "resourceVersion": version, "timeoutSeconds": str(seconds)}
-        if selector:
-            parameters["labelSelector"] = selector
-        for line in self.connection.lines(kind.path(namespace), parameters, seconds=seconds):
-            event = json.loads(line)
-            if event.get("type") == "ERROR":  # mostly 410: the version is too old; list again
-                return
-            if event.get("type") != "BOOKMARK":
-                yield event["type"], {**event["object"], "apiVersion": kind.api_version, "kind": kind.kind}
 
 
 class Clusters:

@@ -46,17 +46,6 @@ class Connection:
         self._prefix = urlsplit(config.server).path
         self._lock = threading.Lock()
 
-    def lines(self, path: str, parameters: Parameters, *, seconds: int) -> Iterator[bytes]:
-        """The lines of an endless answer, for at most `seconds`."""
-        response = self._send("GET", _url(path, parameters), None, {}, timeout=seconds + self._timeout)
-        with _outages(self.server), response:
-            if response.status >= 400:
-                raise _error(response.status, response.read(), response.headers)
-            buffer = b""
-            for chunk in response.stream(1 << 16):
-                *lines, buffer = (buffer + chunk).split(b"\n")
-                yield from filter(None, lines)
-
     def call(
         self,
         method: str,
