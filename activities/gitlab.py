@@ -16,6 +16,7 @@ from nautes.messages.gitlab import (
     CommentInput,
     CommitInput,
     Committed,
+    FormerSettings,
     Gone,
     GroupInput,
     GroupState,
@@ -56,13 +57,24 @@ class GitLabActivities:
             if created is not None:
                 # The account that creates a group is its Owner already; the person who asked for it becomes one.
                 self._own(created["id"], input.owner)
-                return GroupState(id=created["id"], path=created["full_path"], made="created")
+                return GroupState(id=created["id"], path=created["full_path"], made="created", retried=retried())
             found = self._gitlab.get(f"/groups/{quoted(input.path)}")
         if not self._may_have(found, input):
             self._make_owner(found["id"], input.owner)  # ours, from a first attempt that did not get this far
         made = correct(self._gitlab, f"/groups/{found['id']}", found, input)
         self._ensure_member(found["id"])
-        return GroupState(id=found["id"], path=found["full_path"], made=made)
+        return GroupState(id=found["id"], path=found["full_path"], made=made, retried=retried())
+
+    @activity.defn(name="gitlab.restore_settings")
+    def restore_settings(self, input: FormerSettings) -> Done:
+        """An undo: settings of a group or project as they were. Idempotent; one that is gone is success."""
+        path = f"/{input.kind}/{input.id}"
+        found = self._gitlab.find(path)
+        former = input.model_dump(include={"name", "visibility", "description"}, exclude_none=True)
+        changes = {name: value for name, value in former.items() if found and (found.get(name) or "") != value}
+        if changes:
+            self._gitlab.put(path, **changes)
+        return Done(changed=bool(changes))
 
     def _create_group(self, input: GroupInput) -> Any | None:
         """The new group; None where somebody has made one of that path meanwhile."""
@@ -243,6 +255,11 @@ def first_attempt() -> bool:
     return not activity.in_activity() or activity.info().attempt == 1
 
 
+def retried() -> bool:
+    """Whether an attempt before this one failed, which may have done what this one finds done."""
+    return not first_attempt()
+
+
 def ensure_project(gitlab: GitLab, input: RepositoryInput) -> RepositoryState:
     """A repository as declared. Idempotent: found by path, corrected when different; a new one is created at once."""
     path = f"{input.group}/{input.path}"
@@ -260,8 +277,11 @@ def ensure_project(gitlab: GitLab, input: RepositoryInput) -> RepositoryState:
             if found is None:
                 raise
         else:
-            return RepositoryState(id=made["id"], path=path, made="created")
-    return RepositoryState(id=found["id"], path=path, made=correct(gitlab, f"/projects/{found['id']}", found, input))
+            return RepositoryState(id=made["id"], path=path, made="created", untouched=True)
+    made_now = correct(gitlab, f"/projects/{found['id']}", found, input)
+    if input.new and found.get("creator_id") == gitlab.get("/user")["id"]:
+        made_now = "created"  # by an attempt whose answer was lost
+    return RepositoryState(id=found["id"], path=path, made=made_now)
 
 
 def correct(gitlab: GitLab, path: str, found: Any, input: GroupInput | RepositoryInput) -> Made:

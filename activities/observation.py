@@ -130,18 +130,30 @@ class Observer:
         self, declaration: Declaration, before: ProductTree, after: ProductTree, world: World
     ) -> Mapping[str, Objects]:
         """What runtimes that move, or go, have in their clusters, and the volume claims that go with a namespace."""
-        number, found = product_id(declaration.group_id), dict[str, Objects]()
+        number, found, silent = product_id(declaration.group_id), dict[str, Objects](), set[str]()
         for key, move in moving(before, after).items():
             if number and move.before and move.before.cluster in world.clusters:
-                live = self._live(number, move)
-                claims = self._claims_in(move)
+                live, claims = self._held(number, move) if move.before.cluster not in silent else (None, None)
                 if live is None or claims is None:
                     found[key] = Objects(known=False)
+                    silent.add(move.before.cluster)  # not asked again: a plan of many runtimes would take minutes
                     continue
                 runtime = after.get(DeploymentRuntime, move.before.name)
                 follow = self._following(declaration, runtime, move, live) if live and runtime and move.turned else ()
                 found[key] = _counted(live, follow, claims)
         return found
+
+    def _held(self, number: str, move: Move) -> tuple[list[Key] | None, list[Key] | None]:
+        """What is in a runtime's inventory, and the volume claims that go with its namespaces; None for no answer, asked twice.
+
+        One lost answer must not ask a person to confirm what cannot be counted.
+        """
+        for _ in range(2):
+            live = self._live(number, move)
+            claims = self._claims_in(move) if live is not None else None
+            if claims is not None:
+                break
+        return live, claims
 
     def _live(self, number: str, move: Move) -> list[Key] | None:
         """What is in the inventory of a deployment, None when the cluster does not answer."""

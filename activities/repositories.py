@@ -16,7 +16,7 @@ from temporalio import activity
 from activities.access_tokens import AccessTokens
 from activities.concurrency import Heartbeat
 from activities.concurrency import each as side_by_side
-from activities.gitlab import ensure_project, remove
+from activities.gitlab import ensure_project, remove, retried
 from activities.keys import Keys
 from nautes.blueprints import vault as names
 from nautes.blueprints.keys import PERMISSIONS
@@ -107,10 +107,10 @@ class RepositoryActivities:
         path, effects = f"{input.group}/{input.path}", list[Effect]()
         if input.settings or not input.project_id:
             state = ensure_project(self._gitlab, input)
-            number, new = state.id, state.made == "created"
+            number, new, created = state.id, state.untouched, state.made == "created"
             effects += _done("gitlab", state.made, f"repository {path}")
         else:
-            number, new = input.project_id, False
+            number, new, created = input.project_id, False, False
         life = self._lifetime
         keys = KeysInput(
             project_id=number, permissions=input.permissions, new=new, days=life.days, renew_before=life.renew_before
@@ -127,7 +127,12 @@ class RepositoryActivities:
         hook = HookInput(project_id=number, url=f"{self._hooks_url}/{number}", events=input.events, new=new)
         effects += _credential(self.ensure_hook(hook).made, f"webhook of {path}", policy=False)
         return RepositoryReady(
-            id=number, path=path, created=new, effects=effects, expires_at=min(filter(None, ends), default="")
+            id=number,
+            path=path,
+            created=created,
+            effects=effects,
+            expires_at=min(filter(None, ends), default=""),
+            retried=retried(),
         )
 
     @activity.defn(name="repositories.delete")
@@ -159,7 +164,7 @@ class RepositoryActivities:
 
         When nothing differs: one call to GitLab, one to Vault per key that is wanted.
         """
-        return self._keys.agree(input)
+        return self._keys.agree(input).model_copy(update={"retried": retried()})
 
     def ensure_token(self, input: TokenInput) -> TokenState:
         """A project access token that is good for a while yet. Idempotent: Vault remembers which one; others of its name go.
@@ -213,7 +218,7 @@ class RepositoryActivities:
         except NotFound:
             removed = False  # no such repository
         secrets = self.drop_secrets(RepositorySecrets(project_id=input.project_id))
-        return Gone(removed=removed or secrets.removed)
+        return Gone(removed=removed or secrets.removed, retried=retried())
 
     def _withdraw_hooks(self, input: WithdrawInput) -> bool:
         base = f"/projects/{input.project_id}/hooks"

@@ -30,7 +30,7 @@ from api.identity import Caller
 from api.problems import Problem, answer
 from nautes.messages import errors, ids
 from nautes.messages.clusters import ClusterInput
-from nautes.messages.operations import Accepted, ChangeRequest, ClusterRequest, OperationResult
+from nautes.messages.operations import SUCCEEDED, Accepted, ChangeRequest, ClusterRequest, OperationResult
 from nautes.messages.products import ProductInput
 
 ANSWER_WITHIN = timedelta(seconds=10)  # seconds for a worker to accept a command
@@ -134,7 +134,7 @@ async def _result(client: Client, operation: str) -> OperationResult:
 
 def respond(results: list[tuple[str, OperationResult | None]], message: str = "") -> JSONResponse:
     """200 when all is done, 202 while something runs, a problem when something was refused or cancelled."""
-    refused = next((found for _, found in results if found and found.state != "done"), None)
+    refused = next((found for _, found in results if found and found.state not in SUCCEEDED), None)
     if refused:
         return answer(_problem(refused))
     pending = next((key for key, found in results if found is None), None)

@@ -25,7 +25,7 @@ from nautes.clients.kubeconfig import check_kubeconfig
 from nautes.clients.vault import Vault
 from nautes.messages import ids
 from nautes.messages.errors import NotFound, Refused
-from nautes.messages.operations import Action, ChangeRequest, ClusterRequest, OperationResult
+from nautes.messages.operations import SUCCEEDED, Action, ChangeRequest, ClusterRequest, OperationResult
 from nautes.messages.secrets import SecretRef
 from nautes.planning.steps import Outcome
 from nautes.resources.base import Resource
@@ -96,7 +96,7 @@ async def _in_stages(shared: State, orders: list[ClusterRequest | ChangeRequest]
         keys = [await submit(shared.temporal, each) for each in stage]
         found = await asyncio.gather(*(result(shared.temporal, key, wanted.options.wait) for key in keys))
         done += list(zip(keys, found, strict=True))
-        if any(each is not None and each.state != "done" for each in found):
+        if any(each is not None and each.state not in SUCCEEDED for each in found):
             break
     return done
 

@@ -13,7 +13,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.products import ProductActivities
     from nautes.messages.errors import NautesError
-    from nautes.messages.operations import OperationStatus
+    from nautes.messages.operations import SUCCEEDED, OperationStatus
     from nautes.messages.products import (
         ChangeInput,
         ChangeReport,
@@ -89,7 +89,7 @@ class ChangeWorkflow:
             await self._steps.check(
                 each for each in self._plan.steps if each.kind in ASKING and not self._request.skip_check
             )
-            return self._report("done", effects_=self._plan.effects)
+            return self._report("planned", effects_=self._plan.effects)
         head = await self._carry_out()
         self._record.show("Done")
         return self._report("done", message=self._left, head=head)
@@ -218,7 +218,7 @@ class ChangeWorkflow:
         self, state: str, *, message: str = "", effects_: list[Effect] | None = None, head: HeadReport | None = None
     ) -> ChangeReport:
         plan, outcomes = self._plan, self._plan.outcomes
-        if state != "done":
+        if state not in SUCCEEDED:
             outcomes = [Outcome(resource=each.resource, action="refused") for each in outcomes]
         return ChangeReport.model_validate(
             {

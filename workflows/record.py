@@ -61,6 +61,12 @@ class Record:
         self.done += effects
         self._publish(self)
 
+    def performed(self, planned: Iterable[Effect], found: Iterable[Effect], *, retried: bool) -> None:
+        """A step has done what it `found` to do. One that was `retried` has done what was planned, be it in a lost attempt."""
+        lost = list(planned) if retried else []
+        known = {(each.system, each.action, each.target) for each in lost}
+        self.did([*lost, *(each for each in found if (each.system, each.action, each.target) not in known)])
+
     def lines(self) -> list[str]:
         """One line per effect."""
         return [f"{each.system}: {each.action} {each.target}" for each in self.done]

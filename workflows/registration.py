@@ -120,7 +120,7 @@ class RegistrationWorkflow:
         assert plan is not None  # noqa: S101 - asked by the caller
         if not self._state.manifest:
             self._state = self._state.model_copy(update={"removed": True})
-        report = self._report("done", [plan.outcome])
+        report = self._report("planned", [plan.outcome])
         return report.model_copy(
             update={"effects": plan.effects, "warnings": plan.warnings, "plan": plan.id, "deletions": plan.deletions}
         )

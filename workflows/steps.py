@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from nautes.messages.errors import Forbidden, Unavailable
     from nautes.messages.gitlab import (
         ForeignKeysInput,
+        FormerSettings,
         GroupInput,
         RepositoryDeletion,
         RepositoryReady,
@@ -99,26 +100,33 @@ class Steps:
         what = f"group {self._path}"
         if input.new:
             self._undo.before(what, self._undo_group)
+        else:
+            self._restore_later(f"settings of {what}", step)
         try:
             group = await perform(GitLabActivities.ensure_group, input, step.subject)
         except Forbidden:
             self._undo.forget(what)  # somebody else has made one of that path meanwhile: it is theirs
             raise
         self.group_id = group.id
-        self._record.note("gitlab", group.made, f"group {self._path}")
+        self._record.performed(step.effects, step.effects if group.made != "unchanged" else [], retried=group.retried)
 
     async def _repositories(self, steps: list[Step]) -> None:
         for step in steps:
+            name = str(step.input["path"])
             if step.input["new"]:
-                name = str(step.input["path"])
                 self._undo.before(f"repository {name}", self._undo_repository(name))
+            else:
+                self._withdraw_later(step)
+                self._report_as_before_later(step)
+                self._restore_later(f"settings of repository {name}", step)
         more = {"group": self._path, "group_id": self.group_id}
         input = RepositorySetups(
             repositories=[RepositorySetup.model_validate({**each.input, **more}) for each in steps]
         )
         summary = steps[0].subject if len(steps) == 1 else f"{len(steps)} repositories of {self._path}"
         made = await perform(RepositoryActivities.ensure_all, input, summary, within=600)
-        for setup, ready in zip(input.repositories, made.repositories, strict=True):
+        for step, setup, ready in zip(steps, input.repositories, made.repositories, strict=True):
+            self._record.performed(step.effects, ready.effects, retried=ready.retried)
             self._keep(setup.path, ready)
 
     def _keep(self, name: str, ready: RepositoryReady) -> None:
@@ -129,7 +137,6 @@ class Steps:
             self.repositories[name] = ready.id
             if ready.created:
                 self.created.append(name)
-        self._record.did(ready.effects)
         self.renew_from(ready.expires_at)
 
     async def check(self, steps: Iterable[Step]) -> None:
@@ -193,13 +200,16 @@ class Steps:
 
     async def _withdraw(self, step: Step) -> None:
         input = WithdrawInput(project_id=step.input["project_id"], path=step.input["path"])
-        if (await perform(RepositoryActivities.withdraw, input, f"Withdraw from {input.path}")).removed:
-            self._record.did(step.effects)
+        gone = await perform(RepositoryActivities.withdraw, input, f"Withdraw from {input.path}")
+        self._record.performed(step.effects, step.effects if gone.removed else [], retried=gone.retried)
 
     async def _foreign_keys(self, step: Step) -> None:
         """Exactly the keys of other repositories that the declaration wants."""
         input = ForeignKeysInput.model_validate(step.input)
         state = await perform(RepositoryActivities.ensure_foreign_keys, input, f"Who may use {input.path}", within=300)
+        if state.retried:
+            self._record.did(step.effects)
+            return
         for made, titles in (("created", state.added), ("changed", state.changed), ("deleted", state.removed)):
             for title in titles:
                 self._record.note("gitlab", made, f"deploy key {title} on {input.path}")
@@ -250,6 +260,41 @@ class Steps:
         self._record.did(step.effects)
 
     # Undo
+
+    def _restore_later(self, what: str, step: Step) -> None:
+        """Settings of a group or repository that was there before are written back as they were, those that the plan changes."""
+        if not step.input.get("former"):
+            return
+        former = FormerSettings.model_validate(step.input["former"])
+
+        async def undo() -> bool:
+            return (await perform(GitLabActivities.restore_settings, former, f"Undo: {what}")).changed
+
+        self._undo.before(what, undo)
+
+    def _withdraw_later(self, step: Step) -> None:
+        """A repository that was there before, but of which the platform had nothing, loses what the platform puts there."""
+        if step.input.get("equipped", True):
+            return
+        name = str(step.input["path"])
+        input = WithdrawInput(project_id=step.input["project_id"], path=f"{self._path}/{name}")
+
+        async def undo() -> bool:
+            gone = await perform(RepositoryActivities.withdraw, input, f"Undo: keys, token and webhook of {name}")
+            return gone.removed
+
+        self._undo.before(f"keys, token and webhook of repository {name}", undo)
+
+    def _report_as_before_later(self, step: Step) -> None:
+        """A webhook whose events the plan changes reports what it did before."""
+        former = step.input.get("former_events")
+        if former is None:
+            return
+        name = str(step.input["path"])
+        as_before = {**step.input, "events": former, "settings": False, "group": self._path}
+        input = RepositorySetups(repositories=[RepositorySetup.model_validate(as_before)])
+        what = f"events of the webhook of {name}"
+        self._undo.before(what, lambda: perform(RepositoryActivities.ensure_all, input, f"Undo: {what}"))
 
     async def _undo_group(self) -> bool:
         return (await perform(GitLabActivities.delete_group, self._path, f"Undo: group {self._path}")).removed

@@ -209,7 +209,7 @@ def _first_wait(parts: list[Part]) -> int:
 def _print_results(found: list[dict[str, Any]], wait: int, *, planned: bool) -> None:
     """Print what succeeded or is running, then raise for what was refused or has not ended in time."""
     running = [follow.standing(each) for each in found if each["state"] == "running"]
-    shown = [each for each in found if each["state"] in ("done", "running")]
+    shown = [each for each in found if each["state"] in ("done", "planned", "running")]
     if planned and not running:
         plans.plan(shown)
         plans.count(shown)

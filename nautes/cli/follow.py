@@ -62,7 +62,7 @@ def steps(api: Api, operation: Operation, deadline: float) -> Iterator[Operation
 
 def require(operations: list[Operation]) -> None:
     """Raise `CommandError` with everything that was refused, cancelled or failed."""
-    bad = [each for each in operations if each["state"] not in ("running", "done")]
+    bad = [each for each in operations if each["state"] not in ("running", "done", "planned")]
     if not bad:
         return
     texts = []

@@ -26,12 +26,28 @@ class GroupInput(Payload):
     new: bool = False  # the plan found no such group: created without observing first
 
 
-class GroupState(Payload):
+class Attempted(Payload):
+    """A result that says whether an attempt before this one failed: that one may have done what this one found done."""
+
+    retried: bool = False
+
+
+class GroupState(Attempted):
     """A group as it is now."""
 
     id: int
     path: str
     made: Made
+
+
+class FormerSettings(Payload):
+    """Settings of a group or project as they were before a change; None: the change did not touch it."""
+
+    kind: Literal["groups", "projects"]
+    id: int
+    name: str | None = None
+    visibility: str | None = None
+    description: str | None = None
 
 
 class RepositoryInput(Payload):
@@ -57,7 +73,7 @@ class RepositorySetup(RepositoryInput):
     events: list[str] = []
 
 
-class RepositoryReady(Payload):
+class RepositoryReady(Attempted):
     """A project that is set up: what had to be done for it, and the day its first key or token ends ("" when none does)."""
 
     id: int
@@ -88,11 +104,12 @@ class RepositoryDeletion(Payload):
 
 
 class RepositoryState(Payload):
-    """A project as it is now."""
+    """A project as it is now. `untouched`: it was made a moment ago, nothing can be in it yet."""
 
     id: int
     path: str  # with namespace
     made: Made
+    untouched: bool = False
 
 
 class KeysInput(Payload):
@@ -122,7 +139,7 @@ class ForeignKeysInput(Payload):
     wanted: list[KeyGrant]
 
 
-class ForeignKeysState(Payload):
+class ForeignKeysState(Attempted):
     """What had to be done to the keys of other repositories, by title."""
 
     made: Made
@@ -172,7 +189,7 @@ class HookState(Payload):
     made: Made
 
 
-class Gone(Payload):
+class Gone(Attempted):
     """Whether a removal found something to remove."""
 
     removed: bool

@@ -16,7 +16,8 @@ from nautes.resources.payload import Payload
 REQUEST_LIMIT = 192 << 10  # bytes of a request as JSON: a payload stays under 256 KiB with what a workflow adds to it
 
 Action = Literal["apply", "remove", "push"]  # push: follow a push to default.project by plain Git
-State = Literal["running", "done", "refused", "cancelled"]
+State = Literal["running", "done", "planned", "refused", "cancelled"]
+SUCCEEDED: tuple[State, ...] = ("done", "planned")
 
 
 class ChangeRequest(Payload):

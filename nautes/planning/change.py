@@ -97,7 +97,8 @@ def _before_commit(intent: Intent, observed: Observation) -> Iterator[Step]:
         if isinstance(each, CodeRepo):
             found = observed.projects.get(each.name)
             known = found is not None and observed.known.repositories.get(each.name) == int(found["id"])
-            yield repositories.repository(intent.path, each, found, known=known, group_is_new=new)
+            before_ = intent.before.get(CodeRepo, each.name)
+            yield repositories.repository(intent.path, each, found, known=known, group_is_new=new, before=before_)
 
 
 def _commit(intent: Intent, needs: list[str], consequences: list[Consequence]) -> list[Step]:

@@ -67,6 +67,11 @@ def credentials(action: Action, path: str, permissions: Iterable[str], *, token:
             yield Effect(system="vault", action=action, target=f"policy {name} of {path}")
 
 
+def webhook_changed(path: str) -> Effect:
+    """The webhook of a repository reports other events than before."""
+    return Effect(system="gitlab", action="change", target=f"webhook of {path}")
+
+
 def secrets_gone(path: str, permissions: Iterable[str], *, token: bool) -> Iterable[Effect]:
     """What Vault held for a repository that GitLab deletes with its keys, token and webhook."""
     return (each for each in credentials("delete", path, permissions, token=token) if each.system == "vault")

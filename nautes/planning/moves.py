@@ -41,8 +41,10 @@ def consequences(before: ProductTree, found: Mapping[str, Move]) -> Iterable[Con
     environments = {each.key: each.destination.environment for each in runtimes(before)}
     for key, move in found.items():
         claims, replaced = move.lost_claims, move.replaced
-        if move.after and move.leaves and not move.objects.known:
-            yield Consequence(key, 1, f"what {key} has in namespaces that it leaves cannot be counted")
+        if move.leaves and not move.objects.known:
+            cluster = move.before.cluster if move.before else ""
+            text = f"what {key} has in namespaces that it leaves cannot be counted: cluster {cluster} does not answer"
+            yield Consequence(key, 1, text)
         elif environments.get(key) in protected and move.after and (replaced or move.vacated):
             what = [f"{replaced} objects of {key} in a protected environment are replaced"] if replaced else []
             what += [f"namespace {each} of {key} in a protected environment is deleted" for each in move.vacated]

@@ -7,7 +7,7 @@ from typing import Any
 
 from nautes.blueprints.keys import PERMISSIONS
 from nautes.planning import effects
-from nautes.planning.steps import Step
+from nautes.planning.steps import Effect, Step
 from nautes.resources.product import CodeRepo, Product
 
 DECLARATION = "default.project"
@@ -20,7 +20,7 @@ Found = Mapping[str, Any]  # a project or a group as GitLab has it
 def group(product: Product, found: Found | None, owner: str) -> Step:
     """The group of a product, with who asks as its Owner when it is made."""
     gitlab = product.git.gitlab
-    wanted = {
+    wanted: dict[str, Any] = {
         "path": product.name,
         "name": (gitlab.name if gitlab else "") or product.name.rpartition("/")[2],
         "visibility": gitlab.visibility if gitlab else "",
@@ -30,6 +30,7 @@ def group(product: Product, found: Found | None, owner: str) -> Step:
     lines = list(effects.settings("group", product.name, wanted, found))
     if found is None:
         lines += effects.membership(product.name, owner)
+    wanted["former"] = _former("groups", lines, found)
     return Step(id="group", kind="group", subject=f"group {product.name}", effects=lines, input=wanted)
 
 
@@ -53,10 +54,21 @@ def declaration(path: str, project_id: int, *, group_is_new: bool) -> Step:
     return _step(f"{path}/{DECLARATION}", DECLARATION, lines, wanted)
 
 
-def repository(path: str, declared: CodeRepo, found: Found | None, *, known: bool, group_is_new: bool) -> Step:
-    """A code repository: its settings, deploy keys, access token and webhook. `known`: it has the last three already."""
+def repository(
+    path: str,
+    declared: CodeRepo,
+    found: Found | None,
+    *,
+    known: bool,
+    group_is_new: bool,
+    before: CodeRepo | None = None,
+) -> Step:
+    """A code repository: its settings, deploy keys, access token and webhook.
+
+    `known`: it has the last three already, as `before` declares it. The step's input holds what takes it back: `former` settings,
+    `former_events` of the webhook (None where they do not change), and whether it was `equipped` at all.
+    """
     gitlab = declared.git.gitlab
-    asked = [each for each in (declared.webhook.events if declared.webhook else []) if each]
     wanted = {
         "project_id": int(found["id"]) if found else 0,
         "path": declared.name,
@@ -65,16 +77,25 @@ def repository(path: str, declared: CodeRepo, found: Found | None, *, known: boo
         "description": gitlab.description if gitlab else None,
         "permissions": list(PERMISSIONS),
         "api_access": True,
-        # Pushes are always reported: runtimes follow repositories whether or not they declare a webhook.
-        "events": sorted({*asked, *HOOK_EVENTS}),
+        "events": events(declared),
         "new": found is None,
         "new_group": group_is_new,
     }
     full = f"{path}/{declared.name}"
     lines = list(effects.settings("repository", full, wanted, found))
+    former_events = events(before) if known and before and events(before) != events(declared) else None
+    wanted |= {"former": _former("projects", lines, found), "equipped": known, "former_events": former_events}
+    if former_events is not None:
+        lines.append(effects.webhook_changed(full))
     if not known:
         lines += effects.credentials("create", full, PERMISSIONS, token=True)
     return _step(full, declared.name, lines, wanted)
+
+
+def events(declared: CodeRepo) -> list[str]:
+    """What the webhook reports. Pushes always: runtimes follow repositories whether or not these declare a webhook."""
+    asked = [each for each in (declared.webhook.events if declared.webhook else []) if each]
+    return sorted({*asked, *HOOK_EVENTS})
 
 
 def equipped(path: str, declared: CodeRepo, project_id: int) -> Step:
@@ -114,6 +135,12 @@ def delete_group(path: str, needs: Iterable[str]) -> Step:
     return Step(
         id="delete-group", kind="delete-group", subject=f"group {path}", needs=list(needs), effects=lines, deletions=1
     )
+
+
+def _former(kind: str, lines: Iterable[Effect], found: Found | None) -> dict[str, Any] | None:
+    """What takes the change of settings back: the fields that differ as they are now. None where nothing changes."""
+    changed = {each.pointer.strip("/"): each.before or "" for line in lines for each in line.fields}
+    return {"kind": kind, "id": int(found["id"]), **changed} if found and changed else None
 
 
 def _step(full: str, name: str, lines: list[Any], wanted: dict[str, Any]) -> Step:

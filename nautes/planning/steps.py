@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from nautes.resources.findings import Finding
 from nautes.resources.payload import Payload
@@ -65,6 +65,7 @@ class Step(Payload):
 
     id: str
     kind: Kind
+    system: System = "temporal"  # that carries the most of it: how many steps run side by side is bounded per system
     subject: str  # for people: what the status of a running change says
     needs: list[str] = []
     effects: list[Effect] = []
@@ -72,10 +73,14 @@ class Step(Payload):
     why: str = ""  # why it deletes or replaces, "" where that is plain
     input: dict[str, Any] = Field(default_factory=dict)
 
-    @property
-    def system(self) -> System:
-        """The system that carries the most of the step: how many steps run side by side is bounded per system."""
-        return self.effects[0].system if self.effects else "temporal"
+    @model_validator(mode="before")
+    @classmethod
+    def _with_system(cls, values: Any) -> Any:
+        """A step is made with the system of its first effect; once it is in a history it keeps that, whatever comes later."""
+        if isinstance(values, dict) and "system" not in values and values.get("effects"):
+            first = values["effects"][0]
+            return {**values, "system": first["system"] if isinstance(first, dict) else first.system}
+        return values
 
 
 class Plan(Payload):

@@ -375,6 +375,7 @@ DEFAULTS: dict[str, Any] = {
     "git.fetch": HEAD,
     "gitlab.ensure_group": _group,
     "gitlab.ensure_tenant_repository": RepositoryState(id=9, path="nautes/management", made="created"),
+    "gitlab.restore_settings": Done(changed=True),
     "gitlab.delete_group": Gone(removed=True),
     "gitlab.product_paths": [],
     "gitlab.set_commit_status": Done(changed=True),

@@ -10,12 +10,22 @@ from nautes.messages.errors import Conflict, Refused, Unavailable
 from nautes.messages.gitlab import Gone
 from nautes.messages.operations import OperationStatus
 from nautes.messages.products import ChangeInput, ChangeReport, FilesCommitted
-from nautes.planning.repositories import group, withdraw
+from nautes.planning.repositories import group, repository, withdraw
 from nautes.planning.steps import Outcome
 from nautes.resources.findings import Finding
-from nautes.resources.product import Product
+from nautes.resources.product import CodeRepo, Product
 from tests.workflow import answers
-from tests.workflow.answers import COMMIT, PROJECT, at_head, change, new_product, new_repositories, plan, unique
+from tests.workflow.answers import (
+    COMMIT,
+    PROJECT,
+    all_ready,
+    at_head,
+    change,
+    new_product,
+    new_repositories,
+    plan,
+    unique,
+)
 from tests.workflow.platform import Handle, Platform, hurried, until
 
 
@@ -75,7 +85,7 @@ async def test_findings_of_the_plan_refuse_a_change_before_anything_is_done(plat
 async def test_a_dry_run_answers_with_the_plan_and_does_nothing(platform: Platform) -> None:
     product = unique("shop")
     report = await (await _start(platform, product, dry_run=True)).result()
-    assert (report.state, report.outcomes) == ("done", [Outcome(resource="Project/web", action="created")])
+    assert (report.state, report.outcomes) == ("planned", [Outcome(resource="Project/web", action="created")])
     assert platform.fakes.names() == ["products.plan"]
 
 
@@ -83,7 +93,7 @@ async def test_a_dry_run_is_refused_what_the_change_would_be_refused_and_reserve
     product = unique("shop")
     asked = [answers.reserve("edge", "web"), answers.access("owner")]
     platform.fakes.answers["products.plan"] = plan(*asked)
-    assert (await (await _start(platform, product, dry_run=True)).result()).state == "done"
+    assert (await (await _start(platform, product, dry_run=True)).result()).state == "planned"
     assert platform.fakes.names() == ["products.plan", "control.reserve", "control.request_access"]
     assert platform.fakes.asked("control.reserve")[0].reserve.only_check
     assert platform.fakes.asked("control.request_access")[0].only_check
@@ -93,7 +103,7 @@ async def test_a_dry_run_is_refused_what_the_change_would_be_refused_and_reserve
     assert (report.state, report.findings, report.undone) == ("refused", [taken], [])
     platform.fakes.fail("control.reserve", Unavailable("cluster-unavailable", "no answer"), times=1000)
     with hurried(retry_maximum=0.2):
-        assert (await (await _start(platform, product, dry_run=True)).result()).state == "done"
+        assert (await (await _start(platform, product, dry_run=True)).result()).state == "planned"
 
 
 async def test_a_refusal_in_the_middle_takes_back_what_was_done_newest_first(platform: Platform) -> None:
@@ -108,7 +118,7 @@ async def test_a_refusal_in_the_middle_takes_back_what_was_done_newest_first(pla
 
 
 async def test_a_group_that_this_change_made_is_taken_back_and_one_that_was_there_is_not(platform: Platform) -> None:
-    for found, undone in ((None, True), ({"name": "other"}, False)):
+    for found, undone in ((None, True), ({"id": 7, "name": "other"}, False)):
         product = unique("shop")
         before = len(platform.fakes.asked("gitlab.delete_group"))
         platform.fakes.answers["products.plan"] = plan(group(Product(name=product), found, "ada"))
@@ -116,6 +126,37 @@ async def test_a_group_that_this_change_made_is_taken_back_and_one_that_was_ther
         report = await (await _start(platform, product)).result()
         assert (f"group {product}" in report.undone) is undone
         assert (len(platform.fakes.asked("gitlab.delete_group")) > before) is undone
+
+
+async def test_a_step_whose_first_answer_was_lost_is_recorded_as_planned(platform: Platform) -> None:
+    product = unique("shop")
+    (step,) = new_repositories(product, "code")
+    platform.fakes.answers["products.plan"] = plan(step)
+    nothing = {"effects": [], "retried": True}
+    platform.fakes.answers["repositories.ensure"] = lambda input: all_ready(input, **nothing)
+    report = await (await _start(platform, product)).result()
+    assert report.effects[: len(step.effects)] == step.effects
+
+
+async def test_settings_of_what_was_there_before_are_written_back_and_keys_are_withdrawn(platform: Platform) -> None:
+    product = unique("shop")
+    found = {"id": 42, "name": "old", "visibility": "private", "description": None}
+    declared = CodeRepo(name="code", product=product, project="web")
+    step = repository(product, declared, found, known=False, group_is_new=False)
+    platform.fakes.answers["products.plan"] = plan(step)
+    platform.fakes.fail("products.commit_files", Refused("rules", "no"))
+    report = await (await _start(platform, product)).result()
+    assert report.undone == ["settings of repository code", "keys, token and webhook of repository code"]
+    (former,) = platform.fakes.asked("gitlab.restore_settings")
+    assert (former.kind, former.id, former.name, former.visibility, former.description) == (
+        "projects",
+        42,
+        "old",
+        None,
+        None,
+    )
+    assert [each.project_id for each in platform.fakes.asked("repositories.withdraw")] == [42]
+    assert platform.fakes.asked("repositories.delete") == []
 
 
 async def test_what_cannot_be_taken_back_is_reported_and_the_rest_still_is(platform: Platform) -> None:

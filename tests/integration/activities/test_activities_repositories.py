@@ -278,6 +278,20 @@ def test_a_new_repository_is_equipped_without_a_look_and_says_what_was_made(
     assert (ready[1].effects, ready[1].id) == ([], ready[0].id)
 
 
+def test_an_attempt_after_one_whose_answer_was_lost_says_that_the_repository_is_the_changes_own(
+    systems: Systems, repositories: RepositoryActivities
+) -> None:
+    input, attempt = _setup(systems), _attempts(repositories)
+    attempt(input)
+    again = attempt(input)
+    assert (again.created, again.retried) == (True, True), "the files that the commit writes depend on it"
+    others = systems.make.project()
+    group, _, path = others["path_with_namespace"].rpartition("/")
+    foreign = _setup(systems, group=group, path=path, group_id=0)
+    found = attempt(foreign), attempt(foreign)
+    assert [each.created for each in found] == [False, False], "somebody made it between the plan and the change"
+
+
 def repositories_planned(input: RepositorySetup) -> set[str]:
     """The effects of the plan's step for a new repository."""
     declared = CodeRepo(name=input.path, product=input.group, project="web")

@@ -25,7 +25,7 @@ def test_a_plan_lists_effects_and_writes_nothing(shop: Scenario) -> None:
     with nothing_written(shop.world):
         answer = shop.api("POST", "/api/v1/apply", "team", content=text, params={"dry_run": True})
     planned = operation(answer)
-    assert (answer.status_code, planned["state"]) == (200, "done")
+    assert (answer.status_code, planned["state"]) == (200, "planned")
     assert {(each["system"], each["action"], each["target"]) for each in planned["effects"]} == {
         ("gitlab", "create", "group planned"),
         ("git", "create", "Project/web"),
