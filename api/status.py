@@ -69,7 +69,7 @@ async def cluster_status(cluster: ClusterName, shared: Shared, may: May) -> Clus
 async def deployment(shared: State, workflow_id: str) -> DeploymentStatus:
     """A deployment runtime, with what it is retrying."""
     status = await query(shared, workflow_id, DeploymentStatus)
-    return status.model_copy(update={"retry": await pending(shared.temporal, workflow_id)})
+    return status.model_copy(update={"retry": await pending(shared.temporal, workflow_id) or status.retry})
 
 
 async def pipeline(shared: State, workflow_id: str) -> PipelineStatus:

@@ -54,7 +54,7 @@ class Convergence:
         return report
 
     def _publish(self, report: ConvergeReport, *, fetch: float) -> None:
-        if report.commit == self._status().converged_commit and not report.writes and not _blame(report):
+        if report.commit == self._status().converged_commit and not report.writes and not blame(report):
             # Another look found all as this commit wants it: what the commit changed stays to be read.
             self._change(commit=report.commit, message="")
             return
@@ -66,7 +66,7 @@ class Convergence:
             writes=report.writes,
             outcomes=report.outcomes,
             seconds={"fetch": round(fetch, 4), **report.seconds},
-            message=_blame(report),
+            message=blame(report),
         )
 
     async def until_healthy(self, spec: DeploymentSpec, grant: Grant, report: ConvergeReport) -> None:
@@ -91,7 +91,7 @@ class Convergence:
         self._change(seconds={**self._status().seconds, "total": round(workflow.time() - self._began, 4)})
 
 
-def _blame(report: ConvergeReport) -> str:
+def blame(report: ConvergeReport) -> str:
     """One line about what did not go as declared."""
     bad = [each for each in report.outcomes if each.action in ("refused", "failed")]
     if not bad:

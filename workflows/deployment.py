@@ -6,6 +6,9 @@ resume, sync, rollback). One convergence at a time; a newer commit or specificat
 
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
+
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -16,14 +19,19 @@ with workflow.unsafe.imports_passed_through():
     from nautes.messages.convergence import ConvergeReport, OwnedInput
     from nautes.messages.errors import NautesError, Refused
     from nautes.messages.gitlab import Push
+    from nautes.messages.operations import Retry
     from nautes.messages.status import DeploymentStatus
     from nautes.planning.runtimes import DeploymentSpec
     from workflows import effects, inputs, progress
-    from workflows.convergence import Convergence
+    from workflows.convergence import Convergence, blame
     from workflows.destination import drop_accounts, give_back, prepare, release, unclaim
     from workflows.effects import perform
     from workflows.runtime_states import DeploymentStart, DeploymentState
     from workflows.timing import timing
+
+
+LONGEST_RETRY = 600.0  # seconds between two attempts to apply what was refused
+MOST_FAILURES = 16  # counted: more make no retry later
 
 
 @workflow.defn(name="Deployment")
@@ -40,6 +48,7 @@ class DeploymentWorkflow:
         )
         self._due = self._state.due
         self._newer = False  # something newer than what is being converged
+        self._retry: asyncio.Task[None] | None = None  # of objects that were refused or failed
 
     # Messages
 
@@ -114,7 +123,10 @@ class DeploymentWorkflow:
     async def run(self, input: DeploymentStart) -> None:
         while True:
             await workflow.wait_condition(lambda: self._due or effects.should_continue_as_new())
+            retry_pending = self._retry is not None and not self._retry.done()
+            self._forget_retry()
             if effects.should_continue_as_new():  # also while something is asked for again and again in vain
+                self._due = self._due or retry_pending
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 workflow.continue_as_new(
                     DeploymentStart(product=input.product, runtime=input.runtime, state=self._carried())
@@ -125,7 +137,7 @@ class DeploymentWorkflow:
                 if self._state.removing:  # a new specification may have come while it was being removed
                     return
             elif self._state.paused:
-                self._change(phase="Paused")
+                self._change(phase="Paused", retry=None)
             elif self._state.spec:
                 await effects.unless(self._converge(self._state.spec), lambda: self._newer)
 
@@ -138,12 +150,37 @@ class DeploymentWorkflow:
             await self._leave_former(spec, self._state.grant, report)
             # A hand edit is put back, and a long history ends, however long the objects take to get healthy.
             healthy = convergence.until_healthy(spec, self._state.grant, report)
+            self._retry_later(report)
             ended = await effects.unless(healthy, lambda: self._due or effects.should_continue_as_new())
             self._due = self._due or not ended  # the next run goes on waiting
         except NautesError as refusal:
-            self._change(phase="Refused", message=refusal.message, finished=effects.now())
+            self._change(phase="Refused", message=refusal.message, finished=effects.now(), retry=None)
             await workflow.sleep(timing().refused_retry)
             self._due = True
+
+    def _retry_later(self, report: ConvergeReport) -> None:
+        """Objects that were refused or failed are applied again after a while, longer each time, whatever else happens.
+
+        What the cluster refuses today it may take tomorrow: a quota grows, a webhook answers again, a right is given.
+        """
+        if not (error := blame(report)):
+            self._set(failures=0)
+            self._change(retry=None)
+            return
+        delay = min(timing().failed_retry * 2**self._state.failures, LONGEST_RETRY)
+        self._set(failures=min(self._state.failures + 1, MOST_FAILURES))
+        next_try = (workflow.now() + timedelta(seconds=delay)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self._change(retry=Retry(step="Converge", attempt=self._state.failures + 1, error=error, next_try=next_try))
+        self._retry = asyncio.ensure_future(self._due_after(delay))
+
+    async def _due_after(self, seconds: float) -> None:
+        await workflow.sleep(seconds)
+        self._due = True
+
+    def _forget_retry(self) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
 
     async def _prepare(self, spec: DeploymentSpec) -> None:
         """Claim the namespaces and prepare the destination, unless that was done for this very specification.
@@ -183,7 +220,7 @@ class DeploymentWorkflow:
 
     async def _remove(self) -> None:
         """Prune the objects, give back Vault role and namespaces. An unreachable cluster leaves this pending."""
-        self._change(phase="Removing", message="")
+        self._change(phase="Removing", message="", retry=None)
         claimed, grant = self._state.claimed, self._state.grant
         if claimed:
             await self._leave(claimed, grant)
@@ -214,7 +251,9 @@ class DeploymentWorkflow:
 
     def _wake(self, *, newer: bool) -> None:
         self._due = True
-        self._newer = self._newer or newer
+        if newer:
+            self._newer = True
+            self._set(failures=0)
 
     def _set(self, **changes: object) -> None:
         self._state = self._state.model_copy(update=changes)

@@ -25,12 +25,15 @@ class Timing:
     """Seconds. `heartbeat`: silence after which an activity's worker counts as dead; `retry_maximum`: longest back-off;
     `refused_retry`: until a refused claim (namespace taken, wrong kind of cluster) is retried.
 
+    `failed_retry`: until objects that were refused or failed are applied again for the first time; it doubles each time.
+
     `events_kept`: events after which a long-lived workflow continues as new even if the server does not ask.
     """
 
     heartbeat: float = 10.0
     retry_maximum: float = 30.0
     refused_retry: float = 60.0
+    failed_retry: float = 2.0
     events_kept: int = 4_000
 
 

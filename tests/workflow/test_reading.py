@@ -13,10 +13,12 @@ from activities.products import ProductActivities
 from nautes.clients.declarations import Declarations
 from nautes.clients.git import CommitInfo
 from nautes.clients.gitlab import GitLab
+from nautes.clients.kubernetes import Clusters, Kind, Listing
 from nautes.messages.convergence import REASON_LIMIT, ObjectHealth, ObjectOutcome
-from nautes.messages.errors import Refused
+from nautes.messages.errors import NotFound, Refused, Unavailable
 from nautes.messages.operations import REQUEST_LIMIT, ChangeRequest, require_bounded
 from nautes.messages.products import CommitFilesInput, HeadInput, HeadReport, PlanInput
+from nautes.messages.secrets import SecretRef
 from nautes.planning.known import Consumer, KeyGrant, Known, RepositoryUse
 from nautes.planning.steps import Plan, Step
 from nautes.resources.cluster import Cluster
@@ -102,8 +104,39 @@ class Members:
         return PROJECT if path == "shop/code" else 0
 
 
-def _products(repository: Repository) -> ProductActivities:
-    return ProductActivities(cast("Declarations", repository), cast("GitLab", Members()), Limits())
+class Nothing:
+    """A cluster that answers, and in which no runtime has anything."""
+
+    def kind(self, api_version: str, kind: str) -> Kind:
+        return Kind(api_version, kind, "secrets", namespaced=True)
+
+    def get(self, *_: object) -> Any:
+        raise NotFound("kubernetes-404", "it is not there")
+
+    def every(self) -> list[Kind]:
+        return []
+
+    def list(self, *_: object, **__: object) -> Listing:
+        return Listing([])
+
+
+class Empty:
+    """Clusters with nothing in them."""
+
+    def get(self, _: SecretRef) -> Nothing:
+        return Nothing()
+
+
+class Silent:
+    """Clusters that do not answer."""
+
+    def get(self, _: SecretRef) -> Nothing:
+        raise Unavailable("kubernetes-unavailable", "no answer")
+
+
+def _products(repository: Repository, clusters: object = None) -> ProductActivities:
+    asked = cast("Clusters", clusters or Empty())
+    return ProductActivities(cast("Declarations", repository), cast("GitLab", Members()), Limits(), asked)
 
 
 def _read(repository: Repository, known: Known | None = None) -> HeadReport:
@@ -150,6 +183,16 @@ def test_what_is_declared_no_more_is_removed(repository: Repository) -> None:
     report = _read(repository, before)
     assert (_removed(report), report.refused) == ([WEB], [])
     assert [(each.resource, each.action) for each in report.outcomes] == [("DeploymentRuntime/web", "removed")]
+
+
+def test_what_is_declared_no_more_stays_until_confirmed_where_its_cluster_cannot_say_what_is_lost(
+    repository: Repository,
+) -> None:
+    before = _read(repository).known
+    del repository.files["runtimes/web.yaml"]
+    input = HeadInput(product="shop", known=before)
+    report = cast("HeadReport", ActivityEnvironment().run(_products(repository, Silent()).read, input))
+    assert (_removed(report), [each.rule for each in report.refused]) == ([], ["deletions-unconfirmed"])
 
 
 @pytest.mark.parametrize("file", [ENVIRONMENT, REPOSITORY])

@@ -213,7 +213,7 @@ async def test_a_plan_of_a_registration_does_nothing(platform: Platform) -> None
     report = await (await _start(platform, registration(cluster, kubeconfig=None, dry_run=True))).result()
     assert platform.fakes.names() == ["clusters.plan"]
     assert (report.state, report.plan, [each.target for each in report.effects]) == (
-        "done",
+        "planned",
         "abc",
         [f"Cluster/{cluster}"],
     )
@@ -225,7 +225,7 @@ async def test_a_plan_of_a_cluster_that_is_there_leaves_it_as_it_is(platform: Pl
     platform.fakes.answers["clusters.plan"] = foreseen(cluster)
     request = registration(cluster, "remove", dry_run=True)
     report = await (await _start(platform, request, _ready(cluster))).result()
-    assert (report.state, report.registered) == ("done", _ready(cluster))
+    assert (report.state, report.registered) == ("planned", _ready(cluster))
 
 
 async def test_a_request_that_names_its_plan_is_refused_when_the_world_has_moved(platform: Platform) -> None:

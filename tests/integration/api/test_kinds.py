@@ -168,7 +168,7 @@ def test_both_spellings_of_skipping_are_taken(shelf: Scenario, spelling: str) ->
     path = f"{BASE}/environments/skipped"
     problem(shelf.api("POST", path, "team", json=body, params={"dry_run": "true"}), 422, "environment-cluster-unknown")
     answer = shelf.api("POST", path, "team", json=body, params={"dry_run": "true", spelling: "true"})
-    assert operation(answer)["state"] == "done"
+    assert operation(answer)["state"] == "planned"
 
 
 def test_a_manifest_may_come_as_json(shelf: Scenario) -> None:
