@@ -38,7 +38,7 @@ from nautes.planning import change, head
 from nautes.planning.declaration import runtimes, unresolved
 from nautes.planning.head import Head, follow_up, is_open
 from nautes.planning.moves import consequences, moves
-from nautes.planning.request import Intent, existence, expected, outcomes, unopened
+from nautes.planning.request import Intent, existence, expected, outcomes, too_visible, unopened
 from nautes.planning.runtimes import DeploymentSpec, Spec, key_of
 from nautes.planning.steps import Effect, Plan, digest
 from nautes.resources.declaration import Declaration
@@ -131,7 +131,7 @@ class ProductActivities:
         for before, after in intent.pairs():
             if before is not None and after is not None:
                 new += frozen(before, after, observed.before)
-        new += unopened(intent)
+        new += [*unopened(intent), *too_visible(intent)]
         # A number is asked for only where it is all that is missing.
         return Judgement(
             new or self._unconfirmed(observed, request),

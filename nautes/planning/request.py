@@ -16,7 +16,15 @@ from nautes.resources.kinds import in_order
 from nautes.resources.manifest import version
 from nautes.resources.product import CodeRepo, CodeRepoBinding, Product, product_of_group
 from nautes.resources.tree import ProductTree
-from nautes.rules.decided import BINDING_IN_USE_ELSEWHERE, PRECONDITION_FAILED, PRODUCT_IN_USE, PRODUCT_MISSING
+from nautes.rules.decided import (
+    BINDING_IN_USE_ELSEWHERE,
+    PRECONDITION_FAILED,
+    PRODUCT_IN_USE,
+    PRODUCT_MISSING,
+    REPOSITORY_VISIBILITY,
+)
+
+VISIBILITIES = ("private", "internal", "public")  # of GitLab, each includes those before
 
 
 @dataclass(frozen=True)
@@ -105,6 +113,21 @@ def expected(intent: Intent) -> Iterable[Finding]:
         if found != wanted:
             text = f"{key} is not there any more" if not found else f"{key} is there already" if not wanted else ""
             yield PRECONDITION_FAILED.finding(key, text or f"{key} has changed meanwhile")
+
+
+def too_visible(intent: Intent) -> Iterable[Finding]:
+    """GitLab takes no repository that is more visible than its group: asked before anything is made."""
+    if intent.removes:
+        return
+    asked = intent.product.git.gitlab.visibility if intent.product and intent.product.git.gitlab else ""
+    group = asked or (str(intent.group["visibility"]) if intent.group else "private")
+    touched = intent.after.all(CodeRepo) if asked else intent.request.resources
+    for each in touched:
+        own = each.git.gitlab.visibility if isinstance(each, CodeRepo) and each.git.gitlab else ""
+        if own and VISIBILITIES.index(own) > VISIBILITIES.index(group):
+            text = f"{each.key} is {own}, but the group {intent.path} is {group}"
+            hint = f"make the group {own} or the repository {group}"
+            yield REPOSITORY_VISIBILITY.finding(each, text, pointer="/spec/git/gitlab/visibility", hint=hint)
 
 
 def unopened(intent: Intent) -> Iterable[Finding]:

@@ -81,6 +81,13 @@ REPOSITORY_ID = _rule(
     "push",
     "tests/integration/scenarios/test_pushes.py",
 )
+REPOSITORY_VISIBILITY = _rule(
+    "repository-visibility",
+    "CodeRepo",
+    "a repository is not more visible than its product's group, as GitLab demands",
+    CHANGE,
+    "tests/unit/planning/test_request.py",
+)
 RUNTIME_UNRESOLVED = _rule(
     "runtime-unresolved",
     "DeploymentRuntime, ProjectPipelineRuntime",
