@@ -1,35 +1,39 @@
-"""Composition root of the worker: settings -> clients -> activities -> Temporal worker. Run as `python -m worker`.
+"""Composition root of the worker: settings -> clients -> activities -> Temporal workers. Run as `python -m worker`.
 
-Nothing else builds clients or registers workflows. At boot the tenant workflow is started, unless it is running.
+One Temporal worker per task queue (workflows/queues.py), all of them or those that `--queues` names. Nothing else builds clients
+or registers workflows. At boot the tenant workflow is started, unless it is running.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import logging
 import os
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 
 import pydantic
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
-from temporalio.worker import Worker
+from temporalio.worker import Interceptor, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities import collect
+from activities.bulkheads import BulkheadInterceptor
 from activities.clusters import ClusterActivities
 from activities.components import ComponentActivities
 from activities.control import ControlActivities
-from activities.drift import DriftActivities
 from activities.errors import ErrorInterceptor
 from activities.git import GitActivities
 from activities.gitlab import GitLabActivities
 from activities.heartbeats import HeartbeatInterceptor
 from activities.kubernetes import KubernetesActivities
+from activities.observer import ObserverActivities
 from activities.products import ProductActivities
 from activities.repositories import RepositoryActivities
 from activities.runtimes import RuntimeActivities
@@ -50,16 +54,20 @@ from nautes.rules import deletions
 from workflows.change import ChangeWorkflow
 from workflows.cluster import ClusterWorkflow
 from workflows.deployment import DeploymentWorkflow
+from workflows.observer import ObserverWorkflow
 from workflows.pipeline import PipelineWorkflow
 from workflows.product import ProductWorkflow
+from workflows.queues import ACTIVITIES, BY_SYSTEM, CLUSTERS, GITLAB, OBSERVE, name_of, named
 from workflows.registration import RegistrationWorkflow
 from workflows.run import PipelineRunWorkflow
-from workflows.sweeps import BranchSweepWorkflow, CredentialSweepWorkflow, DriftSweepWorkflow
+from workflows.sweeps import BranchSweepWorkflow, CredentialSweepWorkflow
 from workflows.tenant import TenantWorkflow
 from workflows.timing import Timing, TimingInterceptor
 
 HEARD_WITHIN = 0.5  # seconds: heartbeats are sent at least as often, so that a cancellation arrives soon
-THREADS = 40  # activities at once; each may block on the network
+SLOTS = {"": 24, GITLAB: 32, CLUSTERS: 40}  # activities at once, by queue; each may block on the network
+OBSERVERS = 1_000  # clusters that one process may watch; they hold no threads
+WORKFLOW_QUEUE = "workflows"  # what `--queues` calls the queue of the workflows
 WORKFLOWS: Sequence[type] = (
     TenantWorkflow,
     ClusterWorkflow,
@@ -71,7 +79,7 @@ WORKFLOWS: Sequence[type] = (
     PipelineRunWorkflow,
     BranchSweepWorkflow,
     CredentialSweepWorkflow,
-    DriftSweepWorkflow,
+    ObserverWorkflow,
 )
 # Packages that are safe to share with the workflow sandbox: they do nothing at import.
 PASSED_THROUGH = ("nautes", "activities")
@@ -86,7 +94,6 @@ def activities(settings: Settings, client: Client) -> list[Callable[..., Any]]:
     declarations = Declarations(gitlab, git, settings.tenant)
     every = {
         "branches": settings.sweep_seconds,
-        "drift": settings.drift_seconds,
         "credentials": settings.credential_seconds,
     }
     control = ControlActivities(client, tenant(settings), every=every, renew_before=settings.renew_before_days)
@@ -102,7 +109,7 @@ def activities(settings: Settings, client: Client) -> list[Callable[..., Any]]:
         ComponentActivities(clusters),
         RuntimeActivities(clusters),
         TektonActivities(clusters, git),
-        DriftActivities(client, clusters),
+        ObserverActivities(client, clusters, settings.resync_seconds),
         VirtualActivities(clusters, vault),
     )
 
@@ -137,18 +144,40 @@ def runner() -> SandboxedWorkflowRunner:
     return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))
 
 
-def worker(settings: Settings, client: Client, *, max_cached_workflows: int = 1000) -> Worker:
-    """The worker on the platform's task queue."""
+def workers(
+    settings: Settings, client: Client, queues: Sequence[str] = ("", *ACTIVITIES), *, max_cached_workflows: int = 1000
+) -> list[Worker]:
+    """One worker per queue. The one of the workflows also runs the activities that wait for nobody outside."""
+    by_queue: dict[str, list[Callable[..., Any]]] = {each: [] for each in ("", *ACTIVITIES)}
+    for each in activities(settings, client):
+        by_queue[BY_SYSTEM.get(name_of(each).partition(".")[0], "")].append(each)
+    return [
+        _worker(settings, client, queue, by_queue[queue], max_cached_workflows=max_cached_workflows) for queue in queues
+    ]
+
+
+def _worker(
+    settings: Settings,
+    client: Client,
+    queue: str,
+    activities: Sequence[Callable[..., Any]],
+    *,
+    max_cached_workflows: int,
+) -> Worker:
+    slots = SLOTS.get(queue, 1)
+    interceptors: list[Interceptor] = [ErrorInterceptor(), HeartbeatInterceptor(), TimingInterceptor(timing(settings))]
+    if queue == CLUSTERS:
+        interceptors.append(BulkheadInterceptor(slots))
     return Worker(
         client,
-        task_queue=ids.TASK_QUEUE,
-        workflows=WORKFLOWS,
-        activities=activities(settings, client),
-        activity_executor=ThreadPoolExecutor(THREADS, thread_name_prefix="activity"),
-        max_concurrent_activities=THREADS,
+        task_queue=named(queue, ids.TASK_QUEUE),
+        workflows=() if queue else WORKFLOWS,
+        activities=activities,
+        activity_executor=ThreadPoolExecutor(slots, thread_name_prefix=queue or "activity"),
+        max_concurrent_activities=OBSERVERS if queue == OBSERVE else slots,
         max_cached_workflows=max_cached_workflows,
         workflow_runner=runner(),
-        interceptors=[ErrorInterceptor(), HeartbeatInterceptor(), TimingInterceptor(timing(settings))],
+        interceptors=interceptors,
         max_heartbeat_throttle_interval=timedelta(seconds=HEARD_WITHIN),
         workflow_failure_exception_types=[pydantic.ValidationError],
         graceful_shutdown_timeout=timedelta(seconds=10),
@@ -157,29 +186,46 @@ def worker(settings: Settings, client: Client, *, max_cached_workflows: int = 10
     )
 
 
-async def run(settings: Settings) -> None:
+async def run(settings: Settings, queues: Sequence[str] = ("", *ACTIVITIES)) -> None:
     """Work until SIGTERM or SIGINT."""
     client = await connect(settings)
     stopped = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, stopped.set)
-    async with worker(settings, client):
-        await client.start_workflow(
-            "Tenant",
-            tenant(settings),
-            id=ids.TENANT,
-            task_queue=ids.TASK_QUEUE,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            static_summary=f"Tenant {settings.tenant}",
-        )
+    async with AsyncExitStack() as running:
+        for each in workers(settings, client, queues):
+            await running.enter_async_context(each)
+        if "" in queues:
+            await client.start_workflow(
+                "Tenant",
+                tenant(settings),
+                id=ids.TENANT,
+                task_queue=ids.TASK_QUEUE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                static_summary=f"Tenant {settings.tenant}",
+            )
         logging.getLogger("nautes").info("worker %d is ready", os.getpid())
         await stopped.wait()
 
 
-def main() -> None:
-    """Entry point."""
+def arguments(given: Sequence[str] | None = None) -> list[str]:
+    """The queues that this process serves."""
+    parser = argparse.ArgumentParser(prog="python -m worker", description="The worker of the platform.")
+    known = (WORKFLOW_QUEUE, *ACTIVITIES)
+    parser.add_argument(
+        "--queues", default=",".join(known), help=f"task queues to serve, of {', '.join(known)}; all by default"
+    )
+    wanted = [each.strip() for each in parser.parse_args(given).queues.split(",") if each.strip()]
+    if unknown := [each for each in wanted if each not in known] or not wanted:
+        parser.error(f"--queues: {unknown} is not of {', '.join(known)}")
+    return ["" if each == WORKFLOW_QUEUE else each for each in wanted]
+
+
+def main(given: Sequence[str] | None = None) -> None:
+    """Entry point. `given`: arguments, those of the process by default."""
+    queues = arguments(given)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    asyncio.run(run(Settings()))
+    asyncio.run(run(Settings(), queues))
 
 
 if __name__ == "__main__":

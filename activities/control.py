@@ -36,7 +36,7 @@ from activities.elapsed import elapsed
 from activities.waiting import not_yet
 from nautes.messages import errors, ids, search
 from nautes.messages.clusters import ClaimInput, ClusterInput, Grant, KnownCluster, Reserved, ReserveInput, UsesInput
-from nautes.messages.control import Notified, NotifyInput, PushesInput, Released, ScheduleInput, WakeInput
+from nautes.messages.control import Notified, NotifyInput, ObserveInput, PushesInput, Released, WakeInput
 from nautes.messages.declarations import AccessRequest
 from nautes.messages.products import ProductInput
 from nautes.messages.runtimes import DeploymentInput, PipelineInput
@@ -52,7 +52,6 @@ UNKNOWN = "cluster-unknown"
 SWEEPS = {  # kind -> (id of its schedule, workflow)
     "branches": (ids.BRANCH_SWEEP, "BranchSweep"),
     "credentials": (ids.CREDENTIAL_SWEEP, "CredentialSweep"),
-    "drift": (ids.drift_sweep(""), "DriftSweep"),
 }
 ANSWER_WITHIN = timedelta(seconds=20)  # to an update
 AT_ONCE = 4  # updates of one workflow; Temporal takes 10 by default, of all workers and the API together
@@ -266,13 +265,12 @@ class ControlActivities:
                 return None
             raise errors.Unavailable("temporal-unavailable", error.message) from error
 
-    @activity.defn(name="control.ensure_schedule")
-    async def ensure_schedule(self, input: ScheduleInput) -> Notified:
-        """The sweep's schedule as it should be. Idempotent: created once, corrected when different, its pause kept."""
-        kinds = ["drift"] if input.cluster else ["branches", "credentials"]
-        for kind in kinds:
-            await self._ensure(*self._schedule(kind, input.cluster))
-        return Notified(count=len(kinds))
+    @activity.defn(name="control.ensure_schedules")
+    async def ensure_schedules(self, _: int) -> Notified:
+        """The schedules of the sweeps as they should be. Idempotent: created once, corrected when different, a pause is kept."""
+        for kind in SWEEPS:
+            await self._ensure(*self._schedule(kind))
+        return Notified(count=len(SWEEPS))
 
     async def _ensure(self, key: str, schedule: Schedule) -> None:
         try:
@@ -280,29 +278,42 @@ class ControlActivities:
         except ScheduleAlreadyRunningError:
             await self._client.get_schedule_handle(key).update(lambda found: _corrected(found, schedule))
 
-    @activity.defn(name="control.drop_schedule")
-    async def drop_schedule(self, cluster: str) -> Notified:
-        """Delete the schedule of drift sweeps. Idempotent: a schedule that is not there is success."""
+    @activity.defn(name="control.ensure_observer")
+    async def ensure_observer(self, cluster: str) -> Notified:
+        """Something watches the cluster. Idempotent: one that does is left alone."""
+        await self._client.start_workflow(
+            "Observer",
+            ObserveInput(cluster=cluster),
+            id=ids.observer(cluster),
+            task_queue=ids.TASK_QUEUE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            static_summary=f"Watches cluster {cluster}",
+            priority=Priority(priority_key=SWEEP_PRIORITY),
+        )
+        return Notified(count=1)
+
+    @activity.defn(name="control.end_observer")
+    async def end_observer(self, cluster: str) -> Notified:
+        """Nothing watches the cluster any more. Idempotent: one that has ended is success."""
         try:
-            await self._client.get_schedule_handle(ids.drift_sweep(cluster)).delete()
+            await self._client.get_workflow_handle(ids.observer(cluster)).cancel()
         except RPCError as error:
             if error.status != RPCStatusCode.NOT_FOUND:
                 raise errors.Unavailable("temporal-unavailable", error.message) from error
         return Notified(count=1)
 
-    def _schedule(self, kind: str, cluster: str) -> tuple[str, Schedule]:
+    def _schedule(self, kind: str) -> tuple[str, Schedule]:
         key, name = SWEEPS[kind]
         action = ScheduleActionStartWorkflow(
             name,
-            args=[cluster] if cluster else [],
-            id=f"{key}{cluster}",
+            id=key,
             task_queue=ids.TASK_QUEUE,
             execution_timeout=timedelta(minutes=10),
             priority=Priority(priority_key=SWEEP_PRIORITY),
         )
         policy = SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(seconds=60))
         intervals = [ScheduleIntervalSpec(every=timedelta(seconds=self._every[kind]))]
-        return f"{key}{cluster}", Schedule(action=action, spec=ScheduleSpec(intervals=intervals), policy=policy)
+        return key, Schedule(action=action, spec=ScheduleSpec(intervals=intervals), policy=policy)
 
     async def _signal(self, kind: str, key: str, start: object, signal: str, message: object, fair: str) -> None:
         await self._client.start_workflow(

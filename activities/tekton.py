@@ -21,6 +21,7 @@ from nautes.resources.documents import Malformed, read
 RUN = Kind("tekton.dev/v1", "PipelineRun", "pipelineruns", namespaced=True)
 TASK_RUN = Kind("tekton.dev/v1", "TaskRun", "taskruns", namespaced=True)
 LABEL = "nautes.io/run"
+WORKFLOW = "nautes.io/workflow"  # annotation: the workflow that follows the run
 
 
 class TektonActivities:
@@ -134,6 +135,7 @@ def pipeline_run(input: CreateRunInput, file: dict[str, Any]) -> dict[str, Any]:
     if pipeline.label:
         labels["branch"] = pipeline.label
     annotations = {
+        WORKFLOW: input.workflow,
         "nautes.io/commit": push.after,
         "nautes.io/ref": push.ref,
         "nautes.io/repository": push.repository,

@@ -26,7 +26,6 @@ from nautes_sandbox.world import CLUSTERS, World
 
 QUIET = {
     "NAUTES_SWEEP_SECONDS": "600",
-    "NAUTES_DRIFT_SECONDS": "600",
 }  # only webhooks report pushes, and no sweep looks for drift
 Person = TypeVar("Person", bound=Scenario)
 

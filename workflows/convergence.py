@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.git import GitActivities
     from activities.kubernetes import KubernetesActivities
     from nautes.messages.clusters import Grant
-    from nautes.messages.convergence import ConvergeReport
+    from nautes.messages.convergence import ConvergeReport, HealthInput, HealthReport
     from nautes.messages.git import FetchInput
     from nautes.messages.status import DeploymentStatus
     from nautes.planning.runtimes import DeploymentSpec
@@ -23,6 +23,12 @@ class Change(Protocol):
     """Publishes changed fields of the deployment's status."""
 
     def __call__(self, **changes: object) -> None: ...
+
+
+class News:
+    """Whether the observer of the cluster has seen something about a runtime's objects that was not looked at yet."""
+
+    there = False
 
 
 class Convergence:
@@ -69,17 +75,10 @@ class Convergence:
             message=blame(report),
         )
 
-    async def until_healthy(self, spec: DeploymentSpec, grant: Grant, report: ConvergeReport) -> None:
-        """Wait for the health of what was applied, and publish how the convergence ended."""
-        input = inputs.health(spec, grant)
+    async def until_healthy(self, spec: DeploymentSpec, grant: Grant, report: ConvergeReport, news: News) -> None:
+        """Wait for the health of what was applied, and publish how the convergence ended. `news`: see `health`."""
         began = workflow.time()
-        found = await perform(KubernetesActivities.health, input, "Health")
-        while not found.healthy:
-            self._change(phase="Waiting", unhealthy=found.unhealthy)
-            known = input.model_copy(update={"known": found.unhealthy})
-            found = await perform(
-                KubernetesActivities.health_changed, known, "Health, once it changes", only_looks=True
-            )
+        await self.health(spec, grant, news)
         refused = [each for each in report.outcomes if each.action in ("refused", "failed")]
         self._change(
             phase="Degraded" if refused else "Converged",
@@ -89,6 +88,27 @@ class Convergence:
             seconds={**self._status().seconds, "health": round(workflow.time() - began, 4)},
         )
         self._change(seconds={**self._status().seconds, "total": round(workflow.time() - self._began, 4)})
+
+    async def health(self, spec: DeploymentSpec, grant: Grant, news: News) -> None:
+        """Return when all objects are healthy; until then the status names those that are not.
+
+        When there are `news` about the objects they are looked at again at once. Without news Temporal repeats the look, less
+        and less often.
+        """
+        input = inputs.health(spec, grant)
+        news.there = False  # what is known up to here is what the first look sees
+        found = await perform(KubernetesActivities.health, input, "Health")
+        while not found.healthy:
+            self._change(phase="Waiting", unhealthy=found.unhealthy)
+            known, changed = input.model_copy(update={"known": found.unhealthy}), list[HealthReport]()
+            await effects.unless(self._look(known, changed), lambda: news.there)
+            news.there = False
+            found = changed[0] if changed else await perform(KubernetesActivities.health, input, "Health, as observed")
+
+    async def _look(self, known: HealthInput, changed: list[HealthReport]) -> None:
+        changed.append(
+            await perform(KubernetesActivities.health_changed, known, "Health, once it changes", only_looks=True)
+        )
 
 
 def blame(report: ConvergeReport) -> str:

@@ -23,7 +23,7 @@ with workflow.unsafe.imports_passed_through():
     from nautes.messages.status import DeploymentStatus
     from nautes.planning.runtimes import DeploymentSpec
     from workflows import effects, inputs, progress
-    from workflows.convergence import Convergence, blame
+    from workflows.convergence import Convergence, News, blame
     from workflows.destination import drop_accounts, give_back, prepare, release, unclaim
     from workflows.effects import perform
     from workflows.runtime_states import DeploymentStart, DeploymentState
@@ -47,6 +47,8 @@ class DeploymentWorkflow:
             product=input.product, runtime=input.runtime, cluster="", phase="Pending"
         )
         self._due = self._state.due
+        self._news = News()
+        self._news.there = self._state.observed
         self._newer = False  # something newer than what is being converged
         self._retry: asyncio.Task[None] | None = None  # of objects that were refused or failed
 
@@ -72,6 +74,11 @@ class DeploymentWorkflow:
     def reconcile(self) -> None:
         """The cluster differs from what it was: look, and correct drift."""
         self._wake(newer=False)
+
+    @workflow.signal
+    def observed(self) -> None:
+        """Something about the runtime's objects is new, but no field of ours: look at their health."""
+        self._news.there = True
 
     @workflow.signal
     def remove(self) -> None:
@@ -122,7 +129,9 @@ class DeploymentWorkflow:
     @workflow.run
     async def run(self, input: DeploymentStart) -> None:
         while True:
-            await workflow.wait_condition(lambda: self._due or effects.should_continue_as_new())
+            await workflow.wait_condition(
+                lambda: self._due or (self._news.there and self._corrects) or effects.should_continue_as_new()
+            )
             retry_pending = self._retry is not None and not self._retry.done()
             self._forget_retry()
             if effects.should_continue_as_new():  # also while something is asked for again and again in vain
@@ -131,6 +140,10 @@ class DeploymentWorkflow:
                 workflow.continue_as_new(
                     DeploymentStart(product=input.product, runtime=input.runtime, state=self._carried())
                 )
+            if not self._due:
+                ended = await effects.unless(self._look(), lambda: self._due or effects.should_continue_as_new())
+                self._news.there = self._news.there or not ended
+                continue
             self._due = self._newer = False
             if self._state.removing:
                 await self._remove()
@@ -141,6 +154,20 @@ class DeploymentWorkflow:
             elif self._state.spec:
                 await effects.unless(self._converge(self._state.spec), lambda: self._newer)
 
+    @property
+    def _corrects(self) -> bool:
+        """Whether the runtime has objects that are to be as they are declared."""
+        return self._state.prepared is not None and not (self._state.paused or self._state.removing)
+
+    async def _look(self) -> None:
+        """What was healthy may be so no more, long after the last convergence."""
+        spec, grant, phase = self._state.prepared, self._state.grant, self._status.phase
+        if spec is None or grant is None:
+            return
+        await Convergence(self._change, lambda: self._status).health(spec, grant, self._news)
+        if self._status.phase == "Waiting":
+            self._change(phase=phase if phase != "Waiting" else "Converged", unhealthy=[])
+
     async def _converge(self, spec: DeploymentSpec) -> None:
         try:
             await self._prepare(spec)
@@ -149,7 +176,7 @@ class DeploymentWorkflow:
             report = await convergence.apply(spec, self._state.grant, self._state.pinned, self._former(spec))
             await self._leave_former(spec, self._state.grant, report)
             # A hand edit is put back, and a long history ends, however long the objects take to get healthy.
-            healthy = convergence.until_healthy(spec, self._state.grant, report)
+            healthy = convergence.until_healthy(spec, self._state.grant, report, self._news)
             self._retry_later(report)
             ended = await effects.unless(healthy, lambda: self._due or effects.should_continue_as_new())
             self._due = self._due or not ended  # the next run goes on waiting
@@ -271,7 +298,8 @@ class DeploymentWorkflow:
         )
 
     def _carried(self) -> DeploymentState:
-        return self._state.model_copy(update={"status": self._status, "handled": self._handled, "due": self._due})
+        carried = {"status": self._status, "handled": self._handled, "due": self._due, "observed": self._news.there}
+        return self._state.model_copy(update=carried)
 
 
 def _concerns(spec: DeploymentSpec, push: Push) -> bool:

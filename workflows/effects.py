@@ -19,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from nautes.messages import errors
     from nautes.messages.errors import NautesError
     from nautes.resources.findings import Finding
+    from workflows.queues import queue_of
     from workflows.timing import timing
 
 Argument = TypeVar("Argument")
@@ -90,6 +91,7 @@ async def perform(
                 initial_interval=min(FIRST_RETRY, longest), backoff_coefficient=2, maximum_interval=longest
             ),
             summary=summary,
+            task_queue=queue_of(effect, workflow.info().task_queue),
             cancellation_type=kind.TRY_CANCEL if only_looks else kind.WAIT_CANCELLATION_COMPLETED,
         )
     except ActivityError as error:

@@ -24,7 +24,6 @@ with workflow.unsafe.imports_passed_through():
         ClusterPlan,
         ComponentInput,
     )
-    from nautes.messages.control import ScheduleInput
     from nautes.messages.errors import NautesError, Refused
     from nautes.messages.operations import ClusterRequest, OperationStatus
     from nautes.messages.secrets import SecretRef
@@ -153,9 +152,9 @@ class RegistrationWorkflow:
             if await self._install(component, namespace, kubeconfig):
                 self._installed.append(component)
         await perform(
-            ControlActivities.ensure_schedule,
-            ScheduleInput(cluster=self._name),
-            "Sweep for drift",
+            ControlActivities.ensure_observer,
+            self._name,
+            "Watch the cluster",
         )
         return self._registered(committed, kubeconfig)
 
@@ -300,7 +299,7 @@ class RegistrationWorkflow:
         if self._guest:
             await self._guest.find_host()
         await self._commit({})
-        await perform(ControlActivities.drop_schedule, self._name, "No more sweeps for drift")
+        await perform(ControlActivities.end_observer, self._name, "Watch the cluster no more")
         if not self._guest:  # what is in a virtual cluster goes with it, even if nobody can reach it any more
             await self._uninstall()
         self._show("Vault")

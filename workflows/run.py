@@ -38,6 +38,7 @@ class PipelineRunWorkflow:
         spec, push = input.spec, input.push
         self._input = input
         self._name = run_name(input)
+        self._observed = False  # something about the PipelineRun is new
         self._status = RunStatus(
             product=spec.product,
             runtime=spec.runtime,
@@ -50,6 +51,11 @@ class PipelineRunWorkflow:
             name=self._name,
             namespace=spec.namespace,
         )
+
+    @workflow.signal
+    def observed(self) -> None:
+        """The observer of the cluster has seen something about the PipelineRun: look at it."""
+        self._observed = True
 
     @workflow.query
     def status(self) -> RunStatus:
@@ -77,10 +83,24 @@ class PipelineRunWorkflow:
         fetch = FetchInput(repository=spec.source, ref=revision)
         commit = await perform(GitActivities.fetch, fetch, f"Pipeline file of {spec.source} at {revision}")
         file = next(each.path for each in spec.pipelines if each.name == trigger.pipeline)
-        input = CreateRunInput(run=self._input, name=self._name, file=file, revision=commit)
+        input = CreateRunInput(
+            run=self._input, name=self._name, file=file, revision=commit, workflow=workflow.info().workflow_id
+        )
         await perform(TektonActivities.create_run, input, f"PipelineRun {self._name}")
         await self._publish(RunReport(phase="Running", started=effects.now()))
-        return await perform(TektonActivities.ended, self._ref(), "End of the PipelineRun", only_looks=True)
+        return await self._ended()
+
+    async def _ended(self) -> RunReport:
+        """How the PipelineRun ended. Looked at when something about it was observed, and now and then without news."""
+        ended = list[RunReport]()
+
+        async def look() -> None:
+            ended.append(await perform(TektonActivities.ended, self._ref(), "End of the PipelineRun", only_looks=True))
+
+        while not ended:
+            self._observed = False
+            await effects.unless(look(), lambda: self._observed)
+        return ended[0]
 
     async def _cancel(self) -> RunReport:
         await perform(TektonActivities.cancel_run, self._ref(), "Cancel the PipelineRun")

@@ -27,6 +27,7 @@ class DeploymentState(Payload):
     removing: bool = False
     handled: list[str] = []  # push events, newest last, bounded
     due: bool = False  # a signal asks to observe again
+    observed: bool = False  # something about the objects is new, and their health was not looked at yet
     failures: int = 0  # convergences in a row after which objects were refused or had failed
 
 

@@ -9,10 +9,9 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.control import ControlActivities
-    from activities.drift import DriftActivities
     from activities.gitlab import GitLabActivities
     from activities.vault import VaultActivities
-    from nautes.messages.control import DriftInput, DriftReport, PushesInput
+    from nautes.messages.control import PushesInput
     from workflows.effects import perform
 
 STAGED_HOURS = 24  # until a command whose secret is still staged counts as never taken
@@ -45,16 +44,3 @@ class CredentialSweepWorkflow:
         """Result: how many products were woken."""
         await perform(VaultActivities.discard_forgotten, STAGED_HOURS, "Staged kubeconfigs that nobody took")
         return (await perform(ControlActivities.renew_due, 0, "Products whose keys or tokens run out soon")).count
-
-
-@workflow.defn(name="DriftSweep")
-class DriftSweepWorkflow:
-    """Lists the objects of one cluster's runtimes once per kind and wakes the runtimes whose objects changed."""
-
-    @workflow.run
-    async def run(self, cluster: str) -> DriftReport:
-        """Result: the fingerprints now; the next sweep compares with them."""
-        known = workflow.has_last_completion_result()
-        last = workflow.get_last_completion_result(DriftReport) if known else None
-        input = DriftInput(cluster=cluster, fingerprints=last.fingerprints if last else {})
-        return await perform(DriftActivities.sweep, input, "Look for drift", within=120)

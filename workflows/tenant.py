@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.repositories import RepositoryActivities
     from activities.vault import VaultActivities
     from nautes.messages.clusters import DeclaredReport, KnownCluster
-    from nautes.messages.control import ScheduleInput, WakeInput
+    from nautes.messages.control import WakeInput
     from nautes.messages.gitlab import HookInput, Push
     from nautes.messages.status import TenantStatus
     from nautes.messages.tenant import TenantInput
@@ -67,7 +67,7 @@ class TenantWorkflow:
         )
         hook = HookInput(project_id=repository.id, url=f"{input.hooks_url}/{repository.id}", events=["push_events"])
         await perform(RepositoryActivities.ensure_hook, hook, "Webhook of the tenant repository")
-        await perform(ControlActivities.ensure_schedule, ScheduleInput(), "Sweep for pushes that no webhook reported")
+        await perform(ControlActivities.ensure_schedules, 0, "Sweep for pushes that no webhook reported")
         self._status = self._status.model_copy(update={"repository": repository.path})
         await self._wake_clusters()
         products = await perform(GitLabActivities.product_paths, 0, "Products in GitLab")

@@ -17,6 +17,7 @@ from cachetools import LRUCache, cachedmethod
 
 from nautes.clients.kubeconfig import Kubeconfig, check_kubeconfig
 from nautes.clients.kubernetes_http import CONNECTIONS, Connection
+from nautes.clients.kubernetes_watch import Watcher
 from nautes.convergence.difference import FIELD_MANAGER
 from nautes.convergence.memory import Memory
 from nautes.convergence.objects import Object, group_of
@@ -217,6 +218,10 @@ class Clusters:
     @cachedmethod(attrgetter("_clients"), key=lambda _, config: config.digest, lock=attrgetter("_lock"))
     def _client(self, config: Kubeconfig) -> Cluster:
         return Cluster(config, timeout=self._timeout)
+
+    def watcher(self, ref: SecretRef) -> Watcher:
+        """A client that watches, for one event loop, which closes it."""
+        return Watcher(check_kubeconfig(self._kubeconfig(ref), **self._policy))
 
     def reviewer(self, ref: SecretRef) -> tuple[str, str, str]:
         """`reviewer_token` of the cluster behind a reference."""

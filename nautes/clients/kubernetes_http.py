@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -66,7 +67,7 @@ class Connection:
         response = self._send(method, _url(path, parameters or {}), data, headers)
         answer = response.data
         if response.status >= 300:
-            raise _error(response.status, answer, response.headers, secret=_is_secret(body))
+            raise error_of(response.status, answer, response.headers, secret=_is_secret(body))
         try:
             decoded = json.loads(answer) if answer else {}
         except ValueError:
@@ -114,6 +115,13 @@ def _connect(config: Kubeconfig) -> RESTClientObject:
 
 
 def _client_certificate(rest: RESTClientObject, config: Kubeconfig) -> None:
+    rest.pool_manager.connection_pool_kw["ssl_context"] = tls_context(config)
+    for key in ("ca_certs", "ca_cert_data", "cert_file", "key_file"):
+        rest.pool_manager.connection_pool_kw.pop(key, None)
+
+
+def tls_context(config: Kubeconfig) -> ssl.SSLContext:
+    """What the kubeconfig trusts, and its client certificate. Raises Refused for a certificate that does not fit its key."""
     context = urllib3.util.ssl_.create_urllib3_context()
     if config.ca:
         context.load_verify_locations(cadata=config.ca.decode())
@@ -122,14 +130,14 @@ def _client_certificate(rest: RESTClientObject, config: Kubeconfig) -> None:
     if not config.verify:
         context.check_hostname = False
         context.verify_mode = urllib3.util.ssl_.resolve_cert_reqs("CERT_NONE")
+    if not config.certificate:
+        return context
     with _in_memory(config.certificate + b"\n" + config.key) as path:
         try:
             context.load_cert_chain(path)
         except OSError:  # ssl.SSLError is one
             raise Refused("kubeconfig-credentials", "client certificate and key of the kubeconfig do not fit") from None
-    rest.pool_manager.connection_pool_kw["ssl_context"] = context
-    for key in ("ca_certs", "ca_cert_data", "cert_file", "key_file"):
-        rest.pool_manager.connection_pool_kw.pop(key, None)
+    return context
 
 
 @contextmanager
@@ -170,7 +178,8 @@ _FINAL: dict[int, tuple[type[NautesError], str]] = {
 _UNDECODABLE = (b"failed to create typed", b"illegal base64", b"cannot unmarshal", b"unable to decode", b"decoding")
 
 
-def _error(status: int, body: bytes, headers: Mapping[str, str], *, secret: bool = False) -> NautesError:
+def error_of(status: int, body: bytes, headers: Mapping[str, str], *, secret: bool = False) -> NautesError:
+    """Our error for an answer of 300 or more. `secret`: the request held one, which the answer may quote."""
     message = _message(status, body, secret=secret)
     if status == 500 and any(each in body for each in _UNDECODABLE):
         return Refused("kubernetes-refused", message)

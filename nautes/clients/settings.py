@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     state_dir: Path = Path(".nautes")  # cache of repositories; may be lost
     allow_loopback: bool = False  # clusters on loopback and plain http: the sandbox sets it
     sweep_seconds: float = 30.0  # between two sweeps for pushes that no webhook reported
-    drift_seconds: float = 60.0  # between two sweeps for drift in one cluster
+    resync_seconds: float = 600.0  # after which the observer of a cluster lists everything anew
     credential_seconds: float = 86_400.0  # between two sweeps for keys and tokens that expire
     credential_days: int = 180  # that deploy keys and access tokens are valid; GitLab allows tokens a year at most
     renew_before_days: int = 30  # before they expire, in days, they are renewed

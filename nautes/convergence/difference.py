@@ -43,7 +43,7 @@ def difference(desired: Object, live: Mapping[str, Any]) -> list[str]:
     )
     wanted = {key: value for key, value in desired.items() if key not in _SKIPPED}
     comparison.maps(wanted, live, "", "")
-    owned = _owned(live)
+    owned = entry_of_ours(live)
     if owned is not None:
         if owned.get("apiVersion") != desired["apiVersion"]:
             comparison.paths.append("apiVersion")
@@ -54,10 +54,10 @@ def difference(desired: Object, live: Mapping[str, Any]) -> list[str]:
 
 def applied_by_us(live: Mapping[str, Any]) -> bool:
     """Whether we applied it: others may copy or set a label, but not our record in `managedFields`."""
-    return _owned(live) is not None or not metadata(live).get("managedFields")
+    return entry_of_ours(live) is not None or not metadata(live).get("managedFields")
 
 
-def _owned(live: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def entry_of_ours(live: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Our entry of the managed fields; None when we never applied, or the server keeps no such record."""
     for entry in metadata(live).get("managedFields") or []:
         if entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply" and not entry.get("subresource"):

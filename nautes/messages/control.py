@@ -40,27 +40,20 @@ class PushesInput(Payload):
     pushes: list[Push]
 
 
-class ScheduleInput(Payload):
-    """A sweep as a Temporal Schedule. `cluster` empty: the two sweeps that exist once, over branches and credentials."""
-
-    cluster: str = ""
-
-
 class Released(Payload):
     """The namespaces of a released claim that no other runtime uses."""
 
     namespaces: list[str]
 
 
-class DriftInput(Payload):
-    """Look for drift in one cluster; `fingerprints` are those of the last sweep (runtime -> digest)."""
+class ObserveInput(Payload):
+    """Watch one cluster; `fingerprints` are what the last round left (label of a set of objects -> digest)."""
 
     cluster: str
     fingerprints: dict[str, str] = {}
 
 
-class DriftReport(Payload):
-    """The fingerprints now, and the workflows that were woken because their fingerprint changed."""
+class Observed(Payload):
+    """The fingerprints at the end of a round."""
 
     fingerprints: dict[str, str]
-    woken: list[str] = []

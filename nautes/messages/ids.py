@@ -49,9 +49,9 @@ def run(product_path: str, runtime: str, event: str, trigger: str) -> str:
     return f"run/{product_path}/{runtime}/{event}-{trigger}"
 
 
-def drift_sweep(cluster_name: str) -> str:
-    """The schedule that looks for drift in one cluster."""
-    return f"sweep/drift/{cluster_name}"
+def observer(cluster_name: str) -> str:
+    """What watches a cluster."""
+    return f"observer/{cluster_name}"
 
 
 def repository(project_id: int) -> str:

@@ -40,6 +40,7 @@ class CreateRunInput(Payload):
     name: str  # of the PipelineRun
     file: str  # path of the pipeline file
     revision: str  # commit of the pipeline repository it is read at
+    workflow: str = ""  # id of the workflow that follows it
 
 
 class RunRef(Payload):

@@ -187,7 +187,6 @@ class World:
             "NAUTES_STATE_DIR": str(self.directory / "state" / role),
             "NAUTES_ALLOW_LOOPBACK": "true",
             "NAUTES_SWEEP_SECONDS": "5",
-            "NAUTES_DRIFT_SECONDS": "5",
             **self.extra,
         }
 

@@ -21,7 +21,7 @@ TIMES = {
     "NAUTES_HEARTBEAT_SECONDS": "0.8",
     "NAUTES_RETRY_MAXIMUM_SECONDS": "0.05",
     "NAUTES_SWEEP_SECONDS": "1",
-    "NAUTES_DRIFT_SECONDS": "1",
+    "NAUTES_RESYNC_SECONDS": "5",
 }
 TIMEOUT = 240.0  # seconds a step may take while call after call fails
 

@@ -55,7 +55,7 @@ def _serve(log: Path) -> None:
                 os.dup2(output.fileno(), 1)
                 os.dup2(output.fileno(), 2)
             os.close(0)
-            worker.main()
+            worker.main([])
             os._exit(0)
         print(child, flush=True)
 

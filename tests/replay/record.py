@@ -7,6 +7,7 @@ record anew only what is new, or what was never released.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
 import tempfile
@@ -14,7 +15,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from temporalio.client import WorkflowFailureError
+
 from nautes.messages.clusters import ClusterInput, ClusterStanding, KnownCluster, Reserve, Uses
+from nautes.messages.control import ObserveInput
 from nautes.messages.convergence import HealthReport, ObjectHealth
 from nautes.messages.declarations import AccessRequest
 from nautes.messages.errors import NotFound, Refused, Unavailable
@@ -58,7 +62,7 @@ async def guest(platform: Platform) -> dict[str, str]:
     for operation in ("refused", "first"):
         fakes.fail("vault.kubeconfig_ref", NotFound("kubeconfig-missing", "Vault has no kubeconfig of it"))
         if operation == "refused":
-            fakes.fail("control.ensure_schedule", Refused("schedules", "no more schedules"))
+            fakes.fail("control.ensure_observer", Refused("observers", "no more observers"))
             wished = Reserve(product="shop", product_id="product-1", operation="op", environments=["test"])
             await handle.execute_update("unreserve", wished)
         request = answers.registration("virt", operation=operation, kubeconfig=None, manifest=manifest)
@@ -225,10 +229,23 @@ async def sweeps(platform: Platform) -> dict[str, str]:
     for kind, key, arguments in (
         ("BranchSweep", "sweep/branches", []),
         ("CredentialSweep", "sweep/credentials", []),
-        ("DriftSweep", "sweep/drift/edge", ["edge"]),
     ):
         await (await platform.client.start_workflow(kind, args=arguments, id=key, task_queue=platform.queue)).result()
-    return {"BranchSweep": "sweep/branches", "DriftSweep": "sweep/drift/edge", "CredentialSweep": "sweep/credentials"}
+    return {"BranchSweep": "sweep/branches", "CredentialSweep": "sweep/credentials"}
+
+
+async def observer(platform: Platform) -> dict[str, str]:
+    """One round, and a second one in which the cluster is given up."""
+    first = platform.fakes.hold("observer.watch")
+    handle = await platform.start("Observer", "observer/edge", ObserveInput(cluster="edge"))
+    await first.begun.wait()
+    second = platform.fakes.hold("observer.watch")
+    first.release()
+    await second.begun.wait()
+    await handle.cancel()
+    with contextlib.suppress(WorkflowFailureError):
+        await handle.result()
+    return {"Observer": "observer/edge"}
 
 
 LIVES: tuple[Callable[[Platform], Awaitable[dict[str, str]]], ...] = (
@@ -239,6 +256,7 @@ LIVES: tuple[Callable[[Platform], Awaitable[dict[str, str]]], ...] = (
     deployment,
     pipeline,
     sweeps,
+    observer,
 )
 
 

@@ -21,7 +21,7 @@ from nautes.messages.clusters import (
     VirtualInput,
 )
 from nautes.messages.common import Requester
-from nautes.messages.control import DriftReport, Notified, PushesInput, Released
+from nautes.messages.control import Notified, Observed, PushesInput, Released
 from nautes.messages.convergence import ConvergeInput, ConvergeReport, HealthReport, OwnedReport
 from nautes.messages.gitlab import (
     ForeignKeysState,
@@ -369,9 +369,10 @@ DEFAULTS: dict[str, Any] = {
     "control.deliver_pushes": _announced,
     "control.ended": Notified(count=1),
     "control.cancel_runs": Notified(count=1),
-    "control.ensure_schedule": Notified(count=1),
-    "control.drop_schedule": Notified(count=1),
-    "drift.sweep": DriftReport(fingerprints={}),
+    "control.ensure_schedules": Notified(count=2),
+    "control.ensure_observer": Notified(count=1),
+    "control.end_observer": Notified(count=1),
+    "observer.watch": Observed(fingerprints={"product-1-web": "1"}),
     "git.fetch": HEAD,
     "gitlab.ensure_group": _group,
     "gitlab.ensure_tenant_repository": RepositoryState(id=9, path="nautes/management", made="created"),

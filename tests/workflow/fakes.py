@@ -16,10 +16,10 @@ from temporalio import activity
 from activities.clusters import ClusterActivities
 from activities.components import ComponentActivities
 from activities.control import ControlActivities
-from activities.drift import DriftActivities
 from activities.git import GitActivities
 from activities.gitlab import GitLabActivities
 from activities.kubernetes import KubernetesActivities
+from activities.observer import ObserverActivities
 from activities.products import ProductActivities
 from activities.repositories import RepositoryActivities
 from activities.runtimes import RuntimeActivities
@@ -33,10 +33,10 @@ CLASSES = (
     ClusterActivities,
     ComponentActivities,
     ControlActivities,
-    DriftActivities,
     GitActivities,
     GitLabActivities,
     KubernetesActivities,
+    ObserverActivities,
     ProductActivities,
     RepositoryActivities,
     RuntimeActivities,

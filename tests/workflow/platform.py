@@ -9,7 +9,7 @@ import asyncio
 import functools
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -28,6 +28,7 @@ from nautes_sandbox import temporal
 from nautes_sandbox.process import Supervisor, free_ports
 from tests.workflow.fakes import BEAT, Fakes
 from worker import WORKFLOWS, runner
+from workflows.queues import ACTIVITIES, named
 from workflows.timing import Timing, TimingInterceptor
 
 WITHIN = 60.0  # seconds a condition may take to come true; a busy machine is slow
@@ -197,8 +198,21 @@ async def working(client: Client, *, cached: int = 1000, queue: str = "") -> Asy
         workflow_failure_exception_types=FAILURES,
         identity="tests",
     )
+    beside = [
+        Worker(
+            client,
+            task_queue=named(each, queue),
+            activities=fakes.activities(),
+            interceptors=[ErrorInterceptor(), HeartbeatInterceptor()],
+            max_heartbeat_throttle_interval=timedelta(seconds=BEAT),
+            identity="tests",
+        )
+        for each in ACTIVITIES
+    ]
     with ExitStack() as changed:
-        async with worker:
+        async with worker, AsyncExitStack() as running:
+            for each in beside:
+                await running.enter_async_context(each)
             yield Platform(client, queue, fakes, changed)
         await replay(client, runs.seen)
 

@@ -171,7 +171,7 @@ async def _idle(platform: Platform, handle: Handle) -> bool:
 async def test_after_a_loss_of_memory_a_refused_cluster_loses_nothing_and_is_tried_again(platform: Platform) -> None:
     cluster = unique("edge")
     with hurried(refused_retry=0.3):
-        platform.fakes.fail("control.ensure_schedule", Refused("schedules", "not now"))
+        platform.fakes.fail("control.ensure_observer", Refused("schedules", "not now"))
         handle = await _started(platform, cluster)
         await handle.signal("declared", _known(cluster, HEAD))
         await until(lambda: _phase(platform, handle, "Ready"), "a ready cluster")

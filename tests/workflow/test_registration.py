@@ -42,7 +42,7 @@ async def test_a_cluster_is_registered_in_order(platform: Platform) -> None:
         "vault.verify_login",
         "components.install",
         "components.healthy",
-        "control.ensure_schedule",
+        "control.ensure_observer",
     ]
     assert [each.component for each in platform.fakes.asked("components.install")] == ["bootstrap", "traefik"]
     assert (report.state, [each.action for each in report.outcomes]) == ("done", ["created"])
@@ -62,9 +62,9 @@ async def test_a_refused_check_does_nothing_but_forget_the_staged_kubeconfig(pla
 
 async def test_a_refusal_in_the_middle_takes_back_what_was_done_newest_first(platform: Platform) -> None:
     cluster = unique("edge")
-    platform.fakes.fail("control.ensure_schedule", Refused("schedules", "no more schedules"))
+    platform.fakes.fail("control.ensure_observer", Refused("observers", "no more observers"))
     report = await (await _start(platform, registration(cluster))).result()
-    assert (report.state, report.message) == ("refused", "no more schedules")
+    assert (report.state, report.message) == ("refused", "no more observers")
     assert report.undone == [
         "component traefik",
         f"auth mount {cluster}",
@@ -72,7 +72,7 @@ async def test_a_refusal_in_the_middle_takes_back_what_was_done_newest_first(pla
         "cluster manifest",
         "kubeconfig in Vault",
     ]
-    after = platform.fakes.names()[platform.fakes.names().index("control.ensure_schedule") + 1 :]
+    after = platform.fakes.names()[platform.fakes.names().index("control.ensure_observer") + 1 :]
     assert after == [
         "components.remove",
         "vault.drop_auth",
@@ -128,7 +128,7 @@ async def test_a_cancelled_registration_is_undone_wherever_it_waits(platform: Pl
     undone = ["kubeconfig in Vault", "cluster manifest", "component bootstrap", f"auth mount {cluster}"]
     assert report.undone == undone[: WAITS.index(where)][::-1]
     assert platform.fakes.names()[-1] == "vault.discard"
-    assert "control.ensure_schedule" not in platform.fakes.names()
+    assert "control.ensure_observer" not in platform.fakes.names()
 
 
 async def test_an_outage_is_shown_and_retried_until_it_ends(platform: Platform) -> None:
@@ -169,7 +169,7 @@ async def test_a_cluster_is_removed_in_reverse(platform: Platform) -> None:
     assert report.registered.removed
     assert platform.fakes.names() == [
         "clusters.commit",
-        "control.drop_schedule",
+        "control.end_observer",
         "components.remove",
         "components.remove",
         "vault.drop_cluster",
@@ -185,7 +185,7 @@ async def test_what_another_registration_of_the_same_cluster_needs_stays(platfor
     )
     await (await _start(platform, registration(cluster, "remove"), _ready(cluster))).result()
     assert [each.component for each in platform.fakes.asked("components.remove")] == ["traefik"]
-    platform.fakes.fail("control.ensure_schedule", Refused("schedules", "no more schedules"))
+    platform.fakes.fail("control.ensure_observer", Refused("observers", "no more observers"))
     second = unique("edge")
     report = await (await _start(platform, registration(second))).result()
     undone = ["component traefik", f"auth mount {second}", "cluster manifest", "kubeconfig in Vault"]

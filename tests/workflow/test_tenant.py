@@ -11,7 +11,7 @@ from temporalio.client import (
 )
 
 from nautes.messages.clusters import DeclaredReport, KnownCluster
-from nautes.messages.control import DriftInput, DriftReport, Notified, PushesInput, WakeInput
+from nautes.messages.control import Notified, PushesInput, WakeInput
 from nautes.messages.gitlab import PushPage
 from nautes.messages.status import TenantStatus
 from nautes.messages.tenant import TenantInput
@@ -41,7 +41,7 @@ async def test_it_prepares_its_systems_and_wakes_everything_that_exists(platform
         "vault.ensure_tenant",
         "gitlab.ensure_tenant_repository",
         "repositories.ensure_hook",
-        "control.ensure_schedule",
+        "control.ensure_schedules",
         "clusters.declared",
         "control.wake",
         "gitlab.product_paths",
@@ -174,11 +174,3 @@ async def test_a_sweep_begins_where_the_last_one_ended_and_passes_on_only_what_i
     await _swept(platform, "BranchSweep")
     assert platform.fakes.asked("gitlab.recent_pushes") == [0, 17]
     assert platform.fakes.asked("control.deliver_pushes") == [PushesInput(pushes=[news])]
-
-
-async def test_a_sweep_for_drift_compares_with_what_the_last_one_saw(platform: Platform) -> None:
-    seen = {"deployment/shop/web": "1"}
-    platform.fakes.answers["drift.sweep"] = DriftReport(fingerprints=seen)
-    await _swept(platform, "DriftSweep", "edge")
-    orders: list[DriftInput] = platform.fakes.asked("drift.sweep")
-    assert [(each.cluster, each.fingerprints) for each in orders] == [("edge", {}), ("edge", seen)]

@@ -59,7 +59,7 @@ async def test_a_virtual_worker_is_made_on_its_host_and_then_registered_like_any
         "vault.verify_login",
         "components.install",
         "components.healthy",
-        "control.ensure_schedule",
+        "control.ensure_observer",
     ]
     place = platform.fakes.asked("control.claim_host")[0]
     wanted = (place.cluster, place.claim.runtime, place.claim.namespaces, place.claim.worker_type)
@@ -108,11 +108,11 @@ UNDONE = ["place on host big", "virtual cluster on host big", "kubeconfig in Vau
 async def test_a_refusal_takes_the_virtual_cluster_off_its_host(platform: Platform) -> None:
     cluster = unique("virt")
     _nothing_there(platform)
-    platform.fakes.fail("control.ensure_schedule", Refused("schedules", "no more schedules"))
+    platform.fakes.fail("control.ensure_observer", Refused("observers", "no more observers"))
     report = await (await _start(platform, _request(cluster))).result()
     assert (report.state, report.registered.removed) == ("refused", True)
     assert report.undone == [f"auth mount {cluster}", *UNDONE[::-1]]
-    after = platform.fakes.names()[platform.fakes.names().index("control.ensure_schedule") + 1 :]
+    after = platform.fakes.names()[platform.fakes.names().index("control.ensure_observer") + 1 :]
     taken = ["vault.drop_auth", "clusters.commit", "vault.undo_kubeconfig", "virtual.delete", "control.release"]
     assert after == [*taken, "vault.discard"]
     assert platform.fakes.asked("control.release")[0].claim.runtime == f"cluster/{cluster}"
@@ -133,7 +133,7 @@ async def test_a_refused_step_leaves_nothing_on_the_host(platform: Platform, whe
 
 async def test_after_a_loss_of_memory_a_refused_virtual_worker_keeps_what_it_has(platform: Platform) -> None:
     cluster = unique("virt")  # Vault knows its kubeconfig: it was there before
-    platform.fakes.fail("control.ensure_schedule", Refused("schedules", "not now"))
+    platform.fakes.fail("control.ensure_observer", Refused("schedules", "not now"))
     report = await (await _start(platform, _request(cluster, operation=f"git-{'c' * 12}"))).result()
     assert (report.state, report.registered.removed) == ("refused", False)
     assert not {"virtual.delete", "control.release", "vault.drop_auth"} & set(platform.fakes.names())
@@ -177,7 +177,7 @@ async def test_a_virtual_worker_is_removed_from_its_host_last(platform: Platform
     assert platform.fakes.names() == [
         "control.claim_host",
         "clusters.commit",
-        "control.drop_schedule",
+        "control.end_observer",
         "vault.drop_cluster",
         "virtual.delete",
         "control.release",

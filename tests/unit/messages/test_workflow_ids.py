@@ -46,7 +46,7 @@ def test_a_run_can_be_read_back(path: str, runtime: str, event: str, trigger: st
 def test_different_things_have_different_ids(found: list[tuple[str, str]]) -> None:
     of_pairs = [made(*each) for made in (ids.deployment, ids.pipeline, ids.change) for each in found]
     names = {name for _, name in found}
-    of_names = [made(name) for made in (ids.cluster, ids.drift_sweep) for name in names]
+    of_names = [made(name) for made in (ids.cluster, ids.observer) for name in names]
     products = [ids.product(path) for path in {path for path, _ in found}]
     everything = [*of_pairs, *of_names, *products, ids.TENANT, ids.BRANCH_SWEEP]
     assert len(set(everything)) == len(everything)

@@ -1,0 +1,283 @@
+"""Watches one cluster and tells the workflows concerned what happens there. Called by workflows/observer.py.
+
+One watch per kind that any inventory in the cluster names, and one for pipeline runs, of metadata only: the cost of idleness is
+a constant number of watches. A field of ours that somebody changed wakes the runtime to put it back; any other change wakes it to
+look at the health of its objects. What happened while nobody watched is known by fingerprints that one round leaves to the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
+
+from temporalio import activity
+from temporalio.client import Client, WorkflowQueryFailedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.tekton import LABEL as RUN_LABEL
+from activities.tekton import RUN, WORKFLOW
+from nautes.blueprints import runtimes
+from nautes.clients.kubernetes import Cluster, Clusters, Kind
+from nautes.clients.kubernetes_watch import ExpiredError, Watcher
+from nautes.convergence import inventory, observed
+from nautes.convergence.objects import Object, metadata
+from nautes.convergence.observed import Meaning, Seen
+from nautes.messages import ids
+from nautes.messages.clusters import ClusterClaims
+from nautes.messages.control import Observed, ObserveInput
+from nautes.messages.errors import NautesError, NotFound, Unavailable
+
+SECRET = Kind("v1", "Secret", "secrets", namespaced=True)
+SIGNALS: dict[Meaning, str] = {"drift": "reconcile", "health": "observed"}
+COALESCED = 0.05  # seconds in which events become one signal
+HEALTH_EVERY = 1.0  # seconds between two signals about health
+OWNERS_EVERY = 2.0  # seconds between two questions who is who
+WATCH_SECONDS = (300, 600)  # of one watch: not all end at the same moment
+
+
+class ObserverActivities:
+    """`resync` is the length of one round in seconds; after it everything is listed anew."""
+
+    def __init__(self, client: Client, clusters: Clusters, resync: float = 600.0) -> None:
+        self._client = client
+        self._clusters = clusters
+        self._resync = resync
+
+    @activity.defn(name="observer.watch")
+    async def watch(self, input: ObserveInput) -> Observed:
+        """One round. Idempotent: signals only make their receivers look. Raises Unavailable when the cluster does not answer."""
+        claims = await self.claims(input.cluster)
+        if claims.kubeconfig is None:
+            raise Unavailable("cluster-unknown", f"cluster {input.cluster} is not ready", retry_after=self._resync / 20)
+        cluster = await asyncio.to_thread(self._clusters.get, claims.kubeconfig)
+        watcher = await asyncio.to_thread(self._clusters.watcher, claims.kubeconfig)
+        async with watcher:
+            return await _Round(self, input, cluster, watcher, claims).run(self._resync)
+
+    async def claims(self, cluster: str) -> ClusterClaims:
+        """Who is who in a cluster, and how to reach it."""
+        handle = self._client.get_workflow_handle(ids.cluster(cluster))
+        try:
+            found: ClusterClaims = await handle.query("claims", result_type=ClusterClaims)
+            return found
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:
+                return ClusterClaims()
+            raise Unavailable("temporal-unavailable", error.message) from error
+        except WorkflowQueryFailedError as error:
+            raise Unavailable("temporal-unavailable", str(error)) from error
+
+    async def signal(self, workflow_id: str, signal: str) -> None:
+        """Wake a workflow; one that has ended needs no waking."""
+        try:
+            await self._client.get_workflow_handle(workflow_id).signal(signal)
+        except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND:
+                raise Unavailable("temporal-unavailable", error.message) from error
+
+
+class _OverError(Exception):
+    """The round has lasted long enough."""
+
+
+@dataclass
+class _Pending:
+    """What is to be signalled, by the label of an owner or the id of a run's workflow."""
+
+    drift: set[str] = field(default_factory=set)
+    health: set[str] = field(default_factory=set)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def add(self, meaning: Meaning, owner: str) -> None:
+        (self.drift if meaning == "drift" else self.health).add(owner)
+        self.news.set()
+
+
+class _Round:
+    """One round over one cluster."""
+
+    def __init__(
+        self,
+        parent: ObserverActivities,
+        input: ObserveInput,
+        cluster: Cluster,
+        watcher: Watcher,
+        claims: ClusterClaims,
+    ) -> None:
+        self._parent = parent
+        self._input = input
+        self._cluster = cluster
+        self._watcher = watcher
+        self._owners = _owners(claims)
+        self._asked = time.monotonic()
+        self._seen: dict[Kind, dict[str, Seen]] = {}
+        self._pending = _Pending()
+        self._followed: set[Kind] = set()
+
+    async def run(self, seconds: float) -> Observed:
+        """Watch for so long; the answer holds what the next round compares with."""
+        parents, version = await self._watcher.list(SECRET.path(), inventory.ID_LABEL)
+        kinds = await asyncio.to_thread(self._kinds, parents)
+        versions = dict(zip(kinds, await asyncio.gather(*(self._listed(each) for each in kinds)), strict=True))
+        for label in self._changed_since(self._input.fingerprints):
+            self._pending.add("drift", label)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for kind, found in versions.items():
+                    self._start(group, kind, found)
+                group.create_task(self._follow_parents(group, version))
+                group.create_task(self._follow_runs())
+                group.create_task(self._signal())
+                group.create_task(self._end_after(seconds))
+        except* _OverError:
+            pass
+        except* NautesError as errors:
+            raise _first(errors) from None
+        return Observed(fingerprints=self._fingerprints())
+
+    async def _end_after(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        raise _OverError
+
+    # Objects
+
+    def _kinds(self, parents: Iterable[Object]) -> list[Kind]:
+        """The kinds that inventories name and that are not watched yet. Asks the cluster what it serves."""
+        names = sorted({name for each in parents for name in inventory.read(each, "").kinds})
+        found = [self._cluster.preferred(*inventory.split(each)) for each in names]
+        return [each for each in found if each is not None and each not in self._followed]
+
+    def _start(self, group: asyncio.TaskGroup, kind: Kind, version: str) -> None:
+        if kind not in self._followed:
+            self._followed.add(kind)
+            group.create_task(self._follow(kind, version))
+
+    async def _listed(self, kind: Kind) -> str:
+        """Learn what there is of a kind; what is otherwise than it was seen is an event. Returns the version."""
+        known = kind in self._seen
+        before = self._seen.setdefault(kind, {})
+        try:
+            items, version = await self._watcher.list(kind.path(), inventory.PART_OF)
+        except NotFound:  # its definition is gone, and its objects with it
+            items, version = [], ""
+        now = {_path(each): each for each in items}
+        for path in [*now, *(each for each in before if each not in now)]:
+            self._learn(kind, path, now.get(path), silently=not known)
+        return version
+
+    async def _follow(self, kind: Kind, version: str) -> None:
+        async for sort, item in self._events(kind, inventory.PART_OF, version):
+            self._learn(kind, _path(item), None if sort == "DELETED" else item)
+
+    async def _events(self, kind: Kind, selector: str, version: str) -> AsyncIterator[tuple[str, Object]]:
+        """Every event about a kind, without end; listed again where the server has forgotten what happened."""
+        while True:
+            seconds = random.randint(*WATCH_SECONDS)  # noqa: S311 - no secret
+            try:
+                if not version:
+                    raise ExpiredError
+                async for sort, item in self._watcher.watch(kind.path(), selector, version, seconds):
+                    version = str(metadata(item).get("resourceVersion") or version)
+                    if sort != "BOOKMARK":
+                        yield sort, item
+            except (ExpiredError, NotFound):
+                await asyncio.sleep(COALESCED if version else HEALTH_EVERY)
+                version = await self._listed(kind)
+
+    def _learn(self, kind: Kind, path: str, item: Object | None, *, silently: bool = False) -> None:
+        before, after = self._seen[kind].get(path), observed.seen(item) if item else None
+        meaning = observed.meaning(before, after)
+        if after is None:
+            self._seen[kind].pop(path, None)
+        else:
+            self._seen[kind][path] = after
+        if meaning and before and not silently:
+            self._pending.add(meaning, before.owner)
+
+    async def _follow_parents(self, group: asyncio.TaskGroup, version: str) -> None:
+        """An inventory that names a new kind has it watched."""
+        self._seen.setdefault(SECRET, {})
+        async for _, item in self._events(SECRET, inventory.ID_LABEL, version):
+            for kind in await asyncio.to_thread(self._kinds, [item]):
+                self._start(group, kind, await self._listed(kind))
+
+    async def _follow_runs(self) -> None:
+        """Pipeline runs wake the workflows that follow them."""
+        kind = await asyncio.to_thread(self._cluster.preferred, RUN.group, RUN.kind)
+        if kind is None:
+            return  # the next round looks again
+        self._seen[kind] = {}
+        _, version = await self._watcher.list(kind.path(), RUN_LABEL)
+        async for _, item in self._events(kind, RUN_LABEL, version):
+            workflow_id = str((metadata(item).get("annotations") or {}).get(WORKFLOW, ""))
+            if workflow_id.startswith("run/"):
+                self._pending.add("health", workflow_id)
+
+    # Signals
+
+    async def _signal(self) -> None:
+        last = 0.0
+        while True:
+            await self._pending.news.wait()
+            await asyncio.sleep(COALESCED)
+            self._pending.news.clear()
+            await self._send("drift", self._pending.drift)
+            if self._pending.health:
+                await asyncio.sleep(max(0.0, last + HEALTH_EVERY - time.monotonic()))
+                last = time.monotonic()
+                await self._send("health", self._pending.health)
+
+    async def _send(self, meaning: Meaning, owners: set[str]) -> None:
+        found, unknown = set[str](), owners - self._owners.keys()
+        if any(not each.startswith("run/") for each in unknown) and time.monotonic() - self._asked > OWNERS_EVERY:
+            self._asked = time.monotonic()
+            self._owners = _owners(await self._parent.claims(self._input.cluster))
+        for each in owners:
+            target = each if each.startswith("run/") else self._owners.get(each)
+            if target:
+                found.add(target)
+        owners.clear()
+        for workflow_id in sorted(found):
+            await self._parent.signal(workflow_id, SIGNALS[meaning])
+
+    # Fingerprints
+
+    def _by_owner(self) -> dict[str, dict[str, Seen]]:
+        found: dict[str, dict[str, Seen]] = defaultdict(dict)
+        for kind, objects in self._seen.items():
+            for path, each in objects.items():
+                found[each.owner][f"{kind.group}/{kind.kind}/{path}"] = each
+        return found
+
+    def _fingerprints(self) -> dict[str, str]:
+        return {owner: observed.fingerprint(objects) for owner, objects in self._by_owner().items()}
+
+    def _changed_since(self, before: dict[str, str]) -> list[str]:
+        """Owners whose objects are otherwise than the last round left them: without such a record all are."""
+        now = self._fingerprints()
+        return [each for each in {*self._owners, *before} if now.get(each, "") != before.get(each, "")]
+
+
+def _owners(claims: ClusterClaims) -> dict[str, str]:
+    """Label of a set -> id of the workflow that owns it."""
+    return {
+        inventory.label(runtimes.owner(each.product_id, each.runtime.rpartition("/")[2])): each.runtime
+        for each in claims.claims
+        if each.runtime.startswith("deployment/")
+    }
+
+
+def _path(item: Object) -> str:
+    meta = metadata(item)
+    return f"{meta.get('namespace', '')}/{meta['name']}"
+
+
+def _first(errors: BaseExceptionGroup[NautesError]) -> BaseException:
+    inner: BaseException = errors
+    while isinstance(inner, BaseExceptionGroup):
+        inner = inner.exceptions[0]
+    return inner
