@@ -15,7 +15,7 @@ from typing import Any
 
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from nautes.messages.errors import NotYet, Unavailable
+from nautes.messages.errors import NautesError, NotYet, Unavailable
 from nautes.messages.secrets import SecretRef
 
 BUSY = (0.1, 0.5)  # seconds until a call that found its cluster busy is tried again
@@ -99,7 +99,10 @@ class _Guarded(ActivityInboundInterceptor):
             result = await super().execute_activity(input)
             reached = True
         except Unavailable as error:
-            reached = False if error.code == UNREACHABLE else None
+            reached = True if isinstance(error, NotYet) else False if error.code == UNREACHABLE else None
+            raise
+        except NautesError:
+            reached = True  # it has answered
             raise
         else:
             return result
