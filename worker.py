@@ -17,7 +17,6 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 
-import pydantic
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.worker import Interceptor, Worker
@@ -28,6 +27,7 @@ from activities.bulkheads import BulkheadInterceptor
 from activities.clusters import ClusterActivities
 from activities.components import ComponentActivities
 from activities.control import ControlActivities
+from activities.definitions import name_of
 from activities.errors import ErrorInterceptor
 from activities.git import GitActivities
 from activities.gitlab import GitLabActivities
@@ -57,7 +57,7 @@ from workflows.deployment import DeploymentWorkflow
 from workflows.observer import ObserverWorkflow
 from workflows.pipeline import PipelineWorkflow
 from workflows.product import ProductWorkflow
-from workflows.queues import ACTIVITIES, BY_SYSTEM, CLUSTERS, GITLAB, OBSERVE, name_of, named
+from workflows.queues import ACTIVITIES, BY_SYSTEM, CLUSTERS, GITLAB, OBSERVE, named
 from workflows.registration import RegistrationWorkflow
 from workflows.run import PipelineRunWorkflow
 from workflows.sweeps import BranchSweepWorkflow, CredentialSweepWorkflow
@@ -179,7 +179,6 @@ def _worker(
         workflow_runner=runner(),
         interceptors=interceptors,
         max_heartbeat_throttle_interval=timedelta(seconds=HEARD_WITHIN),
-        workflow_failure_exception_types=[pydantic.ValidationError],
         graceful_shutdown_timeout=timedelta(seconds=10),
         # After this time another worker takes over the cached workflows of a dead one.
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=settings.heartbeat_seconds / 4),

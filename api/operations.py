@@ -38,6 +38,9 @@ class Running(OperationStatus):
     state: str = "running"
 
 
+WorkflowId = Annotated[Slashed, Path(max_length=2000, description="As Temporal UI names it; / as it is or as %2F.")]
+
+
 class Cancelling(BaseModel):
     """A cancellation was requested."""
 
@@ -58,6 +61,25 @@ async def cancel(operation: OperationId, shared: Shared, may: May) -> JSONRespon
     if await _running(shared, operation):
         await shared.temporal.get_workflow_handle(operation).cancel()
     return JSONResponse({"operation": operation, "state": "cancelling"}, 202)
+
+
+class Retrying(BaseModel):
+    """What a bug had stopped was asked to try again."""
+
+    workflow: str
+    state: str = "retrying"
+
+
+@router.post(
+    "/retry/{workflow:path}", operation_id="retry", status_code=202, response_model=Retrying, responses=PROBLEMS
+)
+async def retry(workflow: WorkflowId, shared: Shared, may: May) -> JSONResponse:
+    """Try again what a bug has stopped (phase `Error`) in a workflow. Without such a step nothing happens."""
+    await _require_workflow(shared, may, workflow)
+    if not await _running(shared, workflow):
+        raise NotFound("workflow-ended", f"{workflow} does not run")
+    await shared.temporal.get_workflow_handle(workflow).signal("retry")
+    return JSONResponse({"workflow": workflow, "state": "retrying"}, 202)
 
 
 @router.get("/products/{product_name}/runs", operation_id="list_runs", responses=PROBLEMS)
@@ -147,6 +169,21 @@ async def require(shared: State, may: Rights, operation: str, level: int) -> Non
         await may.require(product, REPORTER if mine else level, GROUPS)
     elif not mine:  # missing or hidden: only the requester may see it
         raise NotFound("operation-unknown", f"there is no operation {operation}")
+
+
+async def _require_workflow(shared: State, may: Rights, workflow: str) -> None:
+    """What belongs to a product is for who may command its runtimes, what belongs to the platform for who may change clusters."""
+    kind, _, rest = workflow.partition("/")
+    if kind == "product":
+        await authorization.may_command(may, rest)
+    elif kind in ("deployment", "pipeline", "change") and "/" in rest:
+        await authorization.may_command(may, rest.rpartition("/")[0])
+    elif kind == "run" and rest.count("/") >= 2:
+        await authorization.may_command(may, rest.rsplit("/", 2)[0])
+    elif kind in ("tenant", "cluster", "registration", "observer", "sweep"):
+        await authorization.may_change_clusters(may, shared.reading.tenant_repository)
+    else:
+        raise NotFound("workflow-unknown", f"there is no workflow {workflow}")
 
 
 async def _queued(shared: State, operation: str) -> bool:

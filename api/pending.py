@@ -1,11 +1,11 @@
-"""The pending effect of a workflow: attempt, last error and next retry, from Temporal."""
+"""The pending effect of a workflow, or the one that a bug has stopped: attempt, last error and next retry, from Temporal."""
 
 from __future__ import annotations
 
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from nautes.messages.operations import Retry
+from nautes.messages.operations import BUG, Retry
 
 FIRST_FAILURE = 2  # the attempt from which an effect counts as retried
 
@@ -16,6 +16,8 @@ async def pending(client: Client, workflow_id: str) -> Retry | None:
         description = await client.get_workflow_handle(workflow_id).describe()
     except RPCError:
         return None
+    if stopped := (await description.memo()).get(BUG):
+        return Retry.model_validate(stopped)
     for each in description.raw_description.pending_activities:
         if each.attempt >= FIRST_FAILURE and each.HasField("last_failure"):
             return Retry(

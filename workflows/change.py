@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import pydantic
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -40,7 +41,7 @@ ASKING = ("reserve", "access")  # steps that ask others, which a change that ski
 LAST = ("end", "delete-repository", "delete-group")
 
 
-@workflow.defn(name="Change")
+@workflow.defn(name="Change", failure_exception_types=[pydantic.ValidationError])  # of its own input
 class ChangeWorkflow:
     """Ends with every resource's outcome, or with the refusal and what was undone."""
 

@@ -11,14 +11,18 @@ from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any, TypeVar, overload
 
+import pydantic
 from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, RetryState, TimeoutError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
+    from activities.definitions import answer_of, name_of
+    from activities.errors import BUG_ATTEMPTS
     from nautes.messages import errors
     from nautes.messages.errors import NautesError
     from nautes.resources.findings import Finding
+    from workflows import bugs
     from workflows.queues import queue_of
     from workflows.timing import timing
 
@@ -70,7 +74,7 @@ async def perform(
     final: bool = False,
     timeout: float | None = None,
 ) -> Any:
-    """Run one activity until it succeeds or is refused.
+    """Run one activity until it succeeds or is refused. A bug stops it until somebody sends `retry` (workflows/bugs.py).
 
     `within` seconds bound one attempt. A cancelled attempt is waited for until it has stopped, so that what follows (an
     undo, a newer commit) cannot overlap with it; one that `only_looks` is left at once. One that succeeded although it
@@ -78,11 +82,41 @@ async def perform(
     all attempts; there is no bound as a rule. Raises the `NautesError` of a final refusal, or the last one when timeout
     is at its end.
     """
+    while True:
+        try:
+            return await _attempt(
+                effect, argument, summary, within=within, only_looks=only_looks, final=final, timeout=timeout
+            )
+        except ActivityError as error:
+            if not _is_bug(error):
+                raise
+            found = str(error.cause)
+        except pydantic.ValidationError as error:  # an answer of another release, or of a bug
+            found = f"the answer of {name_of(effect)} is not what it should be: {error.error_count()} errors"
+        if timeout is not None:
+            raise errors.Unavailable("unexpected", found)
+        await bugs.stop(summary, found, BUG_ATTEMPTS)
+
+
+def _is_bug(error: ActivityError) -> bool:
+    return isinstance(error.cause, ApplicationError) and error.cause.type == errors.UNEXPECTED
+
+
+async def _attempt(
+    effect: Callable[[Any, Argument], Any],
+    argument: Argument,
+    summary: str,
+    *,
+    within: float,
+    only_looks: bool,
+    final: bool,
+    timeout: float | None,
+) -> Any:
     kind = workflow.ActivityCancellationType
     longest = timedelta(seconds=timing().retry_maximum)
     try:
-        result = await workflow.execute_activity_method(
-            effect,
+        result = await workflow.execute_activity(
+            name_of(effect),
             argument,
             start_to_close_timeout=timedelta(seconds=within),
             schedule_to_close_timeout=timedelta(seconds=timeout) if timeout is not None else None,
@@ -104,7 +138,7 @@ async def perform(
         raise refusal from error
     if not final and _to_be_cancelled():
         raise asyncio.CancelledError
-    return result
+    return answer_of(effect, result)
 
 
 def _timed_out(error: ActivityError, timeout: float | None) -> NautesError | None:

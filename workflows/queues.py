@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from temporalio import activity
+from activities.definitions import name_of
 
 GITLAB, CLUSTERS, OBSERVE = "gitlab", "clusters", "observe"
 ACTIVITIES = (GITLAB, CLUSTERS, OBSERVE)
@@ -36,9 +36,3 @@ def queue_of(effect: Callable[..., Any], workflows: str) -> str:
 def named(kind: str, workflows: str) -> str:
     """The full name of a queue; "" is the one of the workflows."""
     return f"{workflows}/{kind}" if kind else workflows
-
-
-def name_of(effect: Callable[..., Any]) -> str:
-    """The name under which an activity is called."""
-    found = activity._Definition.must_from_callable(effect).name
-    return found or ""

@@ -7,6 +7,7 @@ When a step is refused, everything this operation did is taken back, newest firs
 
 from __future__ import annotations
 
+import pydantic
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -52,7 +53,7 @@ def asked_by_git(request: ClusterRequest) -> bool:
     return request.operation.startswith(FROM_GIT)
 
 
-@workflow.defn(name="Registration")
+@workflow.defn(name="Registration", failure_exception_types=[pydantic.ValidationError])  # of its own input
 class RegistrationWorkflow:
     """Ends with ready or removed, or with the refusal and what was undone."""
 

@@ -6,6 +6,7 @@ status on the pushed commit. Cancelling the workflow cancels the PipelineRun.
 
 from __future__ import annotations
 
+import pydantic
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -29,7 +30,7 @@ STATES = {
 }
 
 
-@workflow.defn(name="PipelineRun")
+@workflow.defn(name="PipelineRun", failure_exception_types=[pydantic.ValidationError])  # of its own input
 class PipelineRunWorkflow:
     """Ends with the run's outcome; a run that could not be made is a failed run that says why."""
 

@@ -21,7 +21,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=True, help="Nautes on Tem
 REACHING = (
     *(changes.apply, changes.remove, changes.plan, changes.diff, changes.delete),
     *(reading.get, reading.describe, reading.status, reading.explain, reading.history),
-    *(operations.wait, operations.events, operations.cancel),
+    *(operations.wait, operations.events, operations.cancel, operations.retry),
     *(operations.pause, operations.resume, operations.sync, operations.rollback),
     login.login,
 )

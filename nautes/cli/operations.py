@@ -1,4 +1,4 @@
-"""`nautes wait|events|cancel|pause|resume|sync|rollback`: follow operations, and commands to deployments."""
+"""`nautes wait|events|cancel|retry|pause|resume|sync|rollback`: follow operations, and commands to deployments."""
 
 from __future__ import annotations
 
@@ -95,6 +95,13 @@ def _step(operation: dict[str, Any], output: str) -> str:
 def cancel(operation: Annotated[str, typer.Argument(help="change/... or registration/...")]) -> None:
     """Cancel an operation and undo what it did."""
     show.line(options.api().post(f"/api/v1/operations/{quote(operation)}/cancel")["state"])
+
+
+def retry(
+    workflow: Annotated[str, typer.Argument(help="as Temporal UI names it: deployment/shop/web, change/...")],
+) -> None:
+    """Try again what a bug has stopped (phase `Error`)."""
+    show.line(options.api().post(f"/api/v1/retry/{quote(workflow)}")["state"])
 
 
 def pause(what: str, product: options.Product = "") -> None:

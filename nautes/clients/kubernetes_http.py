@@ -20,11 +20,13 @@ import urllib3
 from kubernetes.client.configuration import Configuration
 from kubernetes.client.rest import RESTClientObject
 
+from nautes.clients.circuit import Circuit, UnansweredError
 from nautes.clients.kubeconfig import Kubeconfig, check_resolved
 from nautes.convergence.objects import Object, group_of
 from nautes.messages.errors import Conflict, Forbidden, NautesError, NotFound, Refused, TooLarge, Unavailable
 
 Parameters = Mapping[str, str]
+UNREACHABLE = "cluster-unreachable"
 KEPT = 64  # connections to one cluster: several convergences share them
 CONNECTIONS = 16  # requests in flight to one cluster; more do not help on a near one (reference/kubernetes.md)
 
@@ -46,6 +48,7 @@ class Connection:
         self._pool = _connect(config).pool_manager.connection_from_url(config.server)
         self._prefix = urlsplit(config.server).path
         self._lock = threading.Lock()
+        self._circuit = Circuit(UNREACHABLE, self.server)
 
     def call(
         self,
@@ -81,7 +84,7 @@ class Connection:
     ) -> Any:
         with self._lock:
             self.requests[method] += 1
-        with _outages(self.server):
+        with self._circuit.call(), _outages(self.server):
             return self._pool.urlopen(
                 method,
                 self._prefix + url,
@@ -161,7 +164,7 @@ def _outages(server: str) -> Iterator[None]:
         cause = (
             "its certificate is not trusted" if isinstance(error, urllib3.exceptions.SSLError) else type(error).__name__
         )
-        raise Unavailable("cluster-unreachable", f"{server} cannot be reached: {cause}") from None
+        raise UnansweredError(Unavailable(UNREACHABLE, f"{server} cannot be reached: {cause}")) from None
 
 
 _FINAL: dict[int, tuple[type[NautesError], str]] = {

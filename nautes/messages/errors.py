@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from nautes.resources.findings import Finding
 
+UNEXPECTED = "Unexpected"  # type under which an error that is none of these travels through Temporal: a bug
 MESSAGE_LIMIT = 2_000  # characters; a whole response must never travel in an error
 
 

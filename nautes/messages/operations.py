@@ -94,6 +94,12 @@ class Retry(Payload):
     next_try: str  # RFC 3339, UTC
 
 
+BUG = (
+    "nautes_error"  # key in a workflow's memo: the step that stopped because of a bug, as a `Retry`; None when none has
+)
+ERROR = "Error"  # phase of a workflow of which a step has stopped so
+
+
 class OperationStatus(Payload):
     """The query `status` of a running operation."""
 

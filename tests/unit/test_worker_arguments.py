@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from activities.definitions import name_of
 from tests.workflow.fakes import CLASSES
 from worker import arguments
-from workflows.queues import ACTIVITIES, BY_SYSTEM, name_of, named, queue_of
+from workflows.queues import ACTIVITIES, BY_SYSTEM, named, queue_of
 
 
 def test_a_worker_serves_all_queues_or_those_it_is_given() -> None:

@@ -15,7 +15,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pydantic
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
@@ -34,7 +33,6 @@ from workflows.timing import Timing, TimingInterceptor
 WITHIN = 60.0  # seconds a condition may take to come true; a busy machine is slow
 LOOK_EVERY = 0.02
 TIMING = Timing()  # of every worker and replay in this process
-FAILURES = [pydantic.ValidationError]
 
 Handle = WorkflowHandle[Any, Any]
 
@@ -195,7 +193,6 @@ async def working(client: Client, *, cached: int = 1000, queue: str = "") -> Asy
         workflow_runner=runs,
         interceptors=[ErrorInterceptor(), HeartbeatInterceptor(), TimingInterceptor(TIMING)],
         max_heartbeat_throttle_interval=timedelta(seconds=BEAT),
-        workflow_failure_exception_types=FAILURES,
         identity="tests",
     )
     beside = [
@@ -238,7 +235,6 @@ def replayer() -> Replayer:
         data_converter=pydantic_data_converter,
         workflow_runner=runner(),
         interceptors=[TimingInterceptor(TIMING)],
-        workflow_failure_exception_types=FAILURES,
     )
 
 
