@@ -262,3 +262,16 @@ def test_a_repository_one_cannot_see_cannot_be_deleted(shop: Scenario) -> None:
         answer = shop.api("DELETE", "/api/v1/products/halfway/coderepos/code", "halfway")
     problem(answer, 404, "not-found")
     assert shop.gitlab_get(f"/projects/{quoted('halfway/code')}").status_code == 200
+
+
+def test_what_a_bug_has_stopped_is_tried_again_by_those_who_may_command_it(shop: Scenario) -> None:
+    path = "/api/v1/retry/deployment/shop/web"
+    problem(shop.api("POST", path, "stranger"), 404, "not-found")
+    problem(shop.api("POST", path, "reporter"), 403, "permission-missing")
+    answer = shop.api("POST", path, "team")
+    assert (answer.status_code, answer.json()) == (202, {"workflow": "deployment/shop/web", "state": "retrying"})
+    for other in ("tenant", "cluster/deploy", "observer/deploy"):
+        assert shop.api("POST", f"/api/v1/retry/{other}", "team").status_code in (403, 404)
+        assert shop.api("POST", f"/api/v1/retry/{other}", "platform").status_code == 202
+    problem(shop.api("POST", "/api/v1/retry/nothing/of/this", "team"), 404, "workflow-unknown")
+    problem(shop.api("POST", "/api/v1/retry/deployment/shop/none", "team"), 404, "operation-unknown")
