@@ -11,7 +11,7 @@ import asyncio
 import random
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from temporalio import activity
@@ -29,12 +29,13 @@ from nautes.convergence.observed import Meaning, Seen
 from nautes.messages import ids
 from nautes.messages.clusters import ClusterClaims
 from nautes.messages.control import Observed, ObserveInput
-from nautes.messages.errors import NautesError, NotFound, Unavailable
+from nautes.messages.errors import Forbidden, NautesError, NotFound, Refused, Unavailable
 
 SECRET = Kind("v1", "Secret", "secrets", namespaced=True)
 SIGNALS: dict[Meaning, str] = {"drift": "reconcile", "health": "observed"}
 COALESCED = 0.05  # seconds in which events become one signal
 HEALTH_EVERY = 1.0  # seconds between two signals about health
+LONGEST_PAUSE = 60.0  # seconds until a kind that cannot be watched is tried again
 OWNERS_EVERY = 2.0  # seconds between two questions who is who
 WATCH_SECONDS = (300, 600)  # of one watch: not all end at the same moment
 
@@ -157,26 +158,38 @@ class _Round:
             group.create_task(self._follow(kind, version))
 
     async def _listed(self, kind: Kind) -> str:
-        """Learn what there is of a kind; what is otherwise than it was seen is an event. Returns the version."""
+        """Learn what there is of a kind; what is otherwise than it was seen is an event. Returns the version, "" without one."""
         known = kind in self._seen
         before = self._seen.setdefault(kind, {})
         try:
             items, version = await self._watcher.list(kind.path(), inventory.PART_OF)
         except NotFound:  # its definition is gone, and its objects with it
             items, version = [], ""
+        except (Forbidden, Refused):  # nothing is known of this kind: the others are watched
+            return ""
         now = {_path(each): each for each in items}
         for path in [*now, *(each for each in before if each not in now)]:
             self._learn(kind, path, now.get(path), silently=not known)
         return version
 
     async def _follow(self, kind: Kind, version: str) -> None:
-        async for sort, item in self._events(kind, inventory.PART_OF, version):
+        async def again() -> str:
+            return await self._listed(kind)
+
+        async for sort, item in self._events(kind, inventory.PART_OF, version, again):
             self._learn(kind, _path(item), None if sort == "DELETED" else item)
 
-    async def _events(self, kind: Kind, selector: str, version: str) -> AsyncIterator[tuple[str, Object]]:
-        """Every event about a kind, without end; listed again where the server has forgotten what happened."""
+    async def _events(
+        self, kind: Kind, selector: str, version: str, again: Callable[[], Awaitable[str]]
+    ) -> AsyncIterator[tuple[str, Object]]:
+        """Every event about a kind, without end. `again` lists it where the server has forgotten what happened: the new version.
+
+        A kind that cannot be watched is tried again later and later.
+        """
+        pause = COALESCED
         while True:
             seconds = random.randint(*WATCH_SECONDS)  # noqa: S311 - no secret
+            began = time.monotonic()
             try:
                 if not version:
                     raise ExpiredError
@@ -184,9 +197,11 @@ class _Round:
                     version = str(metadata(item).get("resourceVersion") or version)
                     if sort != "BOOKMARK":
                         yield sort, item
-            except (ExpiredError, NotFound):
-                await asyncio.sleep(COALESCED if version else HEALTH_EVERY)
-                version = await self._listed(kind)
+            except (ExpiredError, NotFound, Forbidden, Refused):
+                version = ""
+            pause = COALESCED if time.monotonic() - began > LONGEST_PAUSE else min(2 * pause, LONGEST_PAUSE)
+            await asyncio.sleep(pause)
+            version = version or await again()
 
     def _learn(self, kind: Kind, path: str, item: Object | None, *, silently: bool = False) -> None:
         before, after = self._seen[kind].get(path), observed.seen(item) if item else None
@@ -200,22 +215,41 @@ class _Round:
 
     async def _follow_parents(self, group: asyncio.TaskGroup, version: str) -> None:
         """An inventory that names a new kind has it watched."""
-        self._seen.setdefault(SECRET, {})
-        async for _, item in self._events(SECRET, inventory.ID_LABEL, version):
-            for kind in await asyncio.to_thread(self._kinds, [item]):
+
+        async def follow(parents: Iterable[Object]) -> None:
+            for kind in await asyncio.to_thread(self._kinds, parents):
                 self._start(group, kind, await self._listed(kind))
+
+        async def again() -> str:
+            parents, found = await self._watcher.list(SECRET.path(), inventory.ID_LABEL)
+            await follow(parents)
+            return found
+
+        async for _, item in self._events(SECRET, inventory.ID_LABEL, version, again):
+            await follow([item])
 
     async def _follow_runs(self) -> None:
         """Pipeline runs wake the workflows that follow them."""
         kind = await asyncio.to_thread(self._cluster.preferred, RUN.group, RUN.kind)
         if kind is None:
             return  # the next round looks again
-        self._seen[kind] = {}
-        _, version = await self._watcher.list(kind.path(), RUN_LABEL)
-        async for _, item in self._events(kind, RUN_LABEL, version):
+
+        def wake(item: Object) -> None:
             workflow_id = str((metadata(item).get("annotations") or {}).get(WORKFLOW, ""))
             if workflow_id.startswith("run/"):
                 self._pending.add("health", workflow_id)
+
+        async def again() -> str:
+            try:
+                runs, version = await self._watcher.list(kind.path(), RUN_LABEL)
+            except (NotFound, Forbidden, Refused):
+                return ""
+            for each in runs:  # also those that have ended: a signal to a workflow that has ended is nothing
+                wake(each)
+            return version
+
+        async for _, item in self._events(kind, RUN_LABEL, "", again):
+            wake(item)
 
     # Signals
 
@@ -232,16 +266,14 @@ class _Round:
                 await self._send("health", self._pending.health)
 
     async def _send(self, meaning: Meaning, owners: set[str]) -> None:
-        found, unknown = set[str](), owners - self._owners.keys()
-        if any(not each.startswith("run/") for each in unknown) and time.monotonic() - self._asked > OWNERS_EVERY:
+        due = set(owners)
+        owners.clear()  # before anything is awaited: what comes meanwhile is sent the next time
+        if any(not each.startswith("run/") and each not in self._owners for each in due):
+            await asyncio.sleep(max(0.0, self._asked + OWNERS_EVERY - time.monotonic()))
             self._asked = time.monotonic()
             self._owners = _owners(await self._parent.claims(self._input.cluster))
-        for each in owners:
-            target = each if each.startswith("run/") else self._owners.get(each)
-            if target:
-                found.add(target)
-        owners.clear()
-        for workflow_id in sorted(found):
+        found = {each if each.startswith("run/") else self._owners.get(each, "") for each in due}
+        for workflow_id in sorted(filter(None, found)):
             await self._parent.signal(workflow_id, SIGNALS[meaning])
 
     # Fingerprints

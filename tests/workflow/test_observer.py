@@ -7,9 +7,9 @@ from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import CancelledError
 
 from nautes.messages.control import ObserveInput
-from nautes.messages.errors import Unavailable
+from nautes.messages.errors import Forbidden, Unavailable
 from tests.workflow.answers import unique
-from tests.workflow.platform import Handle, Platform
+from tests.workflow.platform import Handle, Platform, hurried
 
 
 async def _watching(platform: Platform) -> Handle:
@@ -33,6 +33,14 @@ async def test_a_cluster_that_does_not_answer_is_watched_again_when_it_does(plat
     platform.fakes.fail("observer.watch", Unavailable("cluster-unreachable", "no route"), times=2)
     handle = await _watching(platform)
     await platform.called("observer.watch", 3)
+    await _ended(handle)
+
+
+async def test_credentials_that_are_no_good_any_more_do_not_end_it(platform: Platform) -> None:
+    platform.fakes.fail("observer.watch", Forbidden("kubernetes-unauthorized", "the token has expired"), times=2)
+    with hurried(refused_retry=0.05):
+        handle = await _watching(platform)
+        await platform.called("observer.watch", 3)
     await _ended(handle)
 
 
