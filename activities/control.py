@@ -207,6 +207,9 @@ class ControlActivities:
             await self._signal(
                 "Cluster", ids.cluster(known.name), ClusterInput(name=known.name), "declared", known, known.name
             )
+            await self.ensure_observer(known.name)
+        for each in input.gone:
+            await self.end_observer(each.name)
         absent = [each.name for each in input.gone if not await self._still_there(each)]
         for path in input.products:
             await self._client.start_workflow(

@@ -1,7 +1,7 @@
 """The worker's interceptor: it turns our errors into Temporal's, with code, message and findings in the details.
 
-Final errors are not retried; `Unavailable` is, at the time the server asked for. Any other error is a bug: it is retried a few
-times, then the step stops (workflows/bugs.py). Its text is shortened, because it may quote secrets.
+Final errors are not retried; `Unavailable` is, at the time the server asked for. Any other error is a bug: the workflow repeats
+the step a few times, then it stops (workflows/bugs.py). Its text is shortened, because it may quote secrets.
 """
 
 from __future__ import annotations
@@ -9,13 +9,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, CancelledError, TemporalError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from nautes.messages.errors import UNEXPECTED, NautesError, NotYet, Unavailable
 
-BUG_ATTEMPTS = 7  # some ten seconds: an accident has passed, a bug has not
 UNEXPECTED_LIMIT = 300  # characters of the text of an unexpected error
 
 
@@ -37,8 +35,7 @@ class _Translating(ActivityInboundInterceptor):
             raise
         except Exception as error:
             text = f"{type(error).__name__}: {error}"[:UNEXPECTED_LIMIT]
-            last = activity.info().attempt >= BUG_ATTEMPTS
-            raise ApplicationError(text, type=UNEXPECTED, non_retryable=last) from error
+            raise ApplicationError(text, type=UNEXPECTED, non_retryable=True) from error
 
 
 def as_application_error(error: NautesError) -> ApplicationError:

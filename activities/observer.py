@@ -18,12 +18,15 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.kubernetes.inventory import KINDS_LIMIT
 from activities.tekton import LABEL as RUN_LABEL
 from activities.tekton import RUN, WORKFLOW
 from nautes.blueprints import runtimes
 from nautes.clients.kubernetes import Cluster, Clusters, Kind
+from nautes.clients.kubernetes_http import UNREACHABLE
 from nautes.clients.kubernetes_watch import ExpiredError, Watcher
 from nautes.convergence import inventory, observed
+from nautes.convergence.difference import entry_of_ours
 from nautes.convergence.objects import Object, metadata
 from nautes.convergence.observed import Meaning, Seen
 from nautes.messages import ids
@@ -35,6 +38,8 @@ SECRET = Kind("v1", "Secret", "secrets", namespaced=True)
 SIGNALS: dict[Meaning, str] = {"drift": "reconcile", "health": "observed"}
 COALESCED = 0.05  # seconds in which events become one signal
 HEALTH_EVERY = 1.0  # seconds between two signals about health
+STEADY = 5.0  # seconds after which a watch that ends has been a good one
+REFUSED_KIND = (Forbidden, Refused, Unavailable)
 LONGEST_PAUSE = 60.0  # seconds until a kind that cannot be watched is tried again
 OWNERS_EVERY = 2.0  # seconds between two questions who is who
 WATCH_SECONDS = (300, 600)  # of one watch: not all end at the same moment
@@ -114,6 +119,7 @@ class _Round:
         self._cluster = cluster
         self._watcher = watcher
         self._owners = _owners(claims)
+        self._others: set[str] = set()  # labels of sets that are no runtime's
         self._asked = time.monotonic()
         self._seen: dict[Kind, dict[str, Seen]] = {}
         self._pending = _Pending()
@@ -138,6 +144,9 @@ class _Round:
             pass
         except* NautesError as errors:
             raise _first(errors) from None
+        # The fingerprints hold these changes already: the next round would not see them.
+        await self._send("drift", self._pending.drift)
+        await self._send("health", self._pending.health)
         return Observed(fingerprints=self._fingerprints())
 
     async def _end_after(self, seconds: float) -> None:
@@ -148,7 +157,8 @@ class _Round:
 
     def _kinds(self, parents: Iterable[Object]) -> list[Kind]:
         """The kinds that inventories name and that are not watched yet. Asks the cluster what it serves."""
-        names = sorted({name for each in parents for name in inventory.read(each, "").kinds})
+        ours = [each for each in parents if entry_of_ours(each) is not None]  # anybody may write a label
+        names = sorted({name for each in ours for name in inventory.read(each, "").kinds})[:KINDS_LIMIT]
         found = [self._cluster.preferred(*inventory.split(each)) for each in names]
         return [each for each in found if each is not None and each not in self._followed]
 
@@ -165,7 +175,8 @@ class _Round:
             items, version = await self._watcher.list(kind.path(), inventory.PART_OF)
         except NotFound:  # its definition is gone, and its objects with it
             items, version = [], ""
-        except (Forbidden, Refused):  # nothing is known of this kind: the others are watched
+        except REFUSED_KIND as error:  # nothing is known of this kind: the others are watched
+            _require_answered(error)
             return ""
         now = {_path(each): each for each in items}
         for path in [*now, *(each for each in before if each not in now)]:
@@ -197,9 +208,12 @@ class _Round:
                     version = str(metadata(item).get("resourceVersion") or version)
                     if sort != "BOOKMARK":
                         yield sort, item
-            except (ExpiredError, NotFound, Forbidden, Refused):
+            except (ExpiredError, NotFound):
                 version = ""
-            pause = COALESCED if time.monotonic() - began > LONGEST_PAUSE else min(2 * pause, LONGEST_PAUSE)
+            except REFUSED_KIND as error:
+                _require_answered(error)
+                version = ""
+            pause = COALESCED if time.monotonic() - began > STEADY else min(2 * pause, LONGEST_PAUSE)
             await asyncio.sleep(pause)
             version = version or await again()
 
@@ -242,7 +256,10 @@ class _Round:
         async def again() -> str:
             try:
                 runs, version = await self._watcher.list(kind.path(), RUN_LABEL)
-            except (NotFound, Forbidden, Refused):
+            except NotFound:
+                return ""
+            except REFUSED_KIND as error:
+                _require_answered(error)
                 return ""
             for each in runs:  # also those that have ended: a signal to a workflow that has ended is nothing
                 wake(each)
@@ -266,15 +283,20 @@ class _Round:
                 await self._send("health", self._pending.health)
 
     async def _send(self, meaning: Meaning, owners: set[str]) -> None:
-        due = set(owners)
-        owners.clear()  # before anything is awaited: what comes meanwhile is sent the next time
-        if any(not each.startswith("run/") and each not in self._owners for each in due):
+        unknown = {each for each in owners if not each.startswith("run/")} - self._owners.keys() - self._others
+        if unknown:
             await asyncio.sleep(max(0.0, self._asked + OWNERS_EVERY - time.monotonic()))
             self._asked = time.monotonic()
             self._owners = _owners(await self._parent.claims(self._input.cluster))
-        found = {each if each.startswith("run/") else self._owners.get(each, "") for each in due}
-        for workflow_id in sorted(filter(None, found)):
-            await self._parent.signal(workflow_id, SIGNALS[meaning])
+            self._others |= unknown - self._owners.keys()  # components, and sets of nobody we know
+        for each in sorted(owners):
+            owners.discard(each)  # what comes while it is sent is sent as well
+            try:
+                if target := each if each.startswith("run/") else self._owners.get(each):
+                    await self._parent.signal(target, SIGNALS[meaning])
+            except BaseException:  # a round that ends meanwhile sends it once more
+                owners.add(each)
+                raise
 
     # Fingerprints
 
@@ -301,6 +323,12 @@ def _owners(claims: ClusterClaims) -> dict[str, str]:
         for each in claims.claims
         if each.runtime.startswith("deployment/")
     }
+
+
+def _require_answered(error: NautesError) -> None:
+    """One kind may be refused or out of order. Raises the error of a cluster that does not answer or takes our token no more."""
+    if error.code in (UNREACHABLE, "kubernetes-unauthorized"):
+        raise error
 
 
 def _path(item: Object) -> str:

@@ -6,6 +6,7 @@ what is newer wins over a step that has stopped as it does over any other wait. 
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 from temporalio import workflow
@@ -30,6 +31,10 @@ class _Stopped:
     def retry(self) -> None:
         self.asked += 1
 
+    def ended(self, step: str) -> None:
+        self.steps.pop(step, None)
+        self.publish()
+
     def publish(self) -> None:
         workflow.upsert_memo({BUG: next(iter(self.steps.values())).model_dump() if self.steps else None})
         phase = ERROR if self.steps else self.phase
@@ -52,9 +57,10 @@ async def stop(step: str, error: str, attempts: int) -> None:
         await workflow.wait_condition(lambda: stopped.asked > seen, timeout=AGAIN_AFTER)
     except TimeoutError:
         pass
-    finally:
-        stopped.steps.pop(step, None)
-        stopped.publish()
+    except asyncio.CancelledError:
+        stopped.ended(step)
+        raise
+    stopped.ended(step)  # not in a `finally`: a workflow that is evicted must not write anything
 
 
 def _of_this_workflow() -> _Stopped:

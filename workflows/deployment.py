@@ -7,6 +7,7 @@ resume, sync, rollback). One convergence at a time; a newer commit or specificat
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import timedelta
 
 from temporalio import workflow
@@ -132,10 +133,8 @@ class DeploymentWorkflow:
             await workflow.wait_condition(
                 lambda: self._due or (self._news.there and self._corrects) or effects.should_continue_as_new()
             )
-            retry_pending = self._retry is not None and not self._retry.done()
-            self._forget_retry()
             if effects.should_continue_as_new():  # also while something is asked for again and again in vain
-                self._due = self._due or retry_pending
+                self._due = self._due or (self._retry is not None and not self._retry.done())
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 workflow.continue_as_new(
                     DeploymentStart(product=input.product, runtime=input.runtime, state=self._carried())
@@ -144,9 +143,12 @@ class DeploymentWorkflow:
                 ended = await effects.unless(self._look(), lambda: self._due or effects.should_continue_as_new())
                 self._news.there = self._news.there or not ended
                 continue
+            self._forget_retry()
             self._due = self._newer = False
             if self._state.removing:
                 await self._remove()
+                if self._state.claimed:  # refused: tried again after a while, unless something newer comes
+                    continue
                 if self._state.removing:  # a new specification may have come while it was being removed
                     return
             elif self._state.paused:
@@ -164,9 +166,16 @@ class DeploymentWorkflow:
         spec, grant, phase = self._state.prepared, self._state.grant, self._status.phase
         if spec is None or grant is None:
             return
-        await Convergence(self._change, lambda: self._status).health(spec, grant, self._news)
+        try:
+            await Convergence(self._change, lambda: self._status).health(spec, grant, self._news)
+        except NautesError as refusal:  # a token that is no good any more, a right that was taken
+            self._change(message=refusal.message)
+            await workflow.sleep(timing().refused_retry)
+            self._due = True
+            return
         if self._status.phase == "Waiting":
-            self._change(phase=phase if phase != "Waiting" else "Converged", unhealthy=[])
+            refused = any(each.action in ("refused", "failed") for each in self._status.outcomes)
+            self._change(phase="Degraded" if refused else "Converged" if phase == "Waiting" else phase, unhealthy=[])
 
     async def _converge(self, spec: DeploymentSpec) -> None:
         try:
@@ -250,8 +259,19 @@ class DeploymentWorkflow:
         self._change(phase="Removing", message="", retry=None)
         claimed, grant = self._state.claimed, self._state.grant
         if claimed:
-            await self._leave(claimed, grant)
+            try:
+                await self._leave(claimed, grant)
+            except NautesError as refusal:  # the removal stays pending and says why
+                self._change(message=refusal.message)
+                await self._rest(timing().refused_retry)
+                return
         self._change(phase="Removed")
+
+    async def _rest(self, seconds: float) -> None:
+        """Be due again after a while, or at once for something newer."""
+        with contextlib.suppress(TimeoutError):
+            await workflow.wait_condition(lambda: self._newer or effects.should_continue_as_new(), timeout=seconds)
+        self._due = True
 
     async def _leave(self, spec: DeploymentSpec, grant: Grant | None) -> None:
         """Prune the inventory, then give the destination back: in this order, so that nothing is orphaned."""

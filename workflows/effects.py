@@ -18,7 +18,6 @@ from temporalio.exceptions import ActivityError, ApplicationError, RetryState, T
 
 with workflow.unsafe.imports_passed_through():
     from activities.definitions import answer_of, name_of
-    from activities.errors import BUG_ATTEMPTS
     from nautes.messages import errors
     from nautes.messages.errors import NautesError
     from nautes.resources.findings import Finding
@@ -29,6 +28,7 @@ with workflow.unsafe.imports_passed_through():
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 
+BUG_ATTEMPTS = 7  # some ten seconds: an accident has passed, a bug has not
 FIRST_RETRY = timedelta(milliseconds=200)
 HANDLED_KEPT = 500  # ids already handled that a long-lived workflow carries over continue-as-new
 
@@ -82,6 +82,7 @@ async def perform(
     all attempts; there is no bound as a rule. Raises the `NautesError` of a final refusal, or the last one when timeout
     is at its end.
     """
+    failures = 0  # in a row that are no refusal and no outage
     while True:
         try:
             return await _attempt(
@@ -95,7 +96,11 @@ async def perform(
             found = f"the answer of {name_of(effect)} is not what it should be: {error.error_count()} errors"
         if timeout is not None:
             raise errors.Unavailable("unexpected", found)
-        await bugs.stop(summary, found, BUG_ATTEMPTS)
+        failures += 1
+        if failures >= BUG_ATTEMPTS:
+            await bugs.stop(summary, found, failures)
+        else:
+            await workflow.sleep(min(0.2 * 2**failures, timing().retry_maximum))
 
 
 def _is_bug(error: ActivityError) -> bool:

@@ -87,7 +87,7 @@ class PipelineWorkflow:
                 self._due = False
                 if self._state.removing:
                     await self._remove()
-                    if self._state.removing:
+                    if self._state.removing and not self._due:
                         return
                 elif self._state.spec:
                     await effects.unless(self._prepare(self._state.spec), lambda: self._due)
@@ -158,8 +158,14 @@ class PipelineWorkflow:
         if claimed := self._state.claimed:
             if runs := list(self._status.runs):
                 await perform(ControlActivities.cancel_runs, runs, "Cancel runs that are under way")
-            await self._leave(claimed)
-        self._change(phase="Removed")
+            try:
+                await self._leave(claimed)
+            except NautesError as refusal:  # the removal stays pending and says why
+                self._change(message=refusal.message)
+                await workflow.sleep(timing().refused_retry)
+                self._due = True
+                return
+        self._change(phase="Removed", message="")
 
     def _set(self, **changes: object) -> None:
         self._state = self._state.model_copy(update=changes)

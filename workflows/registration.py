@@ -300,9 +300,9 @@ class RegistrationWorkflow:
         if self._guest:
             await self._guest.find_host()
         await self._commit({})
-        await perform(ControlActivities.end_observer, self._name, "Watch the cluster no more")
         if not self._guest:  # what is in a virtual cluster goes with it, even if nobody can reach it any more
             await self._uninstall()
+        await perform(ControlActivities.end_observer, self._name, "Watch the cluster no more")
         self._show("Vault")
         await perform(VaultActivities.drop_cluster, self._name, "Kubeconfig, policies and auth mount")
         self._note("vault", "delete", f"auth/{self._name}")

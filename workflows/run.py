@@ -71,7 +71,7 @@ class PipelineRunWorkflow:
             if isinstance(error, NautesError):
                 report = RunReport(phase="Failed", message=error.message, finished=effects.now())
             elif effects.cancelled(error):
-                report = await effects.shielded(self._cancel())
+                report = await effects.shielded(self._cancelled())
             else:
                 raise
         await effects.shielded(self._publish(report))
@@ -102,6 +102,14 @@ class PipelineRunWorkflow:
             self._observed = False
             await effects.unless(look(), lambda: self._observed)
         return ended[0]
+
+    async def _cancelled(self) -> RunReport:
+        """A cluster that refuses to cancel the PipelineRun keeps the workflow from nothing."""
+        try:
+            return await self._cancel()
+        except NautesError as refusal:
+            text = f"cancelled, but the PipelineRun may go on: {refusal.message}"
+            return RunReport(phase="Cancelled", message=text, finished=effects.now())
 
     async def _cancel(self) -> RunReport:
         await perform(TektonActivities.cancel_run, self._ref(), "Cancel the PipelineRun")
@@ -134,7 +142,11 @@ class PipelineRunWorkflow:
                 "ref": push.ref.removeprefix("refs/heads/").removeprefix("refs/tags/"),
             }
         )
-        await perform(GitLabActivities.set_commit_status, status, f"Commit status: {report.phase}")
+        try:
+            await perform(GitLabActivities.set_commit_status, status, f"Commit status: {report.phase}")
+        except NautesError as refusal:  # the commit or the project is gone: the run goes on, and its own status says so
+            text = f"{self._status.message} (no commit status: {refusal.message})".strip()
+            self._status = self._status.model_copy(update={"message": text})
 
 
 def run_name(input: RunInput) -> str:

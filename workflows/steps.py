@@ -105,6 +105,7 @@ class Steps:
         try:
             group = await perform(GitLabActivities.ensure_group, input, step.subject)
         except Forbidden:
+            self._undo.forget(f"settings of {what}")
             self._undo.forget(what)  # somebody else has made one of that path meanwhile: it is theirs
             raise
         self.group_id = group.id

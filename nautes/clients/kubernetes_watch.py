@@ -88,11 +88,11 @@ class Watcher:
                 raise ExpiredError
             if response.status_code >= 300:
                 raise error_of(response.status_code, await response.aread(), response.headers)
-            async for line in response.aiter_lines():
-                event = json.loads(line)
-                if event.get("type") == "ERROR":
-                    raise ExpiredError
-                yield str(event["type"]), event["object"]
+            rest = b""
+            async for part in response.aiter_bytes():
+                *lines, rest = (rest + part).split(b"\n")  # not splitlines: an annotation may hold other line ends
+                for line in filter(None, lines):
+                    yield _event(line)
         except httpx2.HTTPError:
             return  # watched again from the last version; a server that is gone refuses the next connection
         finally:
@@ -121,3 +121,15 @@ class Watcher:
 
     def _unreachable(self, error: Exception) -> Unavailable:
         return Unavailable("cluster-unreachable", f"{self._server} cannot be reached: {type(error).__name__}")
+
+
+def _event(line: bytes) -> tuple[str, Object]:
+    """One line of a watch. Raises ExpiredError for an error of the server, and for what cannot be read."""
+    try:
+        event = json.loads(line)
+        sort, item = str(event["type"]), dict(event["object"])
+    except (ValueError, KeyError, TypeError):
+        raise ExpiredError from None
+    if sort == "ERROR":
+        raise ExpiredError
+    return sort, item

@@ -28,6 +28,7 @@ class Seen:
     fields: str  # digest of the fields that we own
     applied: str  # when we applied it last, as the server says
     state: str  # digest
+    version: str = ""
 
 
 def seen(item: Mapping[str, Any]) -> Seen | None:
@@ -41,6 +42,7 @@ def seen(item: Mapping[str, Any]) -> Seen | None:
         fields=_digest(entry.get("fieldsV1")),
         applied=str(entry.get("time", "")),
         state=_state(meta),
+        version=str(meta.get("resourceVersion", "")),
     )
 
 
@@ -53,7 +55,7 @@ def meaning(before: Seen | None, after: Seen | None) -> Meaning | None:
         return None
     if after is None or before.owner != after.owner:
         return "drift"
-    if before.applied != after.applied:
+    if before.applied != after.applied or (after.version and before.version == after.version):
         return None
     return "drift" if before.fields != after.fields else "health"
 

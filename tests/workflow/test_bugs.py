@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from activities.errors import BUG_ATTEMPTS
 from nautes.messages.operations import BUG, ERROR
 from nautes.messages.search import PHASE
 from nautes.messages.status import TenantStatus
@@ -14,6 +13,7 @@ from nautes.messages.tenant import TenantInput
 from tests.workflow.answers import deployment, unique
 from tests.workflow.deployments import started, status_of, until_phase
 from tests.workflow.platform import Handle, Platform, hurried, until
+from workflows.effects import BUG_ATTEMPTS
 
 
 @pytest.fixture(autouse=True)

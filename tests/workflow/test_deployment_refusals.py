@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nautes.messages.convergence import ConvergeInput, ConvergeReport, ObjectOutcome
-from nautes.messages.errors import Conflict, NotFound
+from nautes.messages.errors import Conflict, Forbidden, NotFound
 from tests.workflow.answers import HEAD, push, unique
 from tests.workflow.deployments import SICK, started, status_of, until_phase
 from tests.workflow.platform import Handle, Platform, hurried, until
@@ -83,3 +83,40 @@ async def test_a_refusal_that_lasts_does_not_make_its_history_grow_without_end(p
     await platform.began_afresh(handle.id)
     await platform.handle(handle.id).signal("remove")
     await platform.handle(handle.id).result()
+
+
+async def test_a_refusal_while_health_is_looked_at_stops_nothing(platform: Platform) -> None:
+    handle = await started(platform, unique("shop"))
+    await until_phase(platform, handle, "Converged")
+    platform.fakes.fail("kubernetes.health", Forbidden("kubernetes-unauthorized", "the token has expired"))
+    with hurried(refused_retry=0.2):
+        await handle.signal("observed")
+        await platform.called("kubernetes.converge", 2)
+    assert (await until_phase(platform, handle, "Converged")).message == ""
+
+
+async def test_a_removal_that_is_refused_is_tried_again_and_says_why(platform: Platform) -> None:
+    handle = await started(platform, unique("shop"))
+    await until_phase(platform, handle, "Converged")
+    platform.fakes.fail("kubernetes.delete_owned", Forbidden("kubernetes-forbidden", "a webhook says no"), times=2)
+    with hurried(refused_retry=0.5):
+        await handle.signal("remove")
+        await until(lambda: _says(platform, handle, "a webhook says no"), "it says why")
+        await handle.result()
+    assert len(platform.fakes.asked("kubernetes.delete_owned")) == 3
+
+
+async def _says(platform: Platform, handle: Handle, text: str) -> bool:
+    return (await status_of(platform, handle)).message == text
+
+
+async def test_news_about_the_objects_do_not_put_off_the_retry_of_refused_ones(platform: Platform) -> None:
+    bad = ObjectOutcome(kind="ConfigMap", name="all", action="refused", reason="quota")
+    platform.fakes.answers["kubernetes.converge"] = ConvergeReport(commit=HEAD, applied=1, refused=1, outcomes=[bad])
+    with hurried(failed_retry=1.5):
+        handle = await started(platform, unique("shop"))
+        await until_phase(platform, handle, "Degraded")
+        await handle.signal("observed")
+        await platform.called("kubernetes.health", 2)
+        await platform.called("kubernetes.converge", 2)
+    assert (await until_phase(platform, handle, "Degraded")).retry is not None

@@ -169,9 +169,9 @@ async def test_a_cluster_is_removed_in_reverse(platform: Platform) -> None:
     assert report.registered.removed
     assert platform.fakes.names() == [
         "clusters.commit",
+        "components.remove",
+        "components.remove",
         "control.end_observer",
-        "components.remove",
-        "components.remove",
         "vault.drop_cluster",
     ]
     assert [each.component for each in platform.fakes.asked("components.remove")] == ["traefik", "bootstrap"]

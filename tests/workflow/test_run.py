@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nautes.messages.clusters import Grant
-from nautes.messages.errors import NotFound, Refused, Unavailable
+from nautes.messages.errors import Forbidden, NotFound, Refused, Unavailable
 from nautes.messages.runtimes import RunInput, RunReport
 from nautes.messages.status import RunStatus
 from tests.workflow.answers import KUBECONFIG, PROJECT, pipeline, push, unique
@@ -96,3 +96,21 @@ async def test_an_outage_is_shown_and_retried_until_it_ends(platform: Platform) 
     assert (await until(lambda: platform.retried(handle.id), "an attempt that failed"))[2] == "edge timed out"
     platform.fakes.mend("tekton.create_run")
     assert (await handle.result()).phase == "Succeeded"
+
+
+async def test_a_commit_whose_status_is_refused_does_not_keep_a_run_from_its_end(platform: Platform) -> None:
+    platform.fakes.fail("gitlab.set_commit_status", NotFound("gitlab-404", "there is no such commit"), times=10)
+    handle = await _start(platform)
+    status = await handle.result()
+    assert status.phase == "Succeeded"
+    assert "no commit status: there is no such commit" in status.message
+
+
+async def test_a_cancellation_that_the_cluster_refuses_still_ends_the_run(platform: Platform) -> None:
+    platform.fakes.fail("tekton.cancel_run", Forbidden("kubernetes-forbidden", "not yours"))
+    hold = platform.fakes.hold("tekton.ended")
+    handle = await _start(platform)
+    await hold.begun.wait()
+    await handle.cancel()
+    status = await handle.result()
+    assert (status.phase, status.message) == ("Cancelled", "cancelled, but the PipelineRun may go on: not yours")

@@ -29,14 +29,16 @@ def config(name: str, fields: str = "f:k", owner: str = "product-1-web") -> dict
         "namespace": "n",
         "labels": {PART_OF: owner},
         "managedFields": [entry],
-        "resourceVersion": "5",
+        "resourceVersion": fields,
     }
     return {"metadata": meta}
 
 
 def parent(*kinds: str) -> dict[str, Any]:
     annotations = {"applyset.kubernetes.io/contains-group-kinds": ",".join(kinds)}
-    return {"metadata": {"name": "p", "namespace": "n", "annotations": annotations, "resourceVersion": "1"}}
+    entry = {"manager": "nautes", "operation": "Apply", "time": "1", "fieldsV1": {}}
+    meta = {"name": "p", "namespace": "n", "annotations": annotations, "managedFields": [entry]}
+    return {"metadata": {**meta, "resourceVersion": "1"}}
 
 
 @dataclass
