@@ -34,7 +34,7 @@ def put_back(pusher: Pusher, cluster: Client, value: str) -> float:
 
 
 def sicken(pusher: Pusher) -> None:
-    """Push an image that cannot be pulled, and wait until the deployment says so."""
+    """Push an image that cannot be pulled, and wait until the deployment is shown as not healthy."""
     tree = pusher.clone(f"{pusher.product}/deploy")
     manifest = tree / "production" / "deployment.yaml"
     manifest.write_text(re.sub(r"(?m)(image: \S+?)(:\S+)?$", r"\1:broken", manifest.read_text()))

@@ -144,7 +144,7 @@ class PipelineRunWorkflow:
         )
         try:
             await perform(GitLabActivities.set_commit_status, status, f"Commit status: {report.phase}")
-        except NautesError as refusal:  # the commit or the project is gone: the run goes on, and its own status says so
+        except NautesError as refusal:  # the commit or the project is gone: the run goes on, and its status names it
             text = f"{self._status.message} (no commit status: {refusal.message})".strip()
             self._status = self._status.model_copy(update={"message": text})
 

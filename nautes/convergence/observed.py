@@ -1,7 +1,7 @@
 """What an event about an object means: somebody changed a field of ours, or something else about it is new. Pure.
 
 Used by activities/observer.py with metadata alone. The server keeps in `managedFields` which fields we applied, and when:
-whoever else changes one of them takes it out of our entry, and leaves our entry's time as it was.
+another writer who changes one of them takes it out of our entry, and leaves our entry's time as it was.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A bug stops a step and nothing else: the workflow says so, answers, and goes on when asked to, or with something newer."""
+"""A bug stops one step: its workflow shows the error, answers, and goes on when asked to, or with something newer."""
 
 from __future__ import annotations
 

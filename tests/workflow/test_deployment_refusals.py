@@ -1,4 +1,4 @@
-"""What a deployment does about a place, a revision or objects that are refused: it says so, and asks again later and later."""
+"""What a deployment does about a place, a revision or objects that are refused: its status names it, and it tries again."""
 
 from __future__ import annotations
 

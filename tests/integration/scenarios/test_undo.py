@@ -13,16 +13,21 @@ from tests.integration.scenarios.support import change, done, environment, made,
 REPOSITORIES = 20
 
 
-def test_a_product_with_twenty_repositories_that_is_refused_at_its_commit_leaves_nothing(story: Scenario) -> None:
-    name, before = unique("undone"), gitlab_and_vault(story)
-    services = [repository(f"service-{each:02}", "web", name) for each in range(REPOSITORIES)]
-    documents = [product(name), environment("test", "deploy", name), project("web", name), *services]
+def _refused_at_its_commit(story: Scenario, *documents: str) -> httpx2.Response:
     story.faults({"every": "1", "status": "403", "only": r"POST /projects/\d+/repository/commits"})
     try:
         refused = change(story, "team", *documents)
     finally:
         story.faults({"every": "0"})
     assert refused.status_code == 422, refused.text
+    return refused
+
+
+def test_a_product_with_twenty_repositories_that_is_refused_at_its_commit_leaves_nothing(story: Scenario) -> None:
+    name, before = unique("undone"), gitlab_and_vault(story)
+    services = [repository(f"service-{each:02}", "web", name) for each in range(REPOSITORIES)]
+    documents = [product(name), environment("test", "deploy", name), project("web", name), *services]
+    refused = _refused_at_its_commit(story, *documents)
     undone = refused.json()["undone"]
     assert len(undone) == REPOSITORIES + 2, "with default.project and the group"
     assert not [each for each in undone if each.startswith("could not")]
@@ -52,12 +57,7 @@ def test_a_refused_change_writes_back_the_settings_of_what_was_there_before(stor
         reporting("kept", {"events": ["push_events", "issues_events"]}, of, description="other", name="Kept"),
         reporting("found", events, of, description="ours now"),
     ]
-    story.faults({"every": "1", "status": "403", "only": r"POST /projects/\d+/repository/commits"})
-    try:
-        refused = change(story, "team", *documents)
-    finally:
-        story.faults({"every": "0"})
-    assert refused.status_code == 422, refused.text
+    refused = _refused_at_its_commit(story, *documents)
     assert held() == before
     assert gitlab_and_vault(story) == systems, "the repository that was found has no key, token and webhook of ours"
     assert set(refused.json()["undone"]) == {

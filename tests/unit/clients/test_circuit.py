@@ -9,7 +9,7 @@ from nautes.messages.errors import Forbidden, Unavailable
 
 
 class Clock:
-    """Seconds that pass when a test says so."""
+    """Seconds, which a test lets pass."""
 
     now = 0.0
 
