@@ -130,8 +130,7 @@ class _Round:
         parents, version = await self._watcher.list(SECRET.path(), inventory.ID_LABEL)
         kinds = await asyncio.to_thread(self._kinds, parents)
         versions = dict(zip(kinds, await asyncio.gather(*(self._listed(each) for each in kinds)), strict=True))
-        for label in self._changed_since(self._input.fingerprints):
-            self._pending.add("drift", label)
+        self._compare(self._input.fingerprints)
         try:
             async with asyncio.TaskGroup() as group:
                 for kind, found in versions.items():
@@ -310,10 +309,12 @@ class _Round:
     def _fingerprints(self) -> dict[str, str]:
         return {owner: observed.fingerprint(objects) for owner, objects in self._by_owner().items()}
 
-    def _changed_since(self, before: dict[str, str]) -> list[str]:
-        """Owners whose objects are otherwise than the last round left them: without such a record all are."""
+    def _compare(self, before: dict[str, str]) -> None:
+        """Wake owners whose objects are otherwise than the last round left them: without such a record all are."""
         now = self._fingerprints()
-        return [each for each in {*self._owners, *before} if now.get(each, "") != before.get(each, "")]
+        for each in {*self._owners, *before}:
+            if meaning := observed.difference_of(before.get(each, ""), now.get(each, "")):
+                self._pending.add(meaning, each)
 
 
 def _owners(claims: ClusterClaims) -> dict[str, str]:

@@ -68,8 +68,22 @@ def _state(meta: Mapping[str, Any]) -> str:
 
 
 def fingerprint(objects: Mapping[str, Seen]) -> str:
-    """Of all objects of one owner, by path: the same as long as nobody edits one."""
-    return _digest(sorted((path, each.state) for path, each in objects.items()))[:8]
+    """Of all objects of one owner, by path: two digests, of what people can edit and of the versions."""
+    states, versions = (
+        _digest(sorted((path, part) for path, part in parts))[:8]
+        for parts in (
+            [(path, each.state) for path, each in objects.items()],
+            [(path, each.version) for path, each in objects.items()],
+        )
+    )
+    return f"{states}-{versions}"
+
+
+def difference_of(before: str, after: str) -> Meaning | None:
+    """What it means to an owner that its fingerprint is another one; "" where there is none."""
+    if before == after:
+        return None
+    return "health" if before.partition("-")[0] == after.partition("-")[0] else "drift"
 
 
 def _digest(value: Any) -> str:

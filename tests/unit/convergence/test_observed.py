@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nautes.convergence.observed import Seen, fingerprint, meaning, seen
+from nautes.convergence.observed import Seen, difference_of, fingerprint, meaning, seen
 
 OWNER = "product-1-web"
 
@@ -53,13 +53,17 @@ def test_a_new_object_means_nothing_and_one_that_we_did_not_apply_is_not_seen() 
     assert seen(item(None)) is None
 
 
-def test_a_fingerprint_changes_with_what_people_can_edit_and_not_with_a_status() -> None:
+def test_a_fingerprint_tells_an_edit_from_a_status() -> None:
     def of(**meta: Any) -> str:
         found = seen(item({"f:data": {}}, **meta))
         assert isinstance(found, Seen)
         return fingerprint({"ConfigMap/a": found})
 
     same = of(resourceVersion="7")
-    assert same == of(resourceVersion="8", annotations={"deployment.kubernetes.io/revision": "2"})
+    assert difference_of(same, of(resourceVersion="7")) is None
+    assert (
+        difference_of(same, of(resourceVersion="8", annotations={"deployment.kubernetes.io/revision": "2"})) == "health"
+    )
     for edited in ({"generation": 2}, {"uid": "2"}, {"annotations": {"a": "b"}}, {"deletionTimestamp": "now"}):
-        assert of(**edited) != same
+        assert difference_of(same, of(resourceVersion="7", **edited)) == "drift"
+    assert difference_of("", same) == difference_of(same, "") == "drift"
