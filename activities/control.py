@@ -56,7 +56,6 @@ SWEEPS = {  # kind -> (id of its schedule, workflow)
 ANSWER_WITHIN = timedelta(seconds=20)  # to an update
 AT_ONCE = 4  # updates of one workflow; Temporal takes 10 by default, of all workers and the API together
 TURN_WITHIN = 10.0  # seconds; an update that takes longer gives its place to others and is retried
-HEARTBEAT_EVERY = 2.0  # seconds between heartbeats while waiting for a workflow's end
 
 
 class ControlActivities:
@@ -208,9 +207,9 @@ class ControlActivities:
                 "Cluster", ids.cluster(known.name), ClusterInput(name=known.name), "declared", known, known.name
             )
             await self.ensure_observer(known.name)
-        for each in input.gone:
-            await self.end_observer(each.name)
         absent = [each.name for each in input.gone if not await self._still_there(each)]
+        for name in absent:  # one that stays, because it is in use, is watched until its removal
+            await self.end_observer(name)
         for path in input.products:
             await self._client.start_workflow(
                 "Product",
@@ -250,11 +249,7 @@ class ControlActivities:
         """Cancel workflows; raises NotYet until all have ended. Idempotent: one that has ended is left alone."""
         running = [each for each in workflow_ids if await self._status(each) == WorkflowExecutionStatus.RUNNING]
         for each in running:
-            try:
-                await self._client.get_workflow_handle(each).cancel()
-            except RPCError as error:
-                if error.status != RPCStatusCode.NOT_FOUND:
-                    raise errors.Unavailable("temporal-unavailable", error.message) from error
+            await self._cancel(each)
         if running:
             raise not_yet(f"{len(running)} runs are being cancelled, {running[0]} first")
         return Notified(count=len(workflow_ids))
@@ -298,12 +293,16 @@ class ControlActivities:
     @activity.defn(name="control.end_observer")
     async def end_observer(self, cluster: str) -> Notified:
         """Nothing watches the cluster any more. Idempotent: one that has ended is success."""
+        await self._cancel(ids.observer(cluster))
+        return Notified(count=1)
+
+    async def _cancel(self, workflow_id: str) -> None:
+        """Cancel a workflow; one that has ended, or never was, is success."""
         try:
-            await self._client.get_workflow_handle(ids.observer(cluster)).cancel()
+            await self._client.get_workflow_handle(workflow_id).cancel()
         except RPCError as error:
             if error.status != RPCStatusCode.NOT_FOUND:
                 raise errors.Unavailable("temporal-unavailable", error.message) from error
-        return Notified(count=1)
 
     def _schedule(self, kind: str) -> tuple[str, Schedule]:
         key, name = SWEEPS[kind]

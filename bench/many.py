@@ -39,7 +39,7 @@ MINUTE = 60.0
 POLL_EVERY = 0.1  # seconds
 PART = 200  # runtimes declared by one change: a request has a limit
 PRODUCT, CLUSTER, REPOSITORY = "many", "deploy", "manifests"
-SWEEPS = (ids.BRANCH_SWEEP, ids.drift_sweep(CLUSTER))
+SWEEPS = (ids.BRANCH_SWEEP,)
 OBJECTS = 4
 
 

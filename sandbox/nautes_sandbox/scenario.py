@@ -100,7 +100,7 @@ class Scenario(Actions):
         before = self.world.calls()["Kubernetes writes"]
         self.push_and_wait(tree, "change one object")
         writes = self.deployment()["writes"]
-        if writes == 0:  # a drift sweep came in between and found nothing to do: the API server's own log counts
+        if writes == 0:  # another look came in between and found nothing to do: the API server's own log counts
             writes = self.world.calls()["Kubernetes writes"] - before
         if writes != 1:
             raise StepFailedError(f"one object changed, but {writes} writes were made")
