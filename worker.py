@@ -24,6 +24,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from activities import collect
 from activities.bulkheads import BulkheadInterceptor
+from activities.claims import ClaimActivities
 from activities.clusters import ClusterActivities
 from activities.components import ComponentActivities
 from activities.control import ControlActivities
@@ -54,6 +55,7 @@ from nautes.rules import deletions
 from workflows.change import ChangeWorkflow
 from workflows.cluster import ClusterWorkflow
 from workflows.deployment import DeploymentWorkflow
+from workflows.namespaces import NamespaceClaimsWorkflow
 from workflows.observer import ObserverWorkflow
 from workflows.pipeline import PipelineWorkflow
 from workflows.product import ProductWorkflow
@@ -71,6 +73,7 @@ WORKFLOW_QUEUE = "workflows"  # what `--queues` calls the queue of the workflows
 WORKFLOWS: Sequence[type] = (
     TenantWorkflow,
     ClusterWorkflow,
+    NamespaceClaimsWorkflow,
     RegistrationWorkflow,
     ProductWorkflow,
     ChangeWorkflow,
@@ -99,6 +102,7 @@ def activities(settings: Settings, client: Client) -> list[Callable[..., Any]]:
     control = ControlActivities(client, tenant(settings), every=every, renew_before=settings.renew_before_days)
     return collect(
         control,
+        ClaimActivities(client),
         GitLabActivities(gitlab, settings.tenant),
         RepositoryActivities(gitlab, vault, hooks_url(settings), lifetime(settings)),
         VaultActivities(vault, clusters),

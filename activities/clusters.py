@@ -86,7 +86,7 @@ class ClusterActivities:
         before = cluster_of(input.manifest) if input.manifest else None
         others = self._declarations.clusters().clusters
         guests = [f"cluster/{each}" for each in _guests(cluster.name, others)]
-        found = rules.check(cluster, before, others, {*input.users, *input.claims, *guests})
+        found = rules.check(cluster, before, others, {*input.users, *guests})
         if found or not input.probe:
             return found
         try:

@@ -1,6 +1,6 @@
-"""Effects on other workflows and on schedules: claims, messages, waking, waiting. Called by the long-lived workflows.
+"""Effects on other workflows and on schedules: messages, waking, waiting. Called by the long-lived workflows.
 
-Every activity is idempotent: messages are level-triggered, claims are keyed by runtime, schedules are compared first.
+Every activity is idempotent: messages are level-triggered, schedules are compared first.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 from weakref import WeakValueDictionary
 
 from temporalio import activity
@@ -32,23 +32,17 @@ from temporalio.common import Priority, WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.elapsed import elapsed
 from activities.waiting import not_yet
 from nautes.messages import errors, ids, search
-from nautes.messages.clusters import ClaimInput, ClusterInput, Grant, KnownCluster, Reserved, ReserveInput, UsesInput
-from nautes.messages.control import Notified, NotifyInput, ObserveInput, PushesInput, Released, WakeInput
+from nautes.messages.clusters import ClusterInput, KnownCluster
+from nautes.messages.control import Notified, NotifyInput, ObserveInput, PushesInput, WakeInput
 from nautes.messages.declarations import AccessRequest
 from nautes.messages.products import ProductInput
 from nautes.messages.runtimes import DeploymentInput, PipelineInput
 from nautes.messages.tenant import TenantInput
 from nautes.resources.findings import Finding
-from nautes.resources.payload import Payload
-
-Answer = TypeVar("Answer", Grant, Released, Reserved)
 
 SWEEP_PRIORITY = 5
-TIMEOUT = 10.0  # seconds until a cluster without a workflow counts as unknown: after a loss of Temporal's data it may be starting
-UNKNOWN = "cluster-unknown"
 SWEEPS = {  # kind -> (id of its schedule, workflow)
     "branches": (ids.BRANCH_SWEEP, "BranchSweep"),
     "credentials": (ids.CREDENTIAL_SWEEP, "CredentialSweep"),
@@ -67,77 +61,6 @@ class ControlActivities:
         self._every = every
         self._renew_before = renew_before
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()  # by workflow id
-
-    @activity.defn(name="control.claim")
-    async def claim(self, input: ClaimInput) -> Grant:
-        """Ask the cluster for namespaces. Idempotent: keyed by the runtime."""
-        return await self._ask(input.cluster, "claim", input.claim, Grant)
-
-    @activity.defn(name="control.claim_host")
-    async def claim_host(self, input: ClaimInput) -> Grant:
-        """As `claim`, for a virtual cluster. Idempotent: keyed by it. Raises Refused for a host that is not registered."""
-        try:
-            return await self._ask(input.cluster, "claim", input.claim, Grant)
-        except errors.Unavailable as error:
-            if error.code != UNKNOWN or elapsed() < TIMEOUT:
-                raise
-            text = f"a virtual cluster needs a registered host; {input.cluster} is not one"
-            raise errors.Refused("cluster-host-unknown", text) from error
-
-    @activity.defn(name="control.release")
-    async def release(self, input: ClaimInput) -> Released:
-        """Give namespaces back. Idempotent: giving back nothing answers the same."""
-        return await self._ask(input.cluster, "release", input.claim, Released)
-
-    @activity.defn(name="control.reserve")
-    async def reserve(self, input: ReserveInput) -> Reserved:
-        """Ask the cluster for what a change needs, all or nothing. Idempotent: keyed by operation and runtime.
-
-        Raises NotFound for a cluster without a workflow, once that had time to start.
-        """
-        try:
-            return await self._ask(input.cluster, "reserve", input.reserve, Reserved)
-        except errors.Unavailable as error:
-            if error.code != UNKNOWN or elapsed() < TIMEOUT:
-                raise
-            raise errors.NotFound("cluster-unknown", f"cluster {input.cluster} is not registered") from error
-
-    @activity.defn(name="control.unreserve")
-    async def unreserve(self, input: ReserveInput) -> Reserved:
-        """Give back what a change reserved. Idempotent: a cluster that is not there holds nothing."""
-        try:
-            return await self._ask(input.cluster, "unreserve", input.reserve, Reserved)
-        except errors.Unavailable as error:
-            if error.code != UNKNOWN:
-                raise
-            return Reserved(cluster=input.cluster)
-
-    @activity.defn(name="control.uses")
-    async def uses(self, input: UsesInput) -> Reserved:
-        """Report to the cluster all environments that a product has on it. Idempotent: each report replaces the one before."""
-        try:
-            return await self._ask(input.cluster, "uses", input.uses, Reserved)
-        except errors.Unavailable as error:
-            if error.code != UNKNOWN or input.uses.environments:
-                raise
-            return Reserved(cluster=input.cluster)
-
-    async def _ask(self, cluster: str, update: str, argument: Payload, answer: type[Answer]) -> Answer:
-        handle: WorkflowHandle[Any, Any] = self._client.get_workflow_handle(ids.cluster(cluster))
-        try:
-            async with self._turn(handle.id):
-                found: Answer = await handle.execute_update(
-                    update, argument, result_type=answer, rpc_timeout=ANSWER_WITHIN
-                )
-        except WorkflowUpdateFailedError as error:
-            raise _refusal(error) from error
-        except RPCError as error:
-            if (
-                error.status == RPCStatusCode.NOT_FOUND
-            ):  # after a loss of Temporal's data the tenant is about to start it
-                raise errors.Unavailable(UNKNOWN, f"cluster {cluster} is not known (yet)") from error
-            raise errors.Unavailable("temporal-unavailable", error.message) from error
-        return found
 
     @asynccontextmanager
     async def _turn(self, workflow_id: str) -> AsyncIterator[None]:

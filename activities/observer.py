@@ -15,9 +15,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from temporalio import activity
-from temporalio.client import Client, WorkflowQueryFailedError
+from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.claims import ClaimsReader
 from activities.kubernetes.inventory import KINDS_LIMIT
 from activities.tekton import LABEL as RUN_LABEL
 from activities.tekton import RUN, WORKFLOW
@@ -29,8 +30,7 @@ from nautes.convergence import inventory, observed
 from nautes.convergence.difference import entry_of_ours
 from nautes.convergence.objects import Object, metadata
 from nautes.convergence.observed import Meaning, Seen
-from nautes.messages import ids
-from nautes.messages.clusters import ClusterClaims
+from nautes.messages.claims import User
 from nautes.messages.control import Observed, ObserveInput
 from nautes.messages.errors import Forbidden, NautesError, NotFound, Refused, Unavailable
 
@@ -50,32 +50,25 @@ class ObserverActivities:
 
     def __init__(self, client: Client, clusters: Clusters, resync: float = 600.0) -> None:
         self._client = client
+        self._claims = ClaimsReader(client)
         self._clusters = clusters
         self._resync = resync
 
     @activity.defn(name="observer.watch")
     async def watch(self, input: ObserveInput) -> Observed:
         """One round. Idempotent: signals only make their receivers look. Raises Unavailable when the cluster does not answer."""
-        claims = await self.claims(input.cluster)
-        if claims.kubeconfig is None:
+        facts = await self._claims.facts(input.cluster)
+        if facts is None or facts.kubeconfig is None:
             raise Unavailable("cluster-unknown", f"cluster {input.cluster} is not ready", retry_after=self._resync / 20)
-        cluster = await asyncio.to_thread(self._clusters.get, claims.kubeconfig)
-        watcher = await asyncio.to_thread(self._clusters.watcher, claims.kubeconfig)
+        owners = await self.owners(input.cluster)
+        cluster = await asyncio.to_thread(self._clusters.get, facts.kubeconfig)
+        watcher = await asyncio.to_thread(self._clusters.watcher, facts.kubeconfig)
         async with watcher:
-            return await _Round(self, input, cluster, watcher, claims).run(self._resync)
+            return await _Round(self, input, cluster, watcher, owners).run(self._resync)
 
-    async def claims(self, cluster: str) -> ClusterClaims:
-        """Who is who in a cluster, and how to reach it."""
-        handle = self._client.get_workflow_handle(ids.cluster(cluster))
-        try:
-            found: ClusterClaims = await handle.query("claims", result_type=ClusterClaims)
-            return found
-        except RPCError as error:
-            if error.status == RPCStatusCode.NOT_FOUND:
-                return ClusterClaims()
-            raise Unavailable("temporal-unavailable", error.message) from error
-        except WorkflowQueryFailedError as error:
-            raise Unavailable("temporal-unavailable", str(error)) from error
+    async def owners(self, cluster: str) -> dict[str, str]:
+        """Label of a set of objects -> id of the workflow that owns it."""
+        return _owners([each async for each in self._claims.all_users(cluster)])
 
     async def signal(self, workflow_id: str, signal: str) -> None:
         """Wake a workflow; one that has ended needs no waking."""
@@ -112,13 +105,13 @@ class _Round:
         input: ObserveInput,
         cluster: Cluster,
         watcher: Watcher,
-        claims: ClusterClaims,
+        owners: dict[str, str],
     ) -> None:
         self._parent = parent
         self._input = input
         self._cluster = cluster
         self._watcher = watcher
-        self._owners = _owners(claims)
+        self._owners = owners
         self._others: set[str] = set()  # labels of sets that are no runtime's
         self._asked = time.monotonic()
         self._seen: dict[Kind, dict[str, Seen]] = {}
@@ -286,7 +279,7 @@ class _Round:
         if unknown:
             await asyncio.sleep(max(0.0, self._asked + OWNERS_EVERY - time.monotonic()))
             self._asked = time.monotonic()
-            self._owners = _owners(await self._parent.claims(self._input.cluster))
+            self._owners = await self._parent.owners(self._input.cluster)
             self._others |= unknown - self._owners.keys()  # components, and sets of nobody we know
         for each in sorted(owners):
             owners.discard(each)  # what comes while it is sent is sent as well
@@ -317,12 +310,11 @@ class _Round:
                 self._pending.add(meaning, each)
 
 
-def _owners(claims: ClusterClaims) -> dict[str, str]:
-    """Label of a set -> id of the workflow that owns it."""
+def _owners(users: Iterable[User]) -> dict[str, str]:
     return {
-        inventory.label(runtimes.owner(each.product_id, each.runtime.rpartition("/")[2])): each.runtime
-        for each in claims.claims
-        if each.runtime.startswith("deployment/")
+        inventory.label(runtimes.owner(each.product_id, each.name.rpartition("/")[2])): each.name
+        for each in users
+        if each.kind == "claim" and each.name.startswith("deployment/")
     }
 
 

@@ -22,8 +22,10 @@ from nautes.messages import ids
 from nautes.messages.errors import NotFound, Unavailable
 from nautes.messages.operations import OperationResult, OperationStatus
 from nautes.messages.status import ClusterStatus, PipelineStatus, ProductStatus, RunStatus
+from nautes.resources.payload import Payload
 
 Answer = TypeVar("Answer")
+
 router = APIRouter(prefix="/api/v1", tags=["operations"])
 PROBLEMS = documented(*ALWAYS)
 OperationId = Annotated[Slashed, Path(max_length=2000, description="As an answer named it; / as it is or as %2F.")]
@@ -145,12 +147,16 @@ async def product_status(shared: State, product: str) -> ProductStatus:
     return await query(shared, ids.product(product), ProductStatus)
 
 
-async def query(shared: State, workflow_id: str, answer: type[Answer]) -> Answer:
-    """The query `status` of a workflow. Raises NotFound and Unavailable."""
+async def query(
+    shared: State, workflow_id: str, answer: type[Answer], name: str = "status", *arguments: Payload
+) -> Answer:
+    """A query of a workflow. Raises NotFound and Unavailable."""
     if await running(shared.temporal, workflow_id) is None:
         raise NotFound("workflow-unknown", f"there is no {workflow_id}")
     try:
-        found: Answer = await shared.temporal.get_workflow_handle(workflow_id).query("status", result_type=answer)
+        found: Answer = await shared.temporal.get_workflow_handle(workflow_id).query(
+            name, args=list(arguments), result_type=answer
+        )
     except (RPCError, WorkflowQueryFailedError) as error:
         raise Unavailable("worker-unavailable", f"no worker answers for {workflow_id}") from error
     return found
@@ -180,7 +186,7 @@ async def _require_workflow(shared: State, may: Rights, workflow: str) -> None:
         await authorization.may_command(may, rest.rpartition("/")[0])
     elif kind == "run" and rest.count("/") >= 2:
         await authorization.may_command(may, rest.rsplit("/", 2)[0])
-    elif kind in ("tenant", "cluster", "registration", "observer", "sweep"):
+    elif kind in ("tenant", "cluster", "namespaces", "registration", "observer", "sweep"):
         await authorization.may_change_clusters(may, shared.reading.tenant_repository)
     else:
         raise NotFound("workflow-unknown", f"there is no workflow {workflow}")

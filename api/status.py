@@ -18,12 +18,14 @@ from api.pending import pending
 from api.problems import ALWAYS, documented
 from api.state import May, Shared, State
 from nautes.messages import ids
+from nautes.messages.claims import PageInput, UsersPage
 from nautes.messages.errors import NotFound, Unavailable
 from nautes.messages.status import ClusterStatus, DeploymentStatus, PipelineStatus, ProductStatus
 
 router = APIRouter(prefix="/api/v1", tags=["status"])
 PROBLEMS = documented(*ALWAYS)
 ClusterName = Annotated[str, Path(alias="cluster_name", max_length=255)]
+USERS_SHOWN = 50  # with the status of a cluster
 RuntimeName = Annotated[str, Path(max_length=255)]
 
 
@@ -34,6 +36,12 @@ class ProductTree(BaseModel):
     deployments: list[DeploymentStatus] = []
     pipelines: list[PipelineStatus] = []
     ui: str = ""
+
+
+class ClusterReport(ClusterStatus):
+    """A cluster and the first of those who use it."""
+
+    users: UsersPage
 
 
 class Explanation(BaseModel):
@@ -60,10 +68,31 @@ async def product_tree(product: ProductName, shared: Shared, may: May) -> Produc
 
 
 @router.get("/clusters/{cluster_name}/status", operation_id="get_cluster_status", responses=PROBLEMS)
-async def cluster_status(cluster: ClusterName, shared: Shared, may: May) -> ClusterStatus:
-    """A cluster, its components and its users."""
+async def cluster_status(cluster: ClusterName, shared: Shared, may: May) -> ClusterReport:
+    """A cluster, its components and the first of its users."""
     await authorization.may_read_clusters(may, shared.reading.tenant_repository)
-    return await query(shared, ids.cluster(cluster), ClusterStatus)
+    status = await query(shared, ids.cluster(cluster), ClusterStatus)
+    return ClusterReport(**status.model_dump(), users=await _users(shared, cluster, PageInput(limit=USERS_SHOWN)))
+
+
+@router.get("/clusters/{cluster_name}/users", operation_id="list_cluster_users", responses=PROBLEMS)
+async def cluster_users(
+    cluster: ClusterName,
+    shared: Shared,
+    may: May,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: Annotated[str, Query(max_length=1024, description="As `after` of the page before.")] = "",
+) -> UsersPage:
+    """Who uses a cluster, page by page: runtimes and virtual clusters with their namespaces, then environments."""
+    await authorization.may_read_clusters(may, shared.reading.tenant_repository)
+    return await _users(shared, cluster, PageInput(limit=limit, after=after))
+
+
+async def _users(shared: State, cluster: str, page: PageInput) -> UsersPage:
+    try:
+        return await query(shared, ids.namespaces(cluster), UsersPage, "users", page)
+    except NotFound:  # a cluster that was never granted to anybody
+        return UsersPage()
 
 
 async def deployment(shared: State, workflow_id: str) -> DeploymentStatus:

@@ -1,8 +1,8 @@
-"""A cluster: the queue before it, and the register of who uses it.
+"""A cluster: the queue before it.
 
-Commands (`submit`) come from the API, claims from runtimes through `control.claim`, reservations from changes, environments
-from products, `declared` from the tenant workflow when the tenant repository says something new. Each command runs as its own
-`Registration`, one at a time.
+Commands (`submit`) come from the API, `declared` from the tenant workflow when the tenant repository says something new. Each
+command runs as its own `Registration`, one at a time. Who uses the cluster is kept by `namespaces/<cluster>`
+(workflows/namespaces.py), which is told here whether claims are granted.
 """
 
 from __future__ import annotations
@@ -11,39 +11,40 @@ from temporalio import workflow
 from temporalio.exceptions import ChildWorkflowError
 
 with workflow.unsafe.imports_passed_through():
+    from activities.claims import ClaimActivities
     from nautes.messages import ids
-    from nautes.messages.clusters import (
-        Claim,
-        ClusterClaims,
-        Grant,
-        KnownCluster,
-        Reserve,
-        Reserved,
-        Uses,
-    )
-    from nautes.messages.control import Released
-    from nautes.messages.errors import NautesError, NotFound, Refused, Unavailable
+    from nautes.messages.claims import ClusterFacts
+    from nautes.messages.clusters import KnownCluster
+    from nautes.messages.errors import Refused
     from nautes.messages.operations import Accepted, ClusterRequest, require_bounded
     from nautes.messages.status import ClusterStatus
     from workflows import effects, progress
-    from workflows.claims import Claims
-    from workflows.cluster_state import ClusterStart, ClusterState, RegistrationReport, RegistrationStart
+    from workflows.cluster_state import (
+        ClusterRecord,
+        ClusterStart,
+        ClusterState,
+        RegistrationReport,
+        RegistrationStart,
+        facts_of,
+    )
+    from workflows.effects import perform
     from workflows.registration import RegistrationWorkflow, asked_by_git, operation_of
     from workflows.timing import timing
 
 
 @workflow.defn(name="Cluster")
 class ClusterWorkflow:
-    """Sole writer of the cluster's manifest, kubeconfig secret, auth mount, components and register of users."""
+    """Sole writer of the cluster's manifest, kubeconfig secret, auth mount and components."""
 
     @workflow.init
     def __init__(self, input: ClusterStart) -> None:
         self._name = input.name
-        self._state = input.state or ClusterState()
-        self._queue = list(self._state.queue)
-        self._handled = list(self._state.handled)
-        self._claims = Claims(input.name, self._state)
+        state = input.state or ClusterState()
+        self._state = ClusterRecord.model_validate(state.model_dump(exclude={"queue", "handled"}))
+        self._queue = list(state.queue)
+        self._handled = list(state.handled)
         self._running = ""
+        self._published: ClusterFacts | None = None
 
     # Commands
 
@@ -81,7 +82,7 @@ class ClusterWorkflow:
         if self._state.manifest or self._queue:
             self._queue_from_git(known, "remove")
         else:  # it was never brought about: there is nothing to take away
-            self._state = ClusterState(removed=True, phase="Removed")
+            self._state = ClusterRecord(removed=True, phase="Removed")
 
     def _is_news(self, known: KnownCluster) -> bool:
         if known.commit == self._state.commit and self._state.phase == "Ready":
@@ -106,71 +107,12 @@ class ClusterWorkflow:
             source = {"commit": known.commit, "project_id": known.project_id, "requester": known.requester}
             self._queue.append(ClusterRequest.model_validate({**values, **source}))
 
-    # The register
-
-    @workflow.update
-    async def claim(self, claim: Claim) -> Grant:
-        """Give namespaces to a runtime. Refused when another product, or a pipeline, has or awaits one of them."""
-        self._require_ready()
-        self._require_kind(claim)
-        effects.require(self._claims.claim, claim)
-        assert self._state.kubeconfig is not None  # noqa: S101 - Ready implies it
-        return Grant(
-            cluster=self._name,
-            kubeconfig=self._state.kubeconfig,
-            allowed_cluster_kinds=_allowed_kinds(self._state, claim.product),
-            platform_namespaces=_platform_namespaces(self._state),
-        )
-
-    @workflow.update
-    async def release(self, claim: Claim) -> Released:
-        """Take a claim back; answers with the namespaces that nobody uses any more."""
-        return Released(namespaces=self._claims.release(claim))
-
-    @workflow.update
-    async def reserve(self, input: Reserve) -> Reserved:
-        """What a change needs, all or nothing, before its commit. Refused as a claim is."""
-        self._require_ready()
-        for claim in input.claims:
-            self._require_kind(claim)
-        try:
-            return self._claims.reserve(input)
-        except NautesError as error:
-            raise effects.as_failure(error) from error
-
-    @workflow.update
-    async def unreserve(self, input: Reserve) -> Reserved:
-        """The change did not come about: what it reserved is given back."""
-        return self._claims.unreserve(input)
-
-    @workflow.update
-    async def uses(self, uses: Uses) -> Reserved:
-        """A product says which of its environments stand here, and which runtimes it has."""
-        return self._claims.uses(uses)
-
-    def _require_ready(self) -> None:
-        if self._state.phase == "Ready":
-            return
-        if not (self._state.manifest or self._queue or self._running or self._state.refused):
-            raise effects.as_failure(NotFound("cluster-unknown", f"cluster {self._name} is not registered"))
-        raise effects.as_failure(
-            Unavailable("cluster-not-ready", f"cluster {self._name} is {self._state.phase}: {self._state.message}")
-        )
-
-    def _require_kind(self, claim: Claim) -> None:
-        spec = self._state.manifest.get("spec", {})
-        host = spec.get("usage") == "host"
-        found = "host" if host else str(spec.get("workerType", ""))
-        if claim.worker_type and found != claim.worker_type:
-            text = f"cluster {self._name} is a {found}{'' if host else ' worker'}, not {claim.worker_type}"
-            raise effects.as_failure(Refused("cluster-worker-type", text))
-
-    # What people and sweeps see
+    # What people see
 
     @workflow.query
     def status(self) -> ClusterStatus:
         """The cluster as it is known here."""
-        state = self._carried()
+        state = self._state
         spec = state.manifest.get("spec", {})
         return ClusterStatus(
             name=self._name,
@@ -178,20 +120,12 @@ class ClusterWorkflow:
             usage=str(spec.get("usage", "")),
             worker_type=str(spec.get("workerType", "")),
             components=state.components,
-            claims={key: each.namespaces for key, each in state.claims.items()},
-            reservations={key: each.namespaces for key, each in state.reservations.items()},
-            environments=state.environments,
             warnings=state.warnings,
             findings=state.findings,
             operation=self._running,
             queued=[ids.registration(self._name, each.operation) for each in self._queue[1 if self._running else 0 :]],
             message=state.message,
         )
-
-    @workflow.query
-    def claims(self) -> ClusterClaims:
-        """Who uses which namespaces; read by the sweep for drift."""
-        return ClusterClaims(kubeconfig=self._state.kubeconfig, claims=list(self._claims.claims.values()))
 
     # Life
 
@@ -200,13 +134,15 @@ class ClusterWorkflow:
         while self._queue or not self._state.removed:
             await self._turn()
             if self._state.removed:
+                await self._publish()
                 await workflow.wait_condition(workflow.all_handlers_finished)  # one of them may queue something
 
     async def _turn(self) -> None:
         """One operation, or the wait for one."""
         if self._state.removed:  # somebody registers it again
-            self._state = ClusterState()
+            self._state = ClusterRecord()
         self._show()
+        await self._publish()
         if not self._queue and effects.should_continue_as_new():
             await workflow.wait_condition(workflow.all_handlers_finished)
             workflow.continue_as_new(ClusterStart(name=self._name, state=self._carried()))
@@ -240,15 +176,13 @@ class ClusterWorkflow:
             self._queue.append(request)
 
     async def _operate(self, request: ClusterRequest) -> None:
-        before = self._state.phase
-        if request.action == "remove" and not request.dry_run and not self._carried().users():
-            self._state = self._state.model_copy(update={"phase": "Removing"})  # no claim gets in from here on
         self._running = ids.registration(self._name, request.operation)
         self._show()
+        await self._publish()
         try:
             report = await workflow.execute_child_workflow(
                 RegistrationWorkflow.run,
-                RegistrationStart(request=request, state=self._carried()),
+                RegistrationStart(request=request, state=self._state),
                 id=self._running,
                 static_summary=f"{request.action} cluster {self._name} for {request.requester.username}",
                 priority=effects.fairness(self._name, waiting=True),
@@ -256,35 +190,31 @@ class ClusterWorkflow:
         except ChildWorkflowError as error:
             self._state = self._state.model_copy(update={"message": f"{self._running} failed: {error.cause}"})
         else:
-            self._absorb(request, report, before)
+            self._absorb(request, report)
         finally:
             self._running = ""
+            self._published = (
+                None  # a removal that did not come about may have closed the claims: they are opened again
+            )
 
-    def _absorb(self, request: ClusterRequest, report: RegistrationReport, before: str) -> None:
+    def _absorb(self, request: ClusterRequest, report: RegistrationReport) -> None:
         changes: dict[str, object] = {"refused": None, "findings": []}
-        if report.registered.phase == "Removing" and not report.effects:
-            changes["phase"] = before  # nothing was taken away
         if report.state != "done" and asked_by_git(request):
             changes |= {"refused": request, "findings": report.findings}
         self._state = report.registered.model_copy(update=changes)
 
     def _carried(self) -> ClusterState:
-        carried = {"queue": self._queue, "handled": self._handled, **self._claims.carried()}
-        return self._state.model_copy(update=carried)
+        return ClusterState(**self._state.model_dump(), queue=self._queue, handled=self._handled)
+
+    async def _publish(self) -> None:
+        """Tell `namespaces/<cluster>` what is so of the cluster, if it does not know yet."""
+        facts = facts_of(self._name, self._state, in_work=bool(self._queue or self._running))
+        if facts == self._published or (self._published is None and not (facts.registered or self._state.removed)):
+            return
+        await perform(ClaimActivities.publish, facts, f"Claims: {self._name} is {facts.phase}")
+        self._published = facts
 
     def _show(self) -> None:
         phase = "Changing" if self._running else self._state.phase
-        lines = [f"- {key}: {', '.join(each.namespaces)}" for key, each in sorted(self._claims.claims.items())]
-        details = "\n".join([self._state.message, *self._state.warnings, *lines]).strip()
+        details = "\n".join([self._state.message, *self._state.warnings]).strip()
         progress.describe("Cluster", phase, cluster=self._name, revision=self._state.commit, details=details)
-
-
-def _allowed_kinds(state: ClusterState, product: str) -> list[str]:
-    allowed = state.manifest.get("spec", {}).get("productAllowedClusterResources") or {}
-    return [f"{each.get('group', '')}/{each.get('kind', '')}" for each in allowed.get(product, [])]
-
-
-def _platform_namespaces(state: ClusterState) -> list[str]:
-    components = state.manifest.get("spec", {}).get("componentsList") or {}
-    named = [str(each.get("namespace")) for each in components.values() if each and each.get("namespace")]
-    return sorted({*named, "nautes", "vault", "kube-system", "kube-public", "kube-node-lease"})

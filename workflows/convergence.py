@@ -10,7 +10,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.git import GitActivities
     from activities.kubernetes import KubernetesActivities
-    from nautes.messages.clusters import Grant
+    from nautes.messages.claims import Grant
     from nautes.messages.convergence import ConvergeReport, HealthInput, HealthReport
     from nautes.messages.git import FetchInput
     from nautes.messages.status import DeploymentStatus

@@ -13,10 +13,10 @@ from datetime import timedelta
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.control import ControlActivities
+    from activities.claims import ClaimActivities
     from activities.kubernetes import KubernetesActivities
     from nautes.messages import ids
-    from nautes.messages.clusters import ClaimInput, Grant
+    from nautes.messages.claims import ClaimInput, Grant
     from nautes.messages.convergence import ConvergeReport, OwnedInput
     from nautes.messages.errors import NautesError, Refused
     from nautes.messages.gitlab import Push
@@ -169,7 +169,7 @@ class DeploymentWorkflow:
         try:
             await Convergence(self._change, lambda: self._status).health(spec, grant, self._news)
         except NautesError as refusal:  # a token that is no good any more, a right that was taken
-            self._change(message=refusal.message)
+            self._change(phase="Refused", message=refusal.message)
             await workflow.sleep(timing().refused_retry)
             self._due = True
             return
@@ -235,7 +235,7 @@ class DeploymentWorkflow:
         self._set(claimed=spec)  # before the claim: the cluster may have taken a claim whose answer never comes
         names = [*spec.namespaces, *self._former(spec)]
         input = ClaimInput(cluster=spec.cluster, claim=inputs.claim(spec, self._id, names))
-        grant = await perform(ControlActivities.claim, input, f"Claim {', '.join(names)} of {spec.cluster}")
+        grant = await perform(ClaimActivities.claim, input, f"Claim {', '.join(names)} of {spec.cluster}")
         self._set(grant=grant, granted=names, prepared=None)
         await prepare(spec, grant, self._former(spec))
         self._set(prepared=spec)

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.control import ControlActivities
+    from activities.claims import ClaimActivities
     from activities.runtimes import RuntimeActivities
     from activities.vault import VaultActivities
     from nautes.blueprints import runtimes
-    from nautes.messages.clusters import ClaimInput, Grant
+    from nautes.messages.claims import ClaimInput, Grant
     from nautes.messages.destinations import ClearAccountInput, ClearInput, PrepareInput
     from nautes.messages.errors import Unavailable
     from nautes.planning.runtimes import Spec, namespaces
@@ -42,7 +42,7 @@ async def unclaim(spec: Spec, workflow_id: str, names: Sequence[str] | None = No
     """Take back a claim whose answer never came: the cluster may have it. A cluster that is not there has none."""
     input = ClaimInput(cluster=spec.cluster, claim=inputs.claim(spec, workflow_id, names))
     with contextlib.suppress(Unavailable):
-        await perform(ControlActivities.release, input, "Take back the claim", timeout=timing().refused_retry)
+        await perform(ClaimActivities.release, input, "Take back the claim", timeout=timing().refused_retry)
 
 
 async def release(
@@ -53,7 +53,7 @@ async def release(
     `accounts` are those the runtime has had besides the one it is specified with.
     """
     input = ClaimInput(cluster=grant.cluster, claim=inputs.claim(spec, workflow_id, names))
-    released = await perform(ControlActivities.release, input, "Give back the namespaces")
+    released = await perform(ClaimActivities.release, input, "Give back the namespaces")
     clear = ClearInput(
         grant=grant,
         product_id=spec.product_id,

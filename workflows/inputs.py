@@ -11,7 +11,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from nautes.blueprints import runtimes
-    from nautes.messages.clusters import Claim, Grant
+    from nautes.messages.claims import Claim, Grant
     from nautes.messages.convergence import ConvergeInput, HealthInput, OwnedInput
     from nautes.messages.git import TreeRef
     from nautes.messages.vault import RoleName, RuntimeRole

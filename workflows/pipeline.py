@@ -11,9 +11,10 @@ from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 with workflow.unsafe.imports_passed_through():
+    from activities.claims import ClaimActivities
     from activities.control import ControlActivities
     from nautes.messages import ids
-    from nautes.messages.clusters import ClaimInput, Grant
+    from nautes.messages.claims import ClaimInput, Grant
     from nautes.messages.errors import NautesError
     from nautes.messages.gitlab import Push
     from nautes.messages.runtimes import RunInput
@@ -109,7 +110,7 @@ class PipelineWorkflow:
                 self._set(former_accounts=inputs.former_accounts(self._state.former_accounts, claimed, spec))
             self._set(claimed=spec)  # before the claim: the cluster may have taken a claim whose answer never comes
             input = ClaimInput(cluster=spec.cluster, claim=inputs.claim(spec, self._id))
-            grant = await perform(ControlActivities.claim, input, f"Claim {spec.namespace} of {spec.cluster}")
+            grant = await perform(ClaimActivities.claim, input, f"Claim {spec.namespace} of {spec.cluster}")
             self._set(grant=grant)
             await prepare(spec, grant)
             await drop_accounts(spec, grant, self._state.former_accounts)

@@ -11,6 +11,7 @@ import pydantic
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from activities.claims import ClaimActivities
     from activities.clusters import ClusterActivities
     from activities.components import ComponentActivities
     from activities.control import ControlActivities
@@ -18,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from nautes.blueprints import components
     from nautes.blueprints import vault as vault_names
     from nautes.blueprints.virtual import host_of
+    from nautes.messages.claims import User, UsersPage
     from nautes.messages.clusters import (
         ClusterCheck,
         ClusterCommit,
@@ -34,13 +36,13 @@ with workflow.unsafe.imports_passed_through():
     from nautes.rules.decided import CLUSTER_HOST_MOVED, CLUSTER_IN_USE, CLUSTER_VIRTUAL_KUBECONFIG
     from nautes.rules.registry import Rule
     from workflows import effects, progress
-    from workflows.cluster_state import ClusterState, RegistrationReport, RegistrationStart
+    from workflows.cluster_state import ClusterRecord, RegistrationReport, RegistrationStart
     from workflows.commit_comments import comment_on
     from workflows.effects import Undo, perform
     from workflows.virtual import Guest
 
 FROM_GIT = "git-"  # begins the operations that the tenant repository asked for
-USERS_NAMED = 200  # findings of a refused removal
+NAMED_IN_MESSAGE = 20  # users; the findings name more, the list of users (API) all of them
 
 
 def operation_of(commit: str) -> str:
@@ -77,6 +79,8 @@ class RegistrationWorkflow:
         self._installed: list[str] = []
         self._shared: list[str] = []  # components that another registration of the same API server needs
         self._plan: ClusterPlan | None = None
+        self._users = UsersPage()  # some of those who use the cluster, and how many there are
+        self._closed = False
 
     @workflow.query
     def status(self) -> OperationStatus:
@@ -106,10 +110,12 @@ class RegistrationWorkflow:
     async def _planned(self) -> None:
         """What would be done, where somebody wants to know, or has seen it and wants exactly that."""
         request = self._request
+        if self._state.manifest or request.action == "remove":
+            self._users = await perform(ClaimActivities.users, self._name, "Who uses the cluster")
         if request.dry_run or request.plans or request.expected:
             self._show("Planning")
             if request.action == "remove":
-                self._require_unused(self._state.users())
+                self._require_unused()
             self._plan = await perform(ClusterActivities.plan, self._checked(probe=False), "Rules and plan")
             if self._plan.findings:
                 raise Refused("cluster-refused", self._plan.findings[0].message, findings=self._plan.findings)
@@ -215,8 +221,7 @@ class RegistrationWorkflow:
             kubeconfig=self._staged or self._stored(),
             server=str(self._request.manifest.get("spec", {}).get("apiServer", "")),
             manifest=self._state.manifest,
-            claims=self._state.claims,
-            users=self._state.users(),
+            users=[each.name for each in self._users.users],
             probe=probe,
         )
 
@@ -291,7 +296,9 @@ class RegistrationWorkflow:
 
     async def _remove(self) -> Outcome:
         resource = f"Cluster/{self._name}"
-        self._require_unused(self._state.users())
+        self._users = await perform(ClaimActivities.close, self._name, "Close the cluster for new claims")
+        self._require_unused()
+        self._closed = True
         if not self._state.manifest:
             self._state = self._state.model_copy(update={"removed": self._state.refused is None})
             return Outcome(resource=resource, action="absent")
@@ -309,7 +316,7 @@ class RegistrationWorkflow:
         if self._guest:
             self._show("Virtual cluster")
             await self._guest.remove()
-        self._state = ClusterState(removed=True, phase="Removed")
+        self._state = ClusterRecord(removed=True, phase="Removed")
         return Outcome(resource=resource, action="removed")
 
     async def _is_kept(self) -> bool:
@@ -320,18 +327,22 @@ class RegistrationWorkflow:
         standing = await perform(ClusterActivities.standing, self._name, "What the tenant repository says of it")
         if not standing.complete:
             raise Refused("tenant-unreadable", "the tenant repository cannot be read as a whole: nothing is removed")
-        self._require_unused([f"cluster/{each}" for each in standing.guests])
+        guests = [User(kind="claim", name=f"cluster/{each}") for each in standing.guests]
+        self._users = UsersPage(users=guests, total=len(guests))
+        self._require_unused()
         return standing.declared and asked_by_git(self._request)
 
-    def _require_unused(self, users: list[str]) -> None:
+    def _require_unused(self) -> None:
+        users = [each.name for each in self._users.users]
         if not users:
             return
         text = f"cluster {self._name} is used by"
         found = [
-            CLUSTER_IN_USE.finding(f"Cluster/{self._name}", f"{text} {each}", hint="remove it first")
-            for each in users[:USERS_NAMED]
+            CLUSTER_IN_USE.finding(f"Cluster/{self._name}", f"{text} {each}", hint="remove it first") for each in users
         ]
-        raise Refused("cluster-in-use", f"{text} {', '.join(users)}", findings=found)
+        named = users[:NAMED_IN_MESSAGE]
+        more = f" and {self._users.total - len(named)} more" if self._users.total > len(named) else ""
+        raise Refused("cluster-in-use", f"{text} {', '.join(named)}{more}", findings=found)
 
     async def _uninstall(self) -> None:
         kubeconfig = self._stored()
@@ -351,7 +362,7 @@ class RegistrationWorkflow:
         outcome = Outcome(resource=f"Cluster/{self._name}", action="refused", detail=refusal.message if refusal else "")
         message = refusal.message if refusal else "cancelled"
         before = self._input.state
-        changes: dict[str, object] = {}
+        changes: dict[str, object] = {"phase": "Removing"} if self._closed and self._done else {}
         if not before.manifest:  # one that was never there is not there: its workflow ends when nothing is queued
             waited_for = self._request.kubeconfig is not None or self._guest is not None
             changes = {"phase": "Refused", "removed": waited_for and not asked_by_git(self._request)}
@@ -378,7 +389,6 @@ class RegistrationWorkflow:
                 "outcomes": outcomes,
                 "commit": self._state.commit,
                 "effects": self._done,
-                # queue, claims and handled belong to the cluster's workflow; it merges them back.
                 "registered": self._state,
             }
         )

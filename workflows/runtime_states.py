@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nautes.messages.clusters import Grant
+from nautes.messages.claims import Grant
 from nautes.messages.gitlab import Push
 from nautes.messages.runtimes import DeploymentInput, PipelineInput
 from nautes.messages.status import DeploymentStatus, PipelineStatus

@@ -11,11 +11,12 @@ from collections.abc import Awaitable, Callable, Iterable
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from activities.claims import ClaimActivities
     from activities.control import ControlActivities
     from activities.gitlab import GitLabActivities
     from activities.repositories import RepositoryActivities
     from nautes.messages import ids
-    from nautes.messages.clusters import Claim, Reserve, ReserveInput, Uses, UsesInput
+    from nautes.messages.claims import Claim, Reserve, ReserveInput, Uses, UsesInput
     from nautes.messages.common import Requester
     from nautes.messages.control import NotifyInput
     from nautes.messages.declarations import AccessRequest
@@ -146,7 +147,7 @@ class Steps:
             with contextlib.suppress(Unavailable):
                 if step.kind == "reserve":
                     input = self._reservation(step, only_check=True)
-                    await perform(ControlActivities.reserve, input, f"Check {step.subject}", timeout=CHECK_TIMEOUT)
+                    await perform(ClaimActivities.reserve, input, f"Check {step.subject}", timeout=CHECK_TIMEOUT)
                 else:
                     request = self._access_request(step).model_copy(update={"only_check": True})
                     await perform(ControlActivities.request_access, request, step.subject, timeout=CHECK_TIMEOUT)
@@ -181,11 +182,11 @@ class Steps:
         input = self._reservation(step)
 
         async def undo() -> bool:
-            await perform(ControlActivities.unreserve, input, f"Undo: reservation in {input.cluster}")
+            await perform(ClaimActivities.unreserve, input, f"Undo: reservation in {input.cluster}")
             return False  # nothing a person would see
 
         self._undo.before(f"reservation in {input.cluster}", undo)
-        await perform(ControlActivities.reserve, input, f"Reserve {step.subject}")
+        await perform(ClaimActivities.reserve, input, f"Reserve {step.subject}")
 
     async def _access(self, step: Step) -> None:
         """Owners of repositories answer whether they are open, and remember who uses them."""
@@ -222,7 +223,7 @@ class Steps:
         uses = Uses(product=self._path, environments=step.input["environments"], runtimes=runtimes)
         input = UsesInput(cluster=cluster, uses=uses)
         try:
-            await perform(ControlActivities.uses, input, step.subject, timeout=timing().refused_retry)
+            await perform(ClaimActivities.uses, input, step.subject, timeout=timing().refused_retry)
         except Unavailable:
             self.unanswered.add(cluster)
 

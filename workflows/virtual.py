@@ -12,12 +12,13 @@ from collections.abc import Callable
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.control import ControlActivities
+    from activities.claims import ClaimActivities
     from activities.vault import VaultActivities
     from activities.virtual import VirtualActivities
     from nautes.blueprints import virtual
     from nautes.messages import ids
-    from nautes.messages.clusters import Claim, ClaimInput, VirtualInput
+    from nautes.messages.claims import Claim, ClaimInput
+    from nautes.messages.clusters import VirtualInput
     from nautes.messages.errors import NotFound, Refused
     from nautes.messages.secrets import SecretRef
     from nautes.planning.steps import Manifest
@@ -43,7 +44,7 @@ class Guest:
         input = self._claim_order()
         if fresh:
             self._undo.before(f"place on host {self.host}", self._unclaim)
-        grant = await perform(ControlActivities.claim_host, input, f"Place on host {self.host}")
+        grant = await perform(ClaimActivities.claim_host, input, f"Place on host {self.host}")
         self._host = grant.kubeconfig
 
     async def is_new(self) -> bool:
@@ -85,7 +86,7 @@ class Guest:
         return report.deleted > 0
 
     async def _unclaim(self) -> None:
-        await perform(ControlActivities.release, self._claim_order(), f"Give back the place on host {self.host}")
+        await perform(ClaimActivities.release, self._claim_order(), f"Give back the place on host {self.host}")
 
     def _claim_order(self) -> ClaimInput:
         claim = Claim(

@@ -19,87 +19,6 @@ class ClusterInput(Payload):
     name: str
 
 
-class Claim(Payload):
-    """A runtime claims namespaces before it writes to them."""
-
-    runtime: str  # workflow id of the runtime
-    product_id: str
-    product: str
-    namespaces: list[str]
-    worker_type: str = ""  # worker type that the runtime needs: deployment | pipeline
-
-
-class Grant(Payload):
-    """The answer to a claim: how to reach the cluster and what it allows."""
-
-    cluster: str
-    kubeconfig: SecretRef
-    allowed_cluster_kinds: list[str] = []  # "<group>/<Kind>"
-    platform_namespaces: list[str] = []
-
-
-class Reservation(Claim):
-    """A change reserves a runtime's namespaces before its commit; the runtime's own claim replaces the reservation."""
-
-    operation: str
-    replaced: Reservation | None = None  # reserved by an earlier change, until the runtime has claimed it
-
-
-class Reserve(Payload):
-    """What one change needs of a cluster, all or nothing; the argument of the updates `reserve` and `unreserve`."""
-
-    product: str  # full path of the group
-    product_id: str = ""  # "" while there is no group
-    operation: str
-    claims: list[Claim] = []
-    environments: list[str] = []  # names of the product's environments that are to stand on the cluster
-    only_check: bool = False  # of a plan: refuse what a change would be refused, and reserve nothing
-
-
-class Reserved(Payload):
-    """The answer to `reserve` and `unreserve`: what is recorded for the product in the cluster's workflow now."""
-
-    cluster: str
-    runtimes: list[str] = []  # with a reservation
-    environments: list[str] = []
-
-
-class Uses(Payload):
-    """A product reports everything it has on a cluster; each report replaces the one before."""
-
-    product: str
-    environments: list[str] = []
-    runtimes: list[str] = []  # workflow ids; a reservation of any other runtime of the product is dropped
-
-
-class ReserveInput(Payload):
-    """Input of the activities `control.reserve` and `control.unreserve`."""
-
-    cluster: str
-    reserve: Reserve
-
-
-class UsesInput(Payload):
-    """Input of the activity `control.uses`."""
-
-    cluster: str
-    uses: Uses
-
-
-class ClusterClaims(Payload):
-    """The query `claims`: who uses which namespaces, and how the cluster is reached."""
-
-    kubeconfig: SecretRef | None = None
-    claims: list[Claim] = []
-
-
-class ClaimInput(Payload):
-    """Input of the activities `control.claim` and `control.release`."""
-
-    cluster: str
-    claim: Claim
-
-
 class ComponentInput(Payload):
     """Install, observe or remove one component bundle of the catalog."""
 
@@ -145,8 +64,7 @@ class ClusterCheck(Payload):
     kubeconfig: SecretRef
     server: str
     manifest: Manifest = Field(default_factory=dict)  # as it is registered now
-    claims: dict[str, Claim] = Field(default_factory=dict)
-    users: list[str] = []  # everything that uses it, runtimes included
+    users: list[str] = []  # who uses it, the first of them
     probe: bool = True  # False: there is no cluster to probe yet
 
 
@@ -211,6 +129,3 @@ class RegistrationInput(Payload):
     """Start of `registration/<cluster>/<operation>`."""
 
     request: ClusterRequest
-
-
-Reservation.model_rebuild()

@@ -40,12 +40,6 @@ class PushesInput(Payload):
     pushes: list[Push]
 
 
-class Released(Payload):
-    """The namespaces of a released claim that no other runtime uses."""
-
-    namespaces: list[str]
-
-
 class ObserveInput(Payload):
     """Watch one cluster; `fingerprints` are what the last round left (label of a set of objects -> digest)."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nautes.messages.clusters import Grant
+from nautes.messages.claims import Grant
 from nautes.resources.payload import Payload
 
 

@@ -13,6 +13,11 @@ def cluster(name: str) -> str:
     return f"cluster/{name}"
 
 
+def namespaces(cluster_name: str) -> str:
+    """The single writer of who may use which namespaces of a cluster."""
+    return f"namespaces/{cluster_name}"
+
+
 def product(path: str) -> str:
     """The single writer of a product; `path` is the GitLab group's full path."""
     return f"product/{path}"

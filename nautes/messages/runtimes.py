@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from nautes.messages.clusters import Grant
+from nautes.messages.claims import Grant
 from nautes.messages.gitlab import Push
 from nautes.planning.runtimes import PipelineSpec, Trigger
 from nautes.resources.payload import Payload

@@ -18,9 +18,6 @@ class ClusterStatus(Payload):
     usage: str = ""
     worker_type: str = ""
     components: list[str] = []
-    claims: dict[str, list[str]] = Field(default_factory=dict)  # runtime ("deployment/<product>/<name>") -> namespaces
-    reservations: dict[str, list[str]] = Field(default_factory=dict)  # the same, of runtimes that have yet to claim
-    environments: dict[str, list[str]] = Field(default_factory=dict)  # product -> its environments that stand on it
     warnings: list[str] = []  # what people have to do themselves, e.g. install components that this build does not
     findings: list[Finding] = []  # why its declaration in the tenant repository was refused
     operation: str = ""

@@ -113,15 +113,15 @@ NAMESPACE_TAKEN = _rule(
     "namespace-taken",
     "DeploymentRuntime, ProjectPipelineRuntime",
     "a namespace of a cluster belongs to one product, that of a pipeline runtime to it alone",
-    "cluster's workflow, before the commit and when the runtime claims",
-    "tests/workflow/test_cluster_claims.py",
+    "workflow of the cluster's namespace claims, before the commit and when the runtime claims",
+    "tests/workflow/test_namespaces.py",
 )
 CLUSTER_IN_USE = _rule(
     "cluster-in-use",
     "Cluster",
     "a cluster that is removed is used by no runtime, no environment and no change, and is host of no other",
     CLUSTER,
-    "tests/workflow/test_cluster_claims.py",
+    "tests/workflow/test_namespaces.py",
 )
 CLUSTER_HOST_MOVED = _rule(
     "cluster-host-moved",

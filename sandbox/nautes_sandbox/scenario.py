@@ -243,7 +243,8 @@ class Scenario(Actions):
         known |= {f"pipeline {each['runtime']}": (each["phase"], each["namespace"]) for each in tree["pipelines"]}
         for name in (self.deploy_cluster, self.pipeline_cluster):
             cluster = self.api("GET", f"/api/v1/clusters/{name}/status", "platform").json()
-            known[f"cluster {name}"] = (cluster["phase"], sorted(cluster["components"]), sorted(cluster["claims"]))
+            users = [each["name"] for each in cluster["users"]["users"] if each["kind"] == "claim"]
+            known[f"cluster {name}"] = (cluster["phase"], sorted(cluster["components"]), users)
         return known
 
     def deployment(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from temporalio.client import WorkflowFailureError
 
-from nautes.messages.clusters import ClusterInput, ClusterStanding, KnownCluster, Reserve, Uses
+from nautes.messages.clusters import ClusterInput, ClusterStanding, KnownCluster
 from nautes.messages.control import ObserveInput
 from nautes.messages.convergence import HealthReport, ObjectHealth
 from nautes.messages.declarations import AccessRequest
@@ -32,6 +32,7 @@ from nautes.planning.repositories import withdraw
 from nautes.resources.findings import Finding
 from tests.replay.scrub import clean
 from tests.workflow import answers
+from tests.workflow.clusters import granted, keep_claims, wish
 from tests.workflow.platform import Platform, connect, hurried, server, until, working
 
 HERE = Path(__file__).parent / "histories"
@@ -63,8 +64,6 @@ async def guest(platform: Platform) -> dict[str, str]:
         fakes.fail("vault.kubeconfig_ref", NotFound("kubeconfig-missing", "Vault has no kubeconfig of it"))
         if operation == "refused":
             fakes.fail("control.ensure_observer", Refused("observers", "no more observers"))
-            wished = Reserve(product="shop", product_id="product-1", operation="op", environments=["test"])
-            await handle.execute_update("unreserve", wished)
         request = answers.registration("virt", operation=operation, kubeconfig=None, manifest=manifest)
         await handle.execute_update("submit", request)
         await platform.result(f"registration/virt/{operation}")
@@ -72,13 +71,10 @@ async def guest(platform: Platform) -> dict[str, str]:
             await handle.result()
             handle = await platform.start("Cluster", "cluster/virt", ClusterInput(name="virt"))
     await _is_ready(platform, "virt")
-    await handle.execute_update("reserve", wished)
-    await handle.execute_update("uses", Uses(product="shop", environments=["test"]))
     fakes.answers["clusters.standing"] = ClusterStanding(complete=True, declared=True)
     gone = KnownCluster(name="virt", manifest={}, commit="c" * 40, requester=answers.ADA, removed=True, project_id=9)
     await handle.signal("declared", gone)
     await platform.result(f"registration/virt/git-{'c' * 12}")
-    await handle.execute_update("uses", Uses(product="shop"))
     await handle.execute_update("submit", answers.registration("virt", "remove", operation="last"))
     await handle.result()
     ends = {f"Registration.virtual.{each}": f"registration/virt/{each}" for each in ("refused", "first", "last")}
@@ -87,18 +83,25 @@ async def guest(platform: Platform) -> dict[str, str]:
 
 async def cluster(platform: Platform) -> dict[str, str]:
     """Registered, refused once in the middle, claimed, released, removed."""
+    asking = keep_claims(platform, "edge")
     handle = await platform.start("Cluster", "cluster/edge", ClusterInput(name="edge"))
     for operation, action in (("first", "apply"), ("second", "apply")):
         await handle.execute_update("submit", answers.registration("edge", action, operation=operation))
         await platform.result(f"registration/edge/{operation}")
         platform.fakes.fail("components.install", Refused("component-refused", "no such kind"))
     await _is_ready(platform, "edge")
-    claim = answers.claim(DEPLOYMENT, "web")
-    await handle.execute_update("claim", claim)
-    await handle.execute_update("release", claim)
+    await granted(platform, "edge")
+    claim, wished = answers.claim(DEPLOYMENT, "web"), wish("op", environments=["test"])
+    await asking.reserve(wished)
+    await asking.claim(claim)
+    await asking.unreserve(wished)
+    await asking.uses("test")
+    await asking.release(claim)
+    await asking.uses()
     await handle.execute_update("submit", answers.registration("edge", "remove", operation="third"))
     await handle.result()
-    found = {"Cluster": "cluster/edge", "Registration": "registration/edge/first"}
+    await platform.handle(asking.id).result()
+    found = {"Cluster": "cluster/edge", "NamespaceClaims": asking.id, "Registration": "registration/edge/first"}
     return {
         **found,
         "Registration.refused": "registration/edge/second",
@@ -170,7 +173,7 @@ async def _change(platform: Platform, operation: str, action: str = "apply") -> 
 async def deployment(platform: Platform) -> dict[str, str]:
     """Refused, retried after an outage, superseded by a push, paused, pinned, moved, removed."""
     fakes = platform.fakes
-    fakes.fail("control.claim", Unavailable("cluster-not-ready", "cluster edge is Registering"))
+    fakes.fail("claims.claim", Unavailable("cluster-not-ready", "cluster edge is Registering"))
     fakes.fail("runtimes.prepare", Refused("namespace-foreign", "namespace web does not belong to this product"))
     sick = ObjectHealth(kind="Deployment", name="web", status="InProgress", reason="0 of 1 ready")
     fakes.answers["kubernetes.health"] = HealthReport(healthy=False, unhealthy=[sick], total=2)

@@ -30,7 +30,7 @@ def test_an_activity_waits_in_the_queue_of_its_system_named_after_the_one_of_its
     }
     systems = {each.partition(".")[0] for each in names}
     assert BY_SYSTEM.keys() <= systems, "a queue for what is no activity"
-    assert systems - BY_SYSTEM.keys() == {"control", "vault"}
+    assert systems - BY_SYSTEM.keys() == {"claims", "control", "vault"}
     assert named("gitlab", "nautes") == "nautes/gitlab"
     assert {
         queue_of(each, "nautes")

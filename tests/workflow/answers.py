@@ -6,22 +6,17 @@ import itertools
 from collections.abc import Iterable
 from typing import Any
 
+from nautes.messages.claims import Claim, ClaimInput, Grant, Released, Reserved, ReserveInput, UsersPage, UsesInput
 from nautes.messages.clusters import (
-    Claim,
-    ClaimInput,
     ClusterPlan,
     ClusterStanding,
     DeclaredReport,
-    Grant,
     KnownCluster,
-    Reserved,
-    ReserveInput,
-    UsesInput,
     VirtualAccess,
     VirtualInput,
 )
 from nautes.messages.common import Requester
-from nautes.messages.control import Notified, Observed, PushesInput, Released
+from nautes.messages.control import Notified, Observed, PushesInput
 from nautes.messages.convergence import ConvergeInput, ConvergeReport, HealthReport, OwnedReport
 from nautes.messages.gitlab import (
     ForeignKeysState,
@@ -355,12 +350,15 @@ DEFAULTS: dict[str, Any] = {
     "components.healthy": HealthReport(healthy=True, total=2),
     "components.install": ConvergeReport(applied=3, writes=3),
     "components.remove": OwnedReport(deleted=3),
-    "control.claim": _granted,
-    "control.claim_host": _granted,
-    "control.release": _released,
-    "control.reserve": reserved,
-    "control.unreserve": reserved,
-    "control.uses": _used,
+    "claims.claim": _granted,
+    "claims.claim_host": _granted,
+    "claims.release": _released,
+    "claims.reserve": reserved,
+    "claims.unreserve": reserved,
+    "claims.uses": _used,
+    "claims.publish": Notified(count=1),
+    "claims.users": UsersPage(),
+    "claims.close": UsersPage(),
     "control.notify_runtimes": Notified(count=1),
     "control.request_access": Notified(count=1),
     "control.report_use": Notified(count=1),

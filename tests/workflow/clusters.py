@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any
 
 import pytest
-from temporalio.client import WorkflowUpdateFailedError
-from temporalio.exceptions import ApplicationError
 
-from nautes.messages.clusters import Claim, KnownCluster, Reserve, Reserved, Uses
+from activities.claims import ClaimActivities
+from nautes.messages import ids
+from nautes.messages.claims import (
+    Claim,
+    ClaimInput,
+    ClusterFacts,
+    Grant,
+    NamespacesInput,
+    Reserve,
+    Reserved,
+    ReserveInput,
+    Uses,
+    UsesInput,
+)
+from nautes.messages.clusters import KnownCluster
+from nautes.messages.control import Notified
+from nautes.messages.errors import NautesError, NotFound, Unavailable
 from nautes.messages.operations import Accepted, ClusterRequest
 from nautes.messages.status import ClusterStatus
 from tests.workflow.answers import ADA, HEAD, KUBECONFIG, manifest
-from tests.workflow.platform import Handle, Platform
-from workflows.cluster_state import ClusterStart, ClusterState
+from tests.workflow.platform import Handle, Platform, until
+from workflows.claims_state import NamespacesStart
+from workflows.cluster_state import ClusterRecord, ClusterStart, ClusterState, facts_of
 
 EDGE = "https://edge.example.com:31443"
 
@@ -45,13 +61,14 @@ async def submit(handle: Handle, request: ClusterRequest) -> str:
     return str(accepted.operation)
 
 
-async def refusal(handle: Handle, update: str, input: Any) -> tuple[str | None, str]:
-    """(kind of error, message) of an update that is refused."""
-    with pytest.raises(WorkflowUpdateFailedError) as caught:
-        await handle.execute_update(update, input)
-    cause = caught.value.cause
-    assert isinstance(cause, ApplicationError)
-    return cause.type, cause.message
+def record(state: ClusterState) -> ClusterRecord:
+    """The part of a cluster's state that its registrations know."""
+    return ClusterRecord.model_validate(state.model_dump(exclude={"queue", "handled"}))
+
+
+def outside(platform: Platform) -> list[str]:
+    """The activities that were called, in order, without those that ask who uses the cluster and publish its facts."""
+    return platform.fakes.names("claims.publish", "claims.users", "claims.close")
 
 
 async def shown(platform: Platform, handle: Handle) -> ClusterStatus:
@@ -67,17 +84,84 @@ def wish(operation: str, *claims: Claim, environments: list[str] | None = None, 
     )
 
 
-async def reserve(handle: Handle, input: Reserve) -> Reserved:
-    """Ask for it."""
-    found: Reserved = await handle.execute_update("reserve", input, result_type=Reserved)
-    return found
+class Asking:
+    """What runtimes, changes and products ask of one cluster's namespace claims."""
+
+    def __init__(self, platform: Platform, cluster: str) -> None:
+        self.id = ids.namespaces(cluster)
+        self._cluster = cluster
+        self._activities = ClaimActivities(platform.client)
+
+    async def claim(self, claim: Claim) -> Grant:
+        return await self._activities.claim(ClaimInput(cluster=self._cluster, claim=claim))
+
+    async def release(self, claim: Claim) -> list[str]:
+        return (await self._activities.release(ClaimInput(cluster=self._cluster, claim=claim))).namespaces
+
+    async def reserve(self, wish: Reserve) -> Reserved:
+        return await self._activities.reserve(ReserveInput(cluster=self._cluster, reserve=wish))
+
+    async def unreserve(self, wish: Reserve) -> Reserved:
+        return await self._activities.unreserve(ReserveInput(cluster=self._cluster, reserve=wish))
+
+    async def uses(self, *environments: str, runtimes: list[str] | None = None) -> Reserved:
+        report = Uses(product="product-1", environments=list(environments), runtimes=runtimes or [])
+        return await self._activities.uses(UsesInput(cluster=self._cluster, uses=report))
+
+    async def held(self, kind: str = "claim") -> dict[str, list[str]]:
+        """Namespaces of those who use the cluster in one way, by name."""
+        page = await self._activities.users(self._cluster)
+        return {each.name: each.namespaces for each in page.users if each.kind == kind}
+
+    async def environments(self) -> list[str]:
+        return sorted(each.removeprefix("environment/") for each in await self.held("environment"))
 
 
-async def uses(handle: Handle, *environments: str, runtimes: list[str] | None = None) -> Reserved:
-    """The product's own word."""
-    word = Uses(product="product-1", environments=list(environments), runtimes=runtimes or [])
-    found: Reserved = await handle.execute_update("uses", word, result_type=Reserved)
-    return found
+async def refusal(asked: Awaitable[Any]) -> tuple[str, str]:
+    """(kind of error, message) of what is refused."""
+    with pytest.raises(NautesError) as caught:
+        await asked
+    return type(caught.value).__name__, caught.value.message
+
+
+async def granting(platform: Platform, cluster: str, state: ClusterState) -> Asking:
+    """The namespace claims of a cluster that its own workflow has told about."""
+    start = NamespacesStart(cluster=cluster, facts=facts_of(cluster, state, in_work=False))
+    await platform.start("NamespaceClaims", ids.namespaces(cluster), start)
+    return Asking(platform, cluster)
+
+
+def keep_claims(platform: Platform, cluster: str) -> Asking:
+    """Clusters of this platform have the workflows of their claims, as in production."""
+    real = ClaimActivities(platform.client)
+
+    async def publish(facts: ClusterFacts) -> Notified:
+        await platform.client.start_workflow(
+            "NamespaceClaims",
+            NamespacesInput(cluster=facts.cluster),
+            id=ids.namespaces(facts.cluster),
+            task_queue=platform.queue,
+            start_signal="cluster_changed",
+            start_signal_args=[facts],
+        )
+        return Notified(count=1)
+
+    platform.fakes.answers |= {"claims.publish": publish, "claims.users": real.users, "claims.close": real.close}
+    return Asking(platform, cluster)
+
+
+async def granted(platform: Platform, cluster: str) -> None:
+    """Wait until the claims of a cluster are told that it is ready."""
+    asking = keep_claims(platform, cluster)
+
+    async def looks() -> bool:
+        try:
+            await asking.reserve(wish("look").model_copy(update={"only_check": True}))
+        except (Unavailable, NotFound):
+            return False
+        return True
+
+    await until(looks, "a cluster that grants claims")
 
 
 def known(cluster: str, commit: str, **spec: Any) -> KnownCluster:

@@ -13,6 +13,7 @@ from typing import Any, get_type_hints
 
 from temporalio import activity
 
+from activities.claims import ClaimActivities
 from activities.clusters import ClusterActivities
 from activities.components import ComponentActivities
 from activities.control import ControlActivities
@@ -30,6 +31,7 @@ from nautes.messages.gitlab import RepositorySetup
 from tests.workflow.answers import DEFAULTS
 
 CLASSES = (
+    ClaimActivities,
     ClusterActivities,
     ComponentActivities,
     ControlActivities,

@@ -94,14 +94,14 @@ async def test_a_dry_run_is_refused_what_the_change_would_be_refused_and_reserve
     asked = [answers.reserve("edge", "web"), answers.access("owner")]
     platform.fakes.answers["products.plan"] = plan(*asked)
     assert (await (await _start(platform, product, dry_run=True)).result()).state == "planned"
-    assert platform.fakes.names() == ["products.plan", "control.reserve", "control.request_access"]
-    assert platform.fakes.asked("control.reserve")[0].reserve.only_check
+    assert platform.fakes.names() == ["products.plan", "claims.reserve", "control.request_access"]
+    assert platform.fakes.asked("claims.reserve")[0].reserve.only_check
     assert platform.fakes.asked("control.request_access")[0].only_check
     taken = Finding(rule="namespace-taken", message="namespace web is used", resource="DeploymentRuntime/web")
-    platform.fakes.fail("control.reserve", Conflict("namespace-taken", taken.message, findings=[taken]))
+    platform.fakes.fail("claims.reserve", Conflict("namespace-taken", taken.message, findings=[taken]))
     report = await (await _start(platform, product, dry_run=True)).result()
     assert (report.state, report.findings, report.undone) == ("refused", [taken], [])
-    platform.fakes.fail("control.reserve", Unavailable("cluster-unavailable", "no answer"), times=1000)
+    platform.fakes.fail("claims.reserve", Unavailable("cluster-unavailable", "no answer"), times=1000)
     with hurried(retry_maximum=0.2):
         assert (await (await _start(platform, product, dry_run=True)).result()).state == "planned"
 
@@ -173,7 +173,7 @@ async def test_what_cannot_be_taken_back_is_reported_and_the_rest_still_is(platf
 WAITS = [
     "products.plan",
     "gitlab.ensure_group",
-    "control.reserve",
+    "claims.reserve",
     "repositories.ensure",
     "products.commit_files",
 ]

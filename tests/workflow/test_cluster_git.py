@@ -7,7 +7,7 @@ from nautes.messages.errors import Forbidden
 from nautes.messages.products import FilesCommitted
 from nautes.resources.findings import Finding
 from tests.workflow.answers import HEAD, claim, manifest, registration, unique
-from tests.workflow.clusters import known, ready, shown, started, submit, uses, withdrawn
+from tests.workflow.clusters import granted, keep_claims, known, outside, ready, shown, started, submit, withdrawn
 from tests.workflow.platform import Handle, Platform, hurried, until
 from workflows.cluster_state import RegistrationReport
 
@@ -35,7 +35,7 @@ async def test_what_the_rules_refuse_stands_in_the_status_and_beside_the_commit_
     (comment,) = platform.fakes.asked("gitlab.comment")
     assert (comment.project_id, comment.commit, comment.marker) == (9, BAD, operation)
     assert WRONG.message in comment.text and WRONG.hint in comment.text
-    assert set(platform.fakes.names()) == {"clusters.check", "gitlab.comment"}
+    assert set(outside(platform)) == {"clusters.check", "gitlab.comment"}
 
 
 async def test_a_comment_that_cannot_be_made_holds_nothing_up(platform: Platform) -> None:
@@ -51,7 +51,7 @@ async def test_a_person_is_told_in_the_answer_and_not_beside_a_commit(platform: 
     handle = await started(platform, cluster := unique("edge"), ready(cluster))
     platform.fakes.answers["clusters.check"] = [WRONG]
     await platform.result(await submit(handle, registration(cluster)))
-    assert "gitlab.comment" not in platform.fakes.names()
+    assert "gitlab.comment" not in outside(platform)
     assert (await shown(platform, handle)).findings == []
 
 
@@ -104,8 +104,8 @@ async def test_a_cluster_whose_file_is_gone_is_removed(platform: Platform) -> No
     report = await platform.result(f"registration/{cluster}/git-{GOOD[:12]}", RegistrationReport)
     assert [each.action for each in report.outcomes] == ["removed"]
     await handle.result()
-    assert platform.fakes.names()[0] == "clusters.standing"
-    assert platform.fakes.names()[-1] == "vault.drop_cluster"
+    assert outside(platform)[0] == "clusters.standing"
+    assert outside(platform)[-1] == "vault.drop_cluster"
 
 
 async def test_a_file_that_came_back_meanwhile_keeps_its_cluster(platform: Platform) -> None:
@@ -116,7 +116,7 @@ async def test_a_file_that_came_back_meanwhile_keeps_its_cluster(platform: Platf
     assert [each.action for each in report.outcomes] == ["unchanged"]
     await until(lambda: _idle(platform, handle), "nothing queued")
     assert (await shown(platform, handle)).phase == "Ready"
-    assert platform.fakes.names() == ["clusters.standing"]
+    assert outside(platform) == ["clusters.standing"]
 
 
 async def test_nothing_is_removed_while_the_tenant_repository_cannot_be_read_as_a_whole(platform: Platform) -> None:
@@ -131,20 +131,22 @@ async def test_nothing_is_removed_while_the_tenant_repository_cannot_be_read_as_
 
 async def test_a_used_cluster_outlives_its_file_until_nobody_uses_it(platform: Platform) -> None:
     with hurried(refused_retry=0.3):
-        handle = await started(platform, cluster := unique("edge"), ready(cluster))
-        await handle.execute_update("claim", claim("deployment/shop/web", "shop"))
-        await uses(handle, "test")
+        asking = keep_claims(platform, cluster := unique("edge"))
+        handle = await started(platform, cluster, ready(cluster))
+        await granted(platform, cluster)
+        await asking.claim(claim("deployment/shop/web", "shop"))
+        await asking.uses("test")
         await handle.signal("declared", withdrawn(cluster, GOOD))
         await until(lambda: _refused(platform, handle), "the finding in the status")
         status = await shown(platform, handle)
         assert [each.rule for each in status.findings] == ["cluster-in-use"] * 2
         assert status.message.endswith("is used by deployment/shop/web, environment/product-1/test")
         assert "environment/product-1/test" in platform.fakes.asked("gitlab.comment")[0].text
-        assert "clusters.commit" not in platform.fakes.names()
-        await handle.execute_update("release", claim("deployment/shop/web", "shop"))
-        await uses(handle)
+        assert "clusters.commit" not in outside(platform)
+        await asking.release(claim("deployment/shop/web", "shop"))
+        await asking.uses()
         await handle.result()
-    assert platform.fakes.names()[-1] == "vault.drop_cluster"
+    assert outside(platform)[-1] == "vault.drop_cluster"
 
 
 async def test_our_own_removal_is_not_repeated_because_git_tells_of_it(platform: Platform) -> None:
@@ -167,4 +169,4 @@ async def test_a_cluster_git_declared_in_vain_ends_with_its_file(platform: Platf
         assert (await shown(platform, handle)).phase == "Refused"
         await handle.signal("declared", withdrawn(cluster, GOOD))
         await handle.result()
-    assert "clusters.commit" not in platform.fakes.names()
+    assert "clusters.commit" not in outside(platform)

@@ -6,7 +6,7 @@ import pytest
 from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import CancelledError
 
-from nautes.messages.control import Released
+from nautes.messages.claims import Released
 from nautes.messages.convergence import ObjectHealth, OwnedReport
 from nautes.messages.errors import NotYet, Unavailable
 from nautes.messages.status import DeploymentStatus
@@ -21,7 +21,7 @@ async def test_a_runtime_gets_its_place_and_its_objects_in_order(platform: Platf
     status = await until_phase(platform, handle, "Converged")
     assert (status.commit, status.converged_commit, status.applied) == (HEAD, HEAD, 2)
     assert platform.fakes.names() == [
-        "control.claim",
+        "claims.claim",
         "runtimes.prepare",
         "vault.ensure_runtime_role",
         "git.fetch",
@@ -60,7 +60,7 @@ async def test_drift_is_corrected(platform: Platform) -> None:
     await until_phase(platform, handle, "Converged")
     await handle.signal("reconcile")
     await platform.called("kubernetes.converge", 2)
-    assert len(platform.fakes.asked("control.claim")) == 1
+    assert len(platform.fakes.asked("claims.claim")) == 1
 
 
 async def test_drift_is_corrected_while_objects_are_not_healthy(platform: Platform) -> None:
@@ -117,9 +117,9 @@ async def test_a_removal_keeps_its_place_and_names_what_does_not_go(platform: Pl
     hold = platform.fakes.hold("vault.drop_runtime_role")
     await hold.begun.wait()
     assert [each.known for each in platform.fakes.asked("kubernetes.delete_owned")] == [[], [stuck]]
-    assert "control.release" not in platform.fakes.names()
+    assert "claims.release" not in platform.fakes.names()
     hold.release()
-    await platform.called("control.release")
+    await platform.called("claims.release")
 
 
 async def test_the_same_specification_again_prepares_nothing_again_and_a_new_one_does(platform: Platform) -> None:
@@ -128,10 +128,10 @@ async def test_the_same_specification_again_prepares_nothing_again_and_a_new_one
     await until_phase(platform, handle, "Converged")
     await handle.signal("specified", deployment(product, commit=NEWER))
     await platform.called("kubernetes.health", 2)
-    assert len(platform.fakes.asked("control.claim")) == 1
+    assert len(platform.fakes.asked("claims.claim")) == 1
     await handle.signal("specified", deployment(product, path="other"))
     await platform.called("kubernetes.health", 3)
-    assert len(platform.fakes.asked("control.claim")) == 2
+    assert len(platform.fakes.asked("claims.claim")) == 2
     assert platform.fakes.asked("kubernetes.converge")[-1].source.path == "other"
     assert "kubernetes.delete_owned" not in platform.fakes.names()
 
@@ -145,12 +145,12 @@ async def test_it_leaves_its_old_place_before_it_takes_a_new_one(platform: Platf
     assert platform.fakes.names()[6:11] == [
         "kubernetes.delete_owned",
         "vault.drop_runtime_role",
-        "control.release",
+        "claims.release",
         "runtimes.clear",
-        "control.claim",
+        "claims.claim",
     ]
-    assert platform.fakes.asked("control.release")[0].cluster == "edge"
-    assert platform.fakes.asked("control.claim")[-1].cluster == "other"
+    assert platform.fakes.asked("claims.release")[0].cluster == "edge"
+    assert platform.fakes.asked("claims.claim")[-1].cluster == "other"
 
 
 async def test_paused_it_sees_but_does_not_correct_until_it_is_resumed(platform: Platform) -> None:
@@ -220,13 +220,13 @@ async def test_an_outage_is_shown_and_retried_until_it_ends(platform: Platform) 
 async def test_removed_it_prunes_and_then_gives_back_in_order(platform: Platform) -> None:
     handle = await started(platform, unique("shop"))
     await until_phase(platform, handle, "Converged")
-    platform.fakes.answers["control.release"] = Released(namespaces=[])
+    platform.fakes.answers["claims.release"] = Released(namespaces=[])
     await handle.signal("remove")
     await handle.result()
     assert platform.fakes.names()[6:] == [
         "kubernetes.delete_owned",
         "vault.drop_runtime_role",
-        "control.release",
+        "claims.release",
         "runtimes.clear",
     ]
     assert platform.fakes.asked("runtimes.clear")[0].namespaces == []
@@ -243,20 +243,20 @@ async def test_a_removal_wins_over_a_wait_for_health(platform: Platform) -> None
 
 
 async def test_a_claim_that_may_have_been_heard_is_taken_back_on_removal(platform: Platform) -> None:
-    hold = platform.fakes.hold("control.claim")
+    hold = platform.fakes.hold("claims.claim")
     handle = await started(platform, unique("shop"))
     await hold.begun.wait()
     await handle.signal("remove")
     await handle.result()
-    assert platform.fakes.names() == ["control.claim", "control.release"]
+    assert platform.fakes.names() == ["claims.claim", "claims.release"]
 
 
 @pytest.mark.parametrize("silent", [False, True], ids=["unknown", "silent"])
 async def test_a_cluster_that_never_was_keeps_no_runtime_from_its_end(platform: Platform, silent: bool) -> None:
     nowhere = Unavailable("cluster-unknown", "cluster edge is not known (yet)")
-    for each in ("control.claim", "control.release"):
+    for each in ("claims.claim", "claims.release"):
         platform.fakes.fail(each, nowhere, times=10_000)
-    hold = platform.fakes.hold("control.release") if silent else None
+    hold = platform.fakes.hold("claims.release") if silent else None
     with hurried(refused_retry=0.5):
         handle = await started(platform, unique("shop"))
         await until(lambda: platform.retried(handle.id), "an attempt that failed")
@@ -277,10 +277,10 @@ async def test_declared_again_while_it_is_being_removed_it_is_there_afterwards(p
     hold.release()
     await platform.called("kubernetes.health", 2)
     await until_phase(platform, handle, "Converged")
-    assert len(platform.fakes.asked("control.claim")) == 2
+    assert len(platform.fakes.asked("claims.claim")) == 2
 
 
-@pytest.mark.parametrize("where", ["control.claim", "runtimes.prepare", "vault.ensure_runtime_role"])
+@pytest.mark.parametrize("where", ["claims.claim", "runtimes.prepare", "vault.ensure_runtime_role"])
 async def test_a_place_that_was_interrupted_is_prepared_again(platform: Platform, where: str) -> None:
     product = unique("shop")
     hold = platform.fakes.hold(where)
@@ -288,9 +288,9 @@ async def test_a_place_that_was_interrupted_is_prepared_again(platform: Platform
     await hold.begun.wait()
     await handle.signal("pushed", push())
     await until_phase(platform, handle, "Converged")
-    assert len(platform.fakes.asked("control.claim")) == 2
+    assert len(platform.fakes.asked("claims.claim")) == 2
     assert platform.fakes.names()[-6:] == [
-        "control.claim",
+        "claims.claim",
         "runtimes.prepare",
         "vault.ensure_runtime_role",
         "git.fetch",
@@ -299,7 +299,7 @@ async def test_a_place_that_was_interrupted_is_prepared_again(platform: Platform
     ]
 
 
-@pytest.mark.parametrize("where", ["control.claim", "kubernetes.converge", "kubernetes.health_changed"])
+@pytest.mark.parametrize("where", ["claims.claim", "kubernetes.converge", "kubernetes.health_changed"])
 async def test_cancelled_from_outside_it_ends(platform: Platform, where: str) -> None:
     platform.fakes.answers["kubernetes.health"] = SICK
     hold = platform.fakes.hold(where)
@@ -332,5 +332,5 @@ async def test_nothing_is_lost_or_done_twice_when_its_history_starts_afresh(plat
     await platform.called("git.fetch", looked + 1)
     await handle.signal("remove")
     await platform.handle(handle.id).result()
-    assert len(platform.fakes.asked("control.claim")) == 1
+    assert len(platform.fakes.asked("claims.claim")) == 1
     assert len(platform.fakes.asked("git.fetch")) == looked + 1

@@ -14,12 +14,12 @@ from tests.workflow.platform import Handle, Platform, hurried, until
 async def test_a_refused_place_is_said_and_asked_for_again(platform: Platform) -> None:
     product = unique("shop")
     text = "namespace web of cluster edge is used by deployment/docs/site"
-    platform.fakes.fail("control.claim", Conflict("namespace-taken", text), times=2)
+    platform.fakes.fail("claims.claim", Conflict("namespace-taken", text), times=2)
     with hurried(refused_retry=3):  # long enough to be seen refused on a busy machine
         handle = await started(platform, product)
         assert (await until_phase(platform, handle, "Refused")).message == text
         status = await until_phase(platform, handle, "Converged")
-    assert (status.message, len(platform.fakes.asked("control.claim"))) == ("", 3)
+    assert (status.message, len(platform.fakes.asked("claims.claim"))) == ("", 3)
 
 
 async def test_a_refusal_does_not_keep_something_newer_waiting(platform: Platform) -> None:
@@ -77,7 +77,7 @@ async def test_what_was_refused_is_applied_again_although_other_objects_are_not_
 
 
 async def test_a_refusal_that_lasts_does_not_make_its_history_grow_without_end(platform: Platform) -> None:
-    platform.fakes.fail("control.claim", Conflict("namespace-taken", "taken"), times=10_000)
+    platform.fakes.fail("claims.claim", Conflict("namespace-taken", "taken"), times=10_000)
     platform.hurry(events_kept=40, refused_retry=0.01)
     handle = await started(platform, unique("shop"))
     await platform.began_afresh(handle.id)

@@ -101,7 +101,7 @@ async def test_the_bound_holds_for_each_system_by_itself(platform: Platform) -> 
     steps = [*_withdrawn(product, *names), answers.reserve("edge", "web"), answers.access("owner")]
     handle = await _start(platform, product, *steps)
     await held.so_many(AT_ONCE)
-    await platform.called("control.reserve")
+    await platform.called("claims.reserve")
     await platform.called("control.request_access")
     assert "products.commit_files" not in platform.fakes.names()
     held.release()
@@ -115,7 +115,7 @@ async def test_a_step_begins_only_when_what_it_needs_is_done(platform: Platform)
     chain = [first, _needing(second, first), _needing(third, second)]
     handle = await _start(platform, product, *chain, answers.reserve("edge", "web"))
     await held.so_many(1)
-    await platform.called("control.reserve")
+    await platform.called("claims.reserve")
     assert _paths(platform, "repositories.withdraw") == ["first"]
     held.release()
     assert (await handle.result()).state == "done"
@@ -130,17 +130,17 @@ def _needing(step: Step, *needed: Step) -> Step:
 async def test_a_refusal_stops_the_others_and_waits_for_them_before_the_undo_begins(platform: Platform) -> None:
     product = unique("shop")
     hold = platform.fakes.hold("repositories.ensure", deaf=True)
-    platform.fakes.fail("control.reserve", Refused("namespace-taken", "namespace web is used by deployment/other/web"))
+    platform.fakes.fail("claims.reserve", Refused("namespace-taken", "namespace web is used by deployment/other/web"))
     steps = [*new_repositories(product, "code"), answers.reserve("edge", "web")]
     handle = await _start(platform, product, *steps)
     await hold.begun.wait()
     await until(lambda: _asked_to_stop(platform, handle), "the others are asked to stop")
-    assert not {"repositories.delete", "control.unreserve"} & set(platform.fakes.names())
+    assert not {"repositories.delete", "claims.unreserve"} & set(platform.fakes.names())
     hold.release()
     report = await handle.result()
     assert (report.state, [each.rule for each in report.findings]) == ("refused", ["namespace-taken"])
     assert report.undone == ["repository code"]
-    assert platform.fakes.names()[-2:] == ["control.unreserve", "repositories.delete"]
+    assert platform.fakes.names()[-2:] == ["claims.unreserve", "repositories.delete"]
     assert "products.commit_files" not in platform.fakes.names()
 
 

@@ -96,7 +96,7 @@ async def test_keys_clusters_and_neighbours_hear_what_concerns_them(platform: Pl
     )
     await _followed(platform, product, report, known=Known(accepted=HEAD))
     assert platform.fakes.asked("repositories.ensure_foreign_keys")[0].wanted == [grant]
-    (uses,) = platform.fakes.asked("control.uses")
+    (uses,) = platform.fakes.asked("claims.uses")
     assert (uses.cluster, uses.uses.product, uses.uses.environments) == ("edge", product, ["test"])
     assert uses.uses.runtimes == [f"deployment/{product}/web"]
     assert platform.fakes.asked("control.report_use") == [
@@ -114,7 +114,7 @@ async def test_a_cluster_that_does_not_answer_stops_nothing_and_is_told_later(pl
     )
     gone = Unavailable("cluster-unknown", "cluster edge is not known (yet)")
     with hurried(refused_retry=0.3):
-        platform.fakes.fail("control.uses", gone, times=1000)
+        platform.fakes.fail("claims.uses", gone, times=1000)
         ended = await _followed(platform, product, report, known=Known(accepted=HEAD))
     assert ended.state == "done" and "control.notify_runtimes" in platform.fakes.names()
     assert ended.head is not None
@@ -153,8 +153,8 @@ async def test_clusters_are_asked_before_the_commit_in_the_name_of_the_group_tha
     platform.fakes.answers["products.plan"] = answers.new_product(product, more=[reservation])
     assert (await _apply(platform, product)).state == "done"
     names = platform.fakes.names()
-    assert names.index("gitlab.ensure_group") < names.index("control.reserve") < names.index("products.commit_files")
-    (input,) = platform.fakes.asked("control.reserve")
+    assert names.index("gitlab.ensure_group") < names.index("claims.reserve") < names.index("products.commit_files")
+    (input,) = platform.fakes.asked("claims.reserve")
     assert (input.cluster, input.reserve.product_id) == ("edge", "product-1")
     assert input.reserve.environments == ["test"]
     assert [(each.product_id, each.runtime, each.namespaces) for each in input.reserve.claims] == [
@@ -165,10 +165,10 @@ async def test_clusters_are_asked_before_the_commit_in_the_name_of_the_group_tha
 async def test_a_namespace_that_is_taken_refuses_the_change_and_gives_the_rest_back(platform: Platform) -> None:
     product = unique("shop")
     platform.fakes.answers["products.plan"] = plan(answers.reserve("edge", "web"), answers.reserve("far", "web"))
-    platform.fakes.answers["control.reserve"] = _only_edge
+    platform.fakes.answers["claims.reserve"] = _only_edge
     ended = await _apply(platform, product)
     assert (ended.state, [each.rule for each in ended.findings]) == ("refused", ["namespace-taken"])
-    assert [each.cluster for each in platform.fakes.asked("control.unreserve")] == ["far", "edge"]
+    assert [each.cluster for each in platform.fakes.asked("claims.unreserve")] == ["far", "edge"]
     assert "products.commit_files" not in platform.fakes.names()
 
 
@@ -182,7 +182,7 @@ async def test_whoever_skips_the_rules_asks_nobody(platform: Platform) -> None:
     product = unique("shop")
     platform.fakes.answers["products.plan"] = plan(answers.reserve("edge", "web"), answers.access("owner"))
     assert (await _apply(platform, product, skip_check=True)).state == "done"
-    assert not {"control.reserve", "control.request_access"} & set(platform.fakes.names())
+    assert not {"claims.reserve", "control.request_access"} & set(platform.fakes.names())
 
 
 async def test_an_owner_that_does_not_open_refuses_the_change(platform: Platform) -> None:
@@ -283,7 +283,7 @@ async def test_what_is_held_is_looked_at_again_after_a_while(platform: Platform)
         platform.fakes.answers["products.read"] = at_head(
             product, answers.standing("edge", "lost"), known=Known(accepted=HEAD)
         )
-        await platform.called("control.uses")
+        await platform.called("claims.uses")
 
 
 async def test_a_push_that_cannot_be_carried_out_is_tried_again_after_a_while_and_not_at_once(

@@ -88,7 +88,7 @@ async def test_events_that_come_before_its_place_is_ready_wait_for_it(platform: 
 
 async def test_a_refused_place_is_said_and_asked_for_again_and_its_events_wait(platform: Platform) -> None:
     product = unique("shop")
-    platform.fakes.fail("control.claim", Conflict("namespace-taken", "namespace build is used by somebody"))
+    platform.fakes.fail("claims.claim", Conflict("namespace-taken", "namespace build is used by somebody"))
     with hurried(refused_retry=3):  # long enough to be seen refused on a busy machine
         handle = await _started(platform, product)
         status = await _phase(platform, handle, "Refused")
@@ -101,13 +101,13 @@ async def test_a_refused_place_is_said_and_asked_for_again_and_its_events_wait(p
 
 async def test_a_new_place_wins_over_the_wait_for_an_old_one(platform: Platform) -> None:
     product = unique("shop")
-    hold = platform.fakes.hold("control.claim")
+    hold = platform.fakes.hold("claims.claim")
     handle = await _started(platform, product)
     await hold.begun.wait()
     await handle.signal("specified", pipeline(product, cluster="other"))
     await _phase(platform, handle, "Ready")
-    assert [each.cluster for each in platform.fakes.asked("control.claim")] == ["edge", "other"]
-    assert [each.cluster for each in platform.fakes.asked("control.release")] == ["edge"]
+    assert [each.cluster for each in platform.fakes.asked("claims.claim")] == ["edge", "other"]
+    assert [each.cluster for each in platform.fakes.asked("claims.release")] == ["edge"]
 
 
 async def test_an_account_it_had_before_goes_also_when_the_new_one_is_refused_at_first(platform: Platform) -> None:
@@ -142,8 +142,8 @@ async def test_specified_again_it_prepares_nothing_again_and_looked_at_it_does(p
     await handle.signal("specified", pipeline(product, commit="c" * 40))
     await handle.signal("reconcile")
     await platform.called("vault.ensure_runtime_role", 2)
-    assert len(platform.fakes.asked("control.claim")) == 2
-    assert "control.release" not in platform.fakes.names()
+    assert len(platform.fakes.asked("claims.claim")) == 2
+    assert "claims.release" not in platform.fakes.names()
 
 
 async def test_removed_it_cancels_its_runs_and_gives_its_place_back(platform: Platform) -> None:
@@ -157,17 +157,17 @@ async def test_removed_it_cancels_its_runs_and_gives_its_place_back(platform: Pl
     await handle.signal("remove")
     await handle.result()
     names = platform.fakes.names("tekton.ended", "gitlab.set_commit_status")
-    assert names[-4:] == ["control.cancel_runs", "vault.drop_runtime_role", "control.release", "runtimes.clear"]
+    assert names[-4:] == ["control.cancel_runs", "vault.drop_runtime_role", "claims.release", "runtimes.clear"]
     assert platform.fakes.asked("control.cancel_runs") == [[_run(product, event)]]
 
 
 async def test_a_removal_wins_over_the_wait_for_a_place(platform: Platform) -> None:
-    hold = platform.fakes.hold("control.claim")
+    hold = platform.fakes.hold("claims.claim")
     handle = await _started(platform, unique("shop"))
     await hold.begun.wait()
     await handle.signal("remove")
     await handle.result()
-    assert platform.fakes.names() == ["control.claim", "control.release"]
+    assert platform.fakes.names() == ["claims.claim", "claims.release"]
 
 
 async def test_declared_again_while_it_is_being_removed_it_is_there_afterwards(platform: Platform) -> None:
@@ -199,11 +199,11 @@ async def test_nothing_is_lost_or_run_twice_when_its_history_starts_afresh(platf
     await platform.handle(handle.id).result()
     made = [each.run.push.event for each in platform.fakes.asked("tekton.create_run")]
     assert sorted(made) == sorted(each.event for each in events)
-    assert len(platform.fakes.asked("control.claim")) == 1
+    assert len(platform.fakes.asked("claims.claim")) == 1
 
 
 async def test_a_refusal_that_lasts_does_not_make_its_history_grow_without_end(platform: Platform) -> None:
-    platform.fakes.fail("control.claim", Conflict("namespace-taken", "taken"), times=10_000)
+    platform.fakes.fail("claims.claim", Conflict("namespace-taken", "taken"), times=10_000)
     platform.hurry(events_kept=40, refused_retry=0.01)
     handle = await _started(platform, unique("shop"))
     await platform.began_afresh(handle.id)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from nautes.messages.claims import User, UsersPage
 from nautes.messages.clusters import ClusterCommitted
 from nautes.messages.convergence import ConvergeReport
 from nautes.messages.errors import Forbidden, Refused, Unavailable
@@ -13,7 +14,8 @@ from nautes.messages.operations import ClusterRequest, OperationStatus
 from nautes.messages.products import FilesCommitted
 from nautes.messages.vault import Done, KubeconfigState
 from nautes.resources.findings import Finding
-from tests.workflow.answers import HEAD, KUBECONFIG, STAGED, claim, foreseen, manifest, registration, unique
+from tests.workflow.answers import HEAD, KUBECONFIG, STAGED, foreseen, manifest, registration, unique
+from tests.workflow.clusters import outside, record
 from tests.workflow.platform import Handle, Platform, until
 from workflows.cluster_state import ClusterState, RegistrationReport, RegistrationStart
 
@@ -32,7 +34,7 @@ def _ready(cluster: str, **more: Any) -> ClusterState:
 async def test_a_cluster_is_registered_in_order(platform: Platform) -> None:
     cluster = unique("edge")
     report = await (await _start(platform, registration(cluster))).result()
-    assert platform.fakes.names() == [
+    assert outside(platform) == [
         "clusters.check",
         "vault.store_kubeconfig",
         "clusters.commit",
@@ -72,7 +74,7 @@ async def test_a_refusal_in_the_middle_takes_back_what_was_done_newest_first(pla
         "cluster manifest",
         "kubeconfig in Vault",
     ]
-    after = platform.fakes.names()[platform.fakes.names().index("control.ensure_observer") + 1 :]
+    after = outside(platform)[outside(platform).index("control.ensure_observer") + 1 :]
     assert after == [
         "components.remove",
         "vault.drop_auth",
@@ -92,8 +94,8 @@ async def test_a_refused_update_puts_the_old_manifest_back_and_leaves_the_cluste
     report = await (await _start(platform, request, before)).result()
     assert platform.fakes.asked("clusters.commit")[-1].manifest == before.manifest
     assert platform.fakes.asked("vault.undo_kubeconfig")[0].previous == KUBECONFIG.version
-    assert not {"vault.drop_auth", "components.remove"} & set(platform.fakes.names())
-    assert report.registered.model_copy(update={"message": ""}) == before
+    assert not {"vault.drop_auth", "components.remove"} & set(outside(platform))
+    assert report.registered.model_copy(update={"message": ""}) == record(before)
     assert report.registered.message == "traefik: no such kind"
 
 
@@ -127,8 +129,8 @@ async def test_a_cancelled_registration_is_undone_wherever_it_waits(platform: Pl
     assert (report.state, report.message, report.registered.removed) == ("cancelled", "cancelled", True)
     undone = ["kubeconfig in Vault", "cluster manifest", "component bootstrap", f"auth mount {cluster}"]
     assert report.undone == undone[: WAITS.index(where)][::-1]
-    assert platform.fakes.names()[-1] == "vault.discard"
-    assert "control.ensure_observer" not in platform.fakes.names()
+    assert outside(platform)[-1] == "vault.discard"
+    assert "control.ensure_observer" not in outside(platform)
 
 
 async def test_an_outage_is_shown_and_retried_until_it_ends(platform: Platform) -> None:
@@ -152,13 +154,18 @@ async def test_what_had_nothing_to_take_back_is_not_reported_as_undone(platform:
     assert report.undone == ["component bootstrap"]
 
 
+def _used(platform: Platform, *names: str) -> None:
+    users = UsersPage(users=[User(kind="claim", name=each) for each in names], total=len(names))
+    platform.fakes.answers |= {"claims.users": users, "claims.close": users}
+
+
 async def test_a_removal_is_refused_while_the_cluster_is_used_and_lists_who_uses_it(platform: Platform) -> None:
     cluster = unique("edge")
-    users = {key: claim(key, "web") for key in ("deployment/shop/web", "deployment/docs/site")}
-    report = await (await _start(platform, registration(cluster, "remove"), _ready(cluster, claims=users))).result()
+    _used(platform, "deployment/docs/site", "deployment/shop/web")
+    report = await (await _start(platform, registration(cluster, "remove"), _ready(cluster))).result()
     assert report.state == "refused"
     assert report.message == f"cluster {cluster} is used by deployment/docs/site, deployment/shop/web"
-    assert platform.fakes.names() == []
+    assert platform.fakes.names() == ["claims.users", "claims.close"]
     assert report.registered.phase == "Ready"
 
 
@@ -167,7 +174,7 @@ async def test_a_cluster_is_removed_in_reverse(platform: Platform) -> None:
     report = await (await _start(platform, registration(cluster, "remove"), _ready(cluster))).result()
     assert (report.state, [each.action for each in report.outcomes]) == ("done", ["removed"])
     assert report.registered.removed
-    assert platform.fakes.names() == [
+    assert outside(platform) == [
         "clusters.commit",
         "components.remove",
         "components.remove",
@@ -196,7 +203,7 @@ async def test_what_another_registration_of_the_same_cluster_needs_stays(platfor
 async def test_removing_what_is_not_there_is_absent_and_does_nothing(platform: Platform) -> None:
     report = await (await _start(platform, registration(unique("edge"), "remove"))).result()
     assert (report.state, [each.action for each in report.outcomes]) == ("done", ["absent"])
-    assert platform.fakes.names() == []
+    assert outside(platform) == []
 
 
 async def test_a_removal_that_was_refused_names_the_reason(platform: Platform) -> None:
@@ -211,7 +218,7 @@ async def test_a_plan_of_a_registration_does_nothing(platform: Platform) -> None
     cluster = unique("edge")
     platform.fakes.answers["clusters.plan"] = foreseen(cluster, id="abc")
     report = await (await _start(platform, registration(cluster, kubeconfig=None, dry_run=True))).result()
-    assert platform.fakes.names() == ["clusters.plan"]
+    assert outside(platform) == ["clusters.plan"]
     assert (report.state, report.plan, [each.target for each in report.effects]) == (
         "planned",
         "abc",
@@ -225,7 +232,7 @@ async def test_a_plan_of_a_cluster_that_is_there_leaves_it_as_it_is(platform: Pl
     platform.fakes.answers["clusters.plan"] = foreseen(cluster)
     request = registration(cluster, "remove", dry_run=True)
     report = await (await _start(platform, request, _ready(cluster))).result()
-    assert (report.state, report.registered) == ("planned", _ready(cluster))
+    assert (report.state, report.registered) == ("planned", record(_ready(cluster)))
 
 
 async def test_a_request_that_names_its_plan_is_refused_when_the_world_has_moved(platform: Platform) -> None:
@@ -234,12 +241,12 @@ async def test_a_request_that_names_its_plan_is_refused_when_the_world_has_moved
     platform.fakes.answers["clusters.plan"] = foreseen(cluster, findings=[stale])
     report = await (await _start(platform, registration(cluster, plans=["abc"]), _ready(cluster))).result()
     assert (report.state, report.findings) == ("refused", [stale])
-    assert platform.fakes.names() == ["clusters.plan", "vault.discard"]
+    assert outside(platform) == ["clusters.plan", "vault.discard"]
 
 
 async def test_a_plan_of_a_removal_says_who_uses_the_cluster(platform: Platform) -> None:
     cluster = unique("edge")
-    state = _ready(cluster, claims={"deployment/shop/web": claim("deployment/shop/web", "web")})
-    report = await (await _start(platform, registration(cluster, "remove", dry_run=True), state)).result()
+    _used(platform, "deployment/shop/web")
+    report = await (await _start(platform, registration(cluster, "remove", dry_run=True), _ready(cluster))).result()
     assert (report.state, [each.rule for each in report.findings]) == ("refused", ["cluster-in-use"])
-    assert platform.fakes.names() == []
+    assert platform.fakes.names() == ["claims.users"]

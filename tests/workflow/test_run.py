@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nautes.messages.clusters import Grant
+from nautes.messages.claims import Grant
 from nautes.messages.errors import Forbidden, NotFound, Refused, Unavailable
 from nautes.messages.runtimes import RunInput, RunReport
 from nautes.messages.status import RunStatus

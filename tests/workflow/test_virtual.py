@@ -15,7 +15,7 @@ from nautes.messages.secrets import SecretRef
 from nautes.messages.vault import Done
 from nautes.resources.findings import Finding
 from tests.workflow.answers import HEAD, KUBECONFIG, STAGED, claim, registration, unique
-from tests.workflow.clusters import host, ready, refusal, shown, started, submit, virtual
+from tests.workflow.clusters import host, keep_claims, outside, ready, shown, started, submit, virtual
 from tests.workflow.platform import Handle, Platform, until
 from workflows.cluster_state import ClusterState, RegistrationReport, RegistrationStart
 
@@ -44,9 +44,9 @@ async def test_a_virtual_worker_is_made_on_its_host_and_then_registered_like_any
     cluster = unique("virt")
     _nothing_there(platform)
     report = await (await _start(platform, request := _request(cluster))).result()
-    assert platform.fakes.names() == [
+    assert outside(platform) == [
         "vault.kubeconfig_ref",
-        "control.claim_host",
+        "claims.claim_host",
         "clusters.check",
         "virtual.create",
         "virtual.access",
@@ -61,7 +61,7 @@ async def test_a_virtual_worker_is_made_on_its_host_and_then_registered_like_any
         "components.healthy",
         "control.ensure_observer",
     ]
-    place = platform.fakes.asked("control.claim_host")[0]
+    place = platform.fakes.asked("claims.claim_host")[0]
     wanted = (place.cluster, place.claim.runtime, place.claim.namespaces, place.claim.worker_type)
     assert wanted == ("big", f"cluster/{cluster}", [cluster], "host")
     input = platform.fakes.asked("virtual.create")[0]
@@ -101,7 +101,7 @@ async def test_a_repeated_registration_of_a_virtual_worker_says_unchanged(platfo
     assert not {"vault.store_kubeconfig", "vault.verify_login"} & set(fakes.names())
 
 
-STEPS = ["control.claim_host", "clusters.check", "virtual.create", "virtual.access", "clusters.commit"]
+STEPS = ["claims.claim_host", "clusters.check", "virtual.create", "virtual.access", "clusters.commit"]
 UNDONE = ["place on host big", "virtual cluster on host big", "kubeconfig in Vault", "cluster manifest"]
 
 
@@ -112,10 +112,10 @@ async def test_a_refusal_takes_the_virtual_cluster_off_its_host(platform: Platfo
     report = await (await _start(platform, _request(cluster))).result()
     assert (report.state, report.registered.removed) == ("refused", True)
     assert report.undone == [f"auth mount {cluster}", *UNDONE[::-1]]
-    after = platform.fakes.names()[platform.fakes.names().index("control.ensure_observer") + 1 :]
-    taken = ["vault.drop_auth", "clusters.commit", "vault.undo_kubeconfig", "virtual.delete", "control.release"]
+    after = outside(platform)[outside(platform).index("control.ensure_observer") + 1 :]
+    taken = ["vault.drop_auth", "clusters.commit", "vault.undo_kubeconfig", "virtual.delete", "claims.release"]
     assert after == [*taken, "vault.discard"]
-    assert platform.fakes.asked("control.release")[0].claim.runtime == f"cluster/{cluster}"
+    assert platform.fakes.asked("claims.release")[0].claim.runtime == f"cluster/{cluster}"
 
 
 @pytest.mark.parametrize("where", STEPS)
@@ -124,7 +124,7 @@ async def test_a_refused_step_leaves_nothing_on_the_host(platform: Platform, whe
     _nothing_there(platform)
     platform.fakes.fail(where, Refused("no", "not like this"))
     report = await (await _start(platform, request := _request(cluster))).result()
-    undone = {"control.claim_host": 1, "clusters.check": 1, "virtual.create": 2, "virtual.access": 2}
+    undone = {"claims.claim_host": 1, "clusters.check": 1, "virtual.create": 2, "virtual.access": 2}
     assert report.undone == UNDONE[: undone.get(where, 4)][::-1]
     staged = SecretRef(engine="cluster", path=f"staging/{cluster}-{request.operation}")
     made = where in ("virtual.create", "virtual.access", "clusters.commit")
@@ -136,7 +136,7 @@ async def test_after_a_loss_of_memory_a_refused_virtual_worker_keeps_what_it_has
     platform.fakes.fail("control.ensure_observer", Refused("schedules", "not now"))
     report = await (await _start(platform, _request(cluster, operation=f"git-{'c' * 12}"))).result()
     assert (report.state, report.registered.removed) == ("refused", False)
-    assert not {"virtual.delete", "control.release", "vault.drop_auth"} & set(platform.fakes.names())
+    assert not {"virtual.delete", "claims.release", "vault.drop_auth"} & set(outside(platform))
 
 
 async def test_a_kubeconfig_of_a_virtual_worker_is_not_taken(platform: Platform) -> None:
@@ -157,7 +157,7 @@ async def test_a_cluster_does_not_move_onto_off_or_between_hosts(platform: Platf
     ):
         report = await (await _start(platform, after, before)).result()
         assert [each.rule for each in report.findings] == ["cluster-host-moved"]
-        assert "virtual.create" not in platform.fakes.names()
+        assert "virtual.create" not in outside(platform)
 
 
 async def test_who_uses_it_is_said_before_that_it_cannot_move(platform: Platform) -> None:
@@ -174,47 +174,40 @@ async def test_a_virtual_worker_is_removed_from_its_host_last(platform: Platform
     cluster = unique("virt")
     report = await (await _start(platform, registration(cluster, "remove"), _state(cluster))).result()
     assert ([each.action for each in report.outcomes], report.registered.removed) == (["removed"], True)
-    assert platform.fakes.names() == [
-        "control.claim_host",
+    assert outside(platform) == [
+        "claims.claim_host",
         "clusters.commit",
         "control.end_observer",
         "vault.drop_cluster",
         "virtual.delete",
-        "control.release",
+        "claims.release",
     ]
 
 
 async def test_a_virtual_worker_outlives_no_host_that_is_gone(platform: Platform) -> None:
     cluster = unique("virt")
-    platform.fakes.fail("control.claim_host", Refused("cluster-host-unknown", "big is not one"))
+    platform.fakes.fail("claims.claim_host", Refused("cluster-host-unknown", "big is not one"))
     report = await (await _start(platform, registration(cluster, "remove"), _state(cluster))).result()
     assert [each.action for each in report.outcomes] == ["removed"]
-    assert "virtual.delete" not in platform.fakes.names()
+    assert "virtual.delete" not in outside(platform)
 
 
 # Hosts
 
 
-async def test_a_guest_has_a_place_on_a_host_and_on_nothing_else(platform: Platform) -> None:
-    big = await started(platform, name := unique("big"), host(name))
-    place = claim("cluster/virt", "virt", product="", worker="host")
-    await big.execute_update("claim", place)
-    edge = await started(platform, other := unique("edge"), ready(other))
-    assert await refusal(edge, "claim", place) == ("Refused", f"cluster {other} is a deployment worker, not host")
-
-
 async def test_a_host_is_not_removed_while_virtual_workers_stand_on_it(platform: Platform) -> None:
-    big = await started(platform, name := unique("big"), host(name))
+    asking = keep_claims(platform, name := unique("big"))
+    big = await started(platform, name, host(name))
     platform.fakes.answers["clusters.standing"] = ClusterStanding(complete=True, declared=True, guests=["one", "two"])
     report = await platform.result(await submit(big, registration(name, "remove")), RegistrationReport)
     assert (report.state, report.message) == ("refused", f"cluster {name} is used by cluster/one, cluster/two")
     assert [each.rule for each in report.findings] == ["cluster-in-use"] * 2
     await until(lambda: _idle(platform, big), "a host that is ready again")
-    await big.execute_update("claim", claim("cluster/three", "three", product="", worker="host"))
+    await asking.claim(claim("cluster/three", "three", product="", worker="host"))
     report = await platform.result(await submit(big, registration(name, "remove")), RegistrationReport)
     assert report.message == f"cluster {name} is used by cluster/three", "a place that Git does not know of yet counts"
     platform.fakes.answers["clusters.standing"] = ClusterStanding(complete=True, declared=True)
-    await big.execute_update("release", claim("cluster/three", "three", product="", worker="host"))
+    await asking.release(claim("cluster/three", "three", product="", worker="host"))
     report = await platform.result(await submit(big, registration(name, "remove")), RegistrationReport)
     assert [each.action for each in report.outcomes] == ["removed"]
     await big.result()

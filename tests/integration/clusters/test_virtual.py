@@ -19,7 +19,8 @@ def test_virtual_workers_come_stay_and_go(actions: Actions) -> None:
     # One file: what stands on the host waits until the host is ready.
     actions.apply("platform", together(host(actions), *manifests))
     assert {each: status(actions, each)["phase"] for each in (HOST, *ports)} == dict.fromkeys((HOST, *ports), "Ready")
-    assert status(actions, HOST)["claims"] == {f"cluster/{each}": [each] for each in ports}
+    users = status(actions, HOST)["users"]["users"]
+    assert {each["name"]: each["namespaces"] for each in users} == {f"cluster/{each}": [each] for each in ports}
     assert status(actions, "virt-pipe")["components"] == ["tekton-sandbox"]
     assert set(ports) <= on_host(actions, "statefulsets")
 

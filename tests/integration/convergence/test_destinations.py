@@ -10,7 +10,7 @@ import pytest
 from activities.runtimes import ACCOUNT, BINDING, NAMESPACE, RuntimeActivities
 from nautes.blueprints import runtimes
 from nautes.clients.kubernetes import Cluster, Clusters
-from nautes.messages.clusters import Grant
+from nautes.messages.claims import Grant
 from nautes.messages.destinations import ClearInput, PrepareInput
 from nautes.messages.errors import NotFound, Refused
 from tests.integration.convergence.support import REF

@@ -17,9 +17,10 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.observer import ObserverActivities
 from nautes.clients.kubernetes import Cluster, Clusters
-from nautes.messages.clusters import Claim, ClusterClaims
+from nautes.messages.claims import ClusterFacts, User, UsersPage
 from nautes.messages.control import Observed, ObserveInput
 from nautes.messages.errors import Unavailable
+from nautes.messages.secrets import SecretRef
 from tests.integration.convergence.support import REF, Runtime, config, place
 from tests.integration.convergence.test_health import become_ready, deployment
 from tests.waiting import until
@@ -31,7 +32,8 @@ LONG = 60.0  # seconds of a round that a test ends itself
 class Temporal:
     """The part of Temporal's client that the observer uses: who is who, and the signals in the order in which they were sent."""
 
-    claims: ClusterClaims
+    users: list[User]
+    kubeconfig: SecretRef | None = REF
     signals: list[tuple[str, str]] = field(default_factory=list)
     asked: int = 0
 
@@ -44,9 +46,11 @@ class _Handle:
     temporal: Temporal
     id: str
 
-    async def query(self, *_: Any, **__: Any) -> ClusterClaims:
+    async def query(self, name: str, *_: Any, **__: Any) -> ClusterFacts | UsersPage:
+        if name == "facts":
+            return ClusterFacts(cluster="edge", phase="Ready", kubeconfig=self.temporal.kubeconfig)
         self.temporal.asked += 1
-        return self.temporal.claims
+        return UsersPage(users=self.temporal.users, total=len(self.temporal.users))
 
     async def signal(self, name: str) -> None:
         self.temporal.signals.append((self.id, name))
@@ -85,18 +89,17 @@ class Watching:
         until(lambda: signal in self.woken, f"{self.id} hears {signal}", within=15)
 
 
-def _claims(*runtimes: Runtime) -> ClusterClaims:
-    claims = [
-        Claim(
-            runtime=f"deployment/shop/{each.namespace}",
+def _users(*runtimes: Runtime) -> list[User]:
+    return [
+        User(
+            kind="claim",
+            name=f"deployment/shop/{each.namespace}",
             product="shop",
             product_id="product-7",
             namespaces=[each.namespace],
-            worker_type="deployment",
         )
         for each in runtimes
     ]
-    return ClusterClaims(kubeconfig=REF, claims=claims)
 
 
 def _round(temporal: Temporal, clusters: Clusters, seconds: float, input: ObserveInput) -> Observed:
@@ -108,7 +111,7 @@ def _round(temporal: Temporal, clusters: Clusters, seconds: float, input: Observ
 def watching(runtime: Runtime, fingerprints: dict[str, str] | None = None) -> Iterator[Watching]:
     """The observer of the cluster, for as long as the block."""
     marker = place(runtime.clusters, runtime.cluster)
-    temporal, environment = Temporal(_claims(runtime, marker)), ActivityEnvironment()
+    temporal, environment = Temporal(_users(runtime, marker)), ActivityEnvironment()
     observer = ObserverActivities(cast("Client", temporal), runtime.clusters, LONG)
     input = ObserveInput(cluster="edge", fingerprints=fingerprints or {})
     loop = asyncio.new_event_loop()
@@ -204,7 +207,7 @@ def _ready_is_heard(runtime: Runtime, seen: Watching) -> bool:
 
 def test_what_happened_while_nobody_watched_is_noticed_by_the_next_round(runtime: Runtime, clusters: Clusters) -> None:
     runtime.converge([config("first"), config("second")])
-    temporal = Temporal(_claims(runtime))
+    temporal = Temporal(_users(runtime))
     first = _round(temporal, clusters, 0.5, ObserveInput(cluster="edge"))
     woken = (f"deployment/shop/{runtime.namespace}", "reconcile")
     assert temporal.signals.count(woken) == 1, "nothing is known of before"
@@ -216,7 +219,7 @@ def test_what_happened_while_nobody_watched_is_noticed_by_the_next_round(runtime
 
 
 def test_a_round_over_a_cluster_that_is_not_ready_or_not_there_is_tried_again(runtime: Runtime) -> None:
-    temporal = Temporal(ClusterClaims())
+    temporal = Temporal([], kubeconfig=None)
     with pytest.raises(Unavailable, match="cluster edge is not ready"):
         _round(temporal, runtime.clusters, 1, ObserveInput(cluster="edge"))
     text = (
@@ -225,7 +228,7 @@ def test_a_round_over_a_cluster_that_is_not_ready_or_not_there_is_tried_again(ru
     )
     nowhere = Clusters(lambda _: text, allow_loopback=True)
     with pytest.raises(Unavailable, match="cannot be reached"):
-        _round(Temporal(_claims(runtime)), nowhere, 1, ObserveInput(cluster="edge"))
+        _round(Temporal(_users(runtime)), nowhere, 1, ObserveInput(cluster="edge"))
 
 
 def test_an_object_that_only_carries_the_label_is_nobodys(runtime: Runtime, cluster: Cluster) -> None:

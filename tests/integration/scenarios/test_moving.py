@@ -133,7 +133,8 @@ def test_a_namespace_is_added_and_taken_away_again_and_everything_else_stays(sto
     done(change(story, "team", narrower))
     until(lambda: second not in _namespaces(story, of), "the namespace is gone")
     assert _uids(story, first) == before, "the same objects, nobody made them anew"
-    claims = story.api("GET", f"/api/v1/clusters/{cluster}/status", "platform").json()["claims"]
+    users = story.api("GET", f"/api/v1/clusters/{cluster}/users", "platform").json()["users"]
+    claims = {each["name"]: each["namespaces"] for each in users}
     assert claims[f"deployment/{of}/web"] == [first], "the cluster has given the other one back"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from activities.bulkheads import Bulkheads, cluster_of
-from nautes.messages.clusters import Grant
+from nautes.messages.claims import Grant
 from nautes.messages.convergence import HealthInput
 from nautes.messages.errors import NotYet
 from nautes.messages.runtimes import RunRef

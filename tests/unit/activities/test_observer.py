@@ -9,10 +9,10 @@ from typing import Any, cast
 
 from temporalio.client import Client
 
-from activities.observer import ObserverActivities, _Round
+from activities.observer import ObserverActivities, _owners, _Round
 from nautes.clients.kubernetes import Cluster, Kind
 from nautes.clients.kubernetes_watch import ExpiredError, Watcher
-from nautes.messages.clusters import Claim, ClusterClaims
+from nautes.messages.claims import User, UsersPage
 from nautes.messages.control import ObserveInput
 from nautes.messages.errors import Forbidden
 
@@ -72,9 +72,9 @@ class Server:
 
 @dataclass
 class Temporal:
-    """Answers with the claims, and remembers signals."""
+    """Answers with the users of the cluster, and remembers signals."""
 
-    claims: ClusterClaims
+    users: UsersPage
     signals: list[tuple[str, str]] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -86,8 +86,8 @@ class Temporal:
                 temporal.signals.append((workflow_id, name))
                 temporal.news.set()
 
-            async def query(self, *_: Any, **__: Any) -> ClusterClaims:
-                return temporal.claims
+            async def query(self, *_: Any, **__: Any) -> UsersPage:
+                return temporal.users
 
         return Handle()
 
@@ -97,27 +97,33 @@ class Temporal:
             self.news.clear()
 
 
-def claims(*names: str) -> ClusterClaims:
+def users(*names: str) -> UsersPage:
     """Runtimes of product 1."""
-    return ClusterClaims(
-        claims=[
-            Claim(runtime=f"deployment/shop/{each}", product="shop", product_id="product-1", namespaces=["n"])
+    return UsersPage(
+        users=[
+            User(
+                kind="claim",
+                name=f"deployment/shop/{each}",
+                product="shop",
+                product_id="product-1",
+                namespaces=["n"],
+            )
             for each in names
         ]
     )
 
 
-def _begin(server: Server, temporal: Temporal, known: ClusterClaims) -> asyncio.Task[Any]:
+def _begin(server: Server, temporal: Temporal, known: UsersPage) -> asyncio.Task[Any]:
     observer = ObserverActivities(cast("Client", temporal), cast("Any", None))
     cluster, watcher = cast("Cluster", server), cast("Watcher", server)
-    found = _Round(observer, ObserveInput(cluster="edge"), cluster, watcher, known)
+    found = _Round(observer, ObserveInput(cluster="edge"), cluster, watcher, _owners(known.users))
     return asyncio.ensure_future(found.run(60))
 
 
 async def test_what_happened_before_the_server_forgot_is_found_by_listing_again() -> None:
     server = Server([parent("ConfigMap")], [config("a"), config("b")])
-    temporal = Temporal(claims("web"))
-    task = _begin(server, temporal, claims("web"))
+    temporal = Temporal(users("web"))
+    task = _begin(server, temporal, users("web"))
     await temporal.hears("deployment/shop/web")  # nothing is known of before
     temporal.signals.clear()
     server.objects = [config("a", "f:other"), config("b")]
@@ -132,8 +138,8 @@ async def test_what_happened_before_the_server_forgot_is_found_by_listing_again(
 
 async def test_a_kind_that_may_not_be_listed_does_not_keep_the_others_from_being_watched() -> None:
     server = Server([parent("ConfigMap", "Role.rbac.authorization.k8s.io")], [config("a")])
-    temporal = Temporal(claims("web"))
-    task = _begin(server, temporal, claims("web"))
+    temporal = Temporal(users("web"))
+    task = _begin(server, temporal, users("web"))
     await temporal.hears("deployment/shop/web")
     temporal.signals.clear()
     server.objects = []
@@ -145,8 +151,8 @@ async def test_a_kind_that_may_not_be_listed_does_not_keep_the_others_from_being
 
 async def test_a_runtime_that_nobody_knew_a_moment_ago_is_asked_for_and_woken() -> None:
     server = Server([parent("ConfigMap")], [config("a"), config("new", owner="product-1-new")])
-    temporal = Temporal(claims("web", "new"))
-    task = _begin(server, temporal, claims("web"))
+    temporal = Temporal(users("web", "new"))
+    task = _begin(server, temporal, users("web"))
     await temporal.hears("deployment/shop/web")
     server.objects = [config("a")]
     server.expire.set()
