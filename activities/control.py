@@ -37,6 +37,7 @@ from nautes.messages import errors, ids, search
 from nautes.messages.clusters import ClusterInput, KnownCluster
 from nautes.messages.control import Notified, NotifyInput, ObserveInput, PushesInput, WakeInput
 from nautes.messages.declarations import AccessRequest
+from nautes.messages.operations import REPORT
 from nautes.messages.products import ProductInput
 from nautes.messages.runtimes import DeploymentInput, PipelineInput
 from nautes.messages.tenant import TenantInput
@@ -166,6 +167,15 @@ class ControlActivities:
         if status == WorkflowExecutionStatus.RUNNING:
             raise not_yet(f"{workflow_id} still runs")
         return Notified(count=0 if status is None else 1)
+
+    @activity.defn(name="control.report")
+    async def report(self, workflow_id: str) -> dict[str, Any]:
+        """The report that a cancelled operation left in its memo; empty without one. Idempotent: it only reads."""
+        try:
+            description = await self._client.get_workflow_handle(workflow_id).describe()
+        except RPCError as error:
+            raise errors.Unavailable("temporal-unavailable", error.message) from error
+        return dict((await description.memo()).get(REPORT) or {})
 
     @activity.defn(name="control.cancel_runs")
     async def cancel_runs(self, workflow_ids: list[str]) -> Notified:

@@ -23,14 +23,22 @@ from temporalio.client import (
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.common import Priority, WorkflowIDConflictPolicy
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.service import RPCError, RPCStatusCode
 
 from api.identity import Caller
 from api.problems import Problem, answer
 from nautes.messages import errors, ids
 from nautes.messages.clusters import ClusterInput
-from nautes.messages.operations import SUCCEEDED, Accepted, ChangeRequest, ClusterRequest, OperationResult
+from nautes.messages.operations import (
+    REFUSED,
+    REPORT,
+    SUCCEEDED,
+    Accepted,
+    ChangeRequest,
+    ClusterRequest,
+    OperationResult,
+)
 from nautes.messages.products import ProductInput
 
 ANSWER_WITHIN = timedelta(seconds=10)  # seconds for a worker to accept a command
@@ -125,11 +133,23 @@ async def _result(client: Client, operation: str) -> OperationResult:
             if error.status != RPCStatusCode.NOT_FOUND:  # queued: its turn has not come yet
                 raise errors.Unavailable("temporal-unavailable", "Temporal cannot be asked now") from error
         except WorkflowFailureError as error:
-            text = f"{operation} failed: {error.cause}"
-            raise errors.NautesError("operation-failed", text[:500]) from error
+            return await _unsuccessful(client, operation, error)
         else:
             return found
         await asyncio.sleep(POLL_EVERY)
+
+
+async def _unsuccessful(client: Client, operation: str, error: WorkflowFailureError) -> OperationResult:
+    """The result of an operation that was refused or cancelled. Raises for one that a bug has ended."""
+    cause = error.cause
+    if isinstance(cause, ApplicationError) and cause.type == REFUSED and cause.details:
+        return OperationResult.model_validate(cause.details[0])
+    if isinstance(cause, CancelledError):
+        description = await client.get_workflow_handle(operation).describe()
+        if report := (await description.memo()).get(REPORT):
+            return OperationResult.model_validate(report)
+        return OperationResult(operation=operation, state="cancelled", message="cancelled before it began")
+    raise errors.NautesError("operation-failed", f"{operation} failed: {cause}"[:500]) from error
 
 
 def respond(results: list[tuple[str, OperationResult | None]], message: str = "") -> JSONResponse:

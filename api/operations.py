@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, TypeVar
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from temporalio.client import WorkflowQueryFailedError
 from temporalio.service import RPCError
 
-from api import authorization
+from api import authorization, lists
 from api.authorization import GROUPS, MAINTAINER, REPORTER, Rights
 from api.commands import HIDDEN, OPERATIONS, of_person, result, running
 from api.parameters import Wait
@@ -21,7 +21,7 @@ from api.state import May, Shared, State
 from nautes.messages import ids
 from nautes.messages.errors import NotFound, Unavailable
 from nautes.messages.operations import OperationResult, OperationStatus
-from nautes.messages.status import ClusterStatus, PipelineStatus, ProductStatus, RunStatus
+from nautes.messages.status import ClusterStatus, ProductStatus, RunStatus
 from nautes.resources.payload import Payload
 
 Answer = TypeVar("Answer")
@@ -38,6 +38,13 @@ class Running(OperationStatus):
     model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
     state: str = "running"
+
+
+class Runs(BaseModel):
+    """A page of the runs of a product."""
+
+    items: list[RunStatus]
+    next: str | None
 
 
 WorkflowId = Annotated[Slashed, Path(max_length=2000, description="As Temporal UI names it; / as it is or as %2F.")]
@@ -85,16 +92,19 @@ async def retry(workflow: WorkflowId, shared: Shared, may: May) -> JSONResponse:
 
 
 @router.get("/products/{product_name}/runs", operation_id="list_runs", responses=PROBLEMS)
-async def runs(product: ProductName, shared: Shared, may: May) -> list[RunStatus]:
+async def runs(
+    product: ProductName,
+    shared: Shared,
+    may: May,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Runs of a page.")] = 100,
+    cursor: Annotated[str, Query(max_length=4000, description="`next` of the page before.")] = "",
+) -> Runs:
     """The runs of every pipeline runtime of a product, newest first."""
     await authorization.may_read(may, product)
-    status = await product_status(shared, product)
-    found: list[RunStatus] = []
-    for line in status.runtimes:
-        if line.kind == "ProjectPipelineRuntime":
-            pipeline = await query(shared, line.workflow, PipelineStatus)
-            found += [await run_status(shared, each) for each in pipeline.runs]
-    return sorted(found, key=lambda each: each.started, reverse=True)
+    await product_status(shared, product)
+    wanted = f"NautesKind = 'PipelineRun' AND {lists.clause('NautesProduct', product)}"
+    page = await lists.page(shared.temporal, wanted, RunStatus, limit, cursor)
+    return Runs(items=list(page.items.values()), next=page.next)
 
 
 @router.get("/runs/{run:path}", operation_id="get_run", responses=PROBLEMS)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError, RPCStatusCode
 
-from api import authorization
+from api import authorization, lists
 from api.commands import ANSWER_WITHIN, refusal
 from api.operations import query
 from api.paths import ProductName
@@ -20,11 +20,16 @@ from api.state import May, Shared, State
 from nautes.messages import ids
 from nautes.messages.claims import PageInput, UsersPage
 from nautes.messages.errors import NotFound, Unavailable
-from nautes.messages.status import ClusterStatus, DeploymentStatus, PipelineStatus, ProductStatus
+from nautes.messages.status import ClusterStatus, DeploymentStatus, PipelineStatus, ProductStatus, RuntimeLine
 
 router = APIRouter(prefix="/api/v1", tags=["status"])
 PROBLEMS = documented(*ALWAYS)
 ClusterName = Annotated[str, Path(alias="cluster_name", max_length=255)]
+LOOKED_AT = (
+    50  # runtimes of which Temporal is asked what they are retrying; of larger products those that are not settled
+)
+SETTLED = ("Converged", "Ready", "Paused")
+Status = TypeVar("Status", DeploymentStatus, PipelineStatus)
 USERS_SHOWN = 50  # with the status of a cluster
 RuntimeName = Annotated[str, Path(max_length=255)]
 
@@ -54,17 +59,75 @@ class Explanation(BaseModel):
 
 @router.get("/products/{product_name}/status", operation_id="get_product_status", responses=PROBLEMS)
 async def product_tree(product: ProductName, shared: Shared, may: May) -> ProductTree:
-    """The product, its runtimes, their objects that are not as they should be."""
+    """The product and its runtimes, each with the first of its objects that are not as they should be.
+
+    The lines of the runtimes come from a list that may be a moment old; the status of one runtime is always the present one.
+    """
     await authorization.may_read(may, product)
     status = await query(shared, ids.product(product), ProductStatus)
-    deployments = [each.workflow for each in status.runtimes if each.kind == "DeploymentRuntime"]
-    pipelines = [each.workflow for each in status.runtimes if each.kind == "ProjectPipelineRuntime"]
-    return ProductTree(
-        product=status,
-        deployments=list(await asyncio.gather(*(deployment(shared, each) for each in deployments))),
-        pipelines=list(await asyncio.gather(*(pipeline(shared, each) for each in pipelines))),
-        ui=ui_of(shared, ids.product(product)),
+    deployments, pipelines = await asyncio.gather(
+        _listed(shared, status, "DeploymentRuntime", "Deployment", DeploymentStatus),
+        _listed(shared, status, "ProjectPipelineRuntime", "Pipeline", PipelineStatus),
     )
+    return ProductTree(
+        product=status, deployments=deployments, pipelines=pipelines, ui=ui_of(shared, ids.product(product))
+    )
+
+
+async def _listed(
+    shared: State, product: ProductStatus, kind: str, workflow: str, status: type[Status]
+) -> list[Status]:
+    """The declared runtimes of a kind, out of one list; with what they are retrying where that may be so."""
+    declared = {each.workflow: each for each in product.runtimes if each.kind == kind}
+    if not declared:
+        return []
+    wanted = f"NautesKind = '{workflow}' AND {lists.clause('NautesProduct', product.path)}"
+    found = await lists.everything(shared.temporal, f"{wanted} AND ExecutionStatus = 'Running'", status)
+    lines = {key: found.get(key) or _starting(product, line, status) for key, line in declared.items()}
+    few = len(lines) <= LOOKED_AT
+    looked = [key for key, each in lines.items() if few or each.phase not in SETTLED][:LOOKED_AT]
+    retries = await asyncio.gather(*(pending(shared.temporal, key) for key in looked))
+    for key, retry in zip(looked, retries, strict=True):
+        lines[key] = lines[key].model_copy(update={"retry": retry or lines[key].retry})
+    return list(lines.values())
+
+
+def _starting(product: ProductStatus, line: RuntimeLine, status: type[Status]) -> Status:
+    """A runtime that is declared and has published no status yet."""
+    cluster = product.environments.get(line.environment, "")
+    return status(product=product.path, runtime=line.name, cluster=cluster, phase="Pending")
+
+
+@router.get(
+    "/products/{product_name}/deploymentruntimes/{deploymentruntime_name}/status",
+    operation_id="get_DeploymentRuntime_status",
+    responses=PROBLEMS,
+)
+async def deployment_status(
+    product: ProductName,
+    name: Annotated[str, Path(alias="deploymentruntime_name", max_length=255)],
+    shared: Shared,
+    may: May,
+) -> DeploymentStatus:
+    """One deployment runtime with all of its objects that are not as they should be."""
+    await authorization.may_read(may, product)
+    return await deployment(shared, ids.deployment(product, name))
+
+
+@router.get(
+    "/products/{product_name}/projectpipelineruntimes/{projectpipelineruntime_name}/status",
+    operation_id="get_ProjectPipelineRuntime_status",
+    responses=PROBLEMS,
+)
+async def pipeline_status(
+    product: ProductName,
+    name: Annotated[str, Path(alias="projectpipelineruntime_name", max_length=255)],
+    shared: Shared,
+    may: May,
+) -> PipelineStatus:
+    """One pipeline runtime with its newest runs."""
+    await authorization.may_read(may, product)
+    return await pipeline(shared, ids.pipeline(product, name))
 
 
 @router.get("/clusters/{cluster_name}/status", operation_id="get_cluster_status", responses=PROBLEMS)

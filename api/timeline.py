@@ -14,9 +14,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict
+from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
+from temporalio.client import Client, WorkflowExecution
 from temporalio.converter import DataConverter
 from temporalio.service import RPCError
 
@@ -28,7 +29,7 @@ from api.state import May, Shared, State
 from api.status import ui_of
 from nautes.messages.clusters import RegistrationInput
 from nautes.messages.errors import Refused, Unavailable
-from nautes.messages.operations import ChangeRequest, ClusterRequest, OperationResult
+from nautes.messages.operations import REFUSED, REPORT, ChangeRequest, ClusterRequest, OperationResult
 from nautes.messages.products import ChangeInput
 from nautes.planning.steps import Effect, Outcome
 from nautes.resources.findings import Finding
@@ -37,6 +38,10 @@ router = APIRouter(prefix="/api/v1", tags=["status"])
 PROBLEMS = documented(*ALWAYS)
 AT_ONCE = 8  # histories that are read side by side
 SAFE = re.compile(r"[A-Za-z0-9_./-]+")  # what may stand in a query of visibility
+ENDS = {
+    f"workflow_execution_{each}_event_attributes"
+    for each in ("completed", "failed", "canceled", "terminated", "timed_out")
+}
 CLOSED = {
     EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED: "activity_task_completed_event_attributes",
     EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED: "activity_task_failed_event_attributes",
@@ -149,9 +154,7 @@ async def _entry(client: Client, execution: WorkflowExecution) -> TimelineEntry:
         history = await handle.fetch_history()
     except RPCError as error:
         raise Unavailable("temporal-unavailable", "Temporal cannot be asked now") from error
-    entry = await entry_of(execution.id, list(history.events), client.data_converter)
-    ended = execution.status not in (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.COMPLETED)
-    return entry.model_copy(update={"state": "failed"}) if ended else entry
+    return await entry_of(execution.id, list(history.events), client.data_converter)
 
 
 async def entry_of(operation: str, events: list[HistoryEvent], converter: DataConverter) -> TimelineEntry:
@@ -171,15 +174,31 @@ async def entry_of(operation: str, events: list[HistoryEvent], converter: DataCo
         "calls": calls,
         "retries": sum(max(0, each.attempts - 1) for each in calls),
     }
-    if last.HasField("workflow_execution_completed_event_attributes"):
-        payloads = last.workflow_execution_completed_event_attributes.result.payloads
-        (result,) = await converter.decode(list(payloads), [OperationResult])
-        own = ("state", "commit", "message", "outcomes", "effects", "findings", "undone")
-        found |= {"finished": _time(last), **{each: getattr(result, each) for each in own}}
-    elif last.HasField("workflow_execution_failed_event_attributes"):
-        text = last.workflow_execution_failed_event_attributes.failure.message[:500]
-        found |= {"finished": _time(last), "state": "failed", "message": text}
+    if last.WhichOneof("attributes") in ENDS:
+        found["finished"] = _time(last)
+        if payload := _report(events):
+            (result,) = await converter.decode([payload], [OperationResult])
+            own = ("state", "commit", "message", "outcomes", "effects", "findings", "undone")
+            found |= {each: getattr(result, each) for each in own}
+        else:
+            text = last.workflow_execution_failed_event_attributes.failure.message[:500]
+            found |= {"state": "failed", "message": text}
     return TimelineEntry(**found)
+
+
+def _report(events: list[HistoryEvent]) -> Payload | None:
+    """How an operation ended: its result, the detail of a refusal, or what a cancelled one left in its memo."""
+    last = events[-1]
+    if last.HasField("workflow_execution_completed_event_attributes"):
+        return last.workflow_execution_completed_event_attributes.result.payloads[0]
+    if last.HasField("workflow_execution_failed_event_attributes"):
+        failure = last.workflow_execution_failed_event_attributes.failure.application_failure_info
+        return failure.details.payloads[0] if failure.type == REFUSED and failure.details.payloads else None
+    for event in reversed(events):
+        memo = event.workflow_properties_modified_event_attributes.upserted_memo.fields
+        if REPORT in memo:
+            return memo[REPORT]
+    return None
 
 
 async def _request(operation: str, first: HistoryEvent, converter: DataConverter) -> ChangeRequest | ClusterRequest:

@@ -30,6 +30,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows import effects, progress
     from workflows.commit_comments import comment_on, marker_of
     from workflows.effects import Undo, perform
+    from workflows.endings import ended
     from workflows.executor import Executor
     from workflows.record import Record
     from workflows.steps import Steps
@@ -71,6 +72,9 @@ class ChangeWorkflow:
 
     @workflow.run
     async def run(self, input: ChangeInput) -> ChangeReport:
+        return ended(await self._operate())
+
+    async def _operate(self) -> ChangeReport:
         try:
             return await (self._follow_push() if self._request.action == "push" else self._run())
         except BaseException as error:

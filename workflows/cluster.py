@@ -28,6 +28,7 @@ with workflow.unsafe.imports_passed_through():
         facts_of,
     )
     from workflows.effects import perform
+    from workflows.endings import report_of
     from workflows.registration import RegistrationWorkflow, asked_by_git, operation_of
     from workflows.timing import timing
 
@@ -179,6 +180,7 @@ class ClusterWorkflow:
         self._running = ids.registration(self._name, request.operation)
         self._show()
         await self._publish()
+        report: RegistrationReport | None
         try:
             report = await workflow.execute_child_workflow(
                 RegistrationWorkflow.run,
@@ -188,14 +190,14 @@ class ClusterWorkflow:
                 priority=effects.fairness(self._name, waiting=True),
             )
         except ChildWorkflowError as error:
-            self._state = self._state.model_copy(update={"message": f"{self._running} failed: {error.cause}"})
-        else:
-            self._absorb(request, report)
+            report = await report_of(error, RegistrationReport)
+            if report is None:
+                self._state = self._state.model_copy(update={"message": f"{self._running} failed: {error.cause}"})
         finally:
             self._running = ""
-            self._published = (
-                None  # a removal that did not come about may have closed the claims: they are opened again
-            )
+            self._published = None  # what a removal closed that did not come about is opened again
+        if report is not None:
+            self._absorb(request, report)
 
     def _absorb(self, request: ClusterRequest, report: RegistrationReport) -> None:
         changes: dict[str, object] = {"refused": None, "findings": []}

@@ -85,9 +85,12 @@ class Convergence:
             unhealthy=[],
             converged_commit=self._status().converged_commit if refused else report.commit,
             finished=effects.now(),
-            seconds={**self._status().seconds, "health": round(workflow.time() - began, 4)},
+            seconds={
+                **self._status().seconds,
+                "health": round(workflow.time() - began, 4),
+                "total": round(workflow.time() - self._began, 4),
+            },
         )
-        self._change(seconds={**self._status().seconds, "total": round(workflow.time() - self._began, 4)})
 
     async def health(self, spec: DeploymentSpec, grant: Grant, news: News) -> None:
         """Return when all objects are healthy; until then the status names those that are not.

@@ -32,6 +32,7 @@ with workflow.unsafe.imports_passed_through():
 
 
 LONGEST_RETRY = 600.0  # seconds between two attempts to apply what was refused
+VOLATILE = ("started", "seconds", "applied", "unchanged", "pruned", "writes")  # published when a convergence has ended
 MOST_FAILURES = 16  # counted: more make no retry later
 
 
@@ -316,6 +317,7 @@ class DeploymentWorkflow:
             revision=status.commit,
             details=progress.deployment(status),
         )
+        progress.listed(status.listed(), *VOLATILE)
 
     def _carried(self) -> DeploymentState:
         carried = {"status": self._status, "handled": self._handled, "due": self._due, "observed": self._news.there}

@@ -176,6 +176,7 @@ class PipelineWorkflow:
         status = self._status
         details = "\n".join([status.message, *(f"- {each}" for each in status.runs[:10])]).strip()
         progress.describe("Pipeline", status.phase, product=status.product, cluster=status.cluster, details=details)
+        progress.listed(status.listed())
 
     def _carried(self) -> PipelineState:
         return self._state.model_copy(update={"status": self._status, "handled": self._handled, "pushes": self._pushes})

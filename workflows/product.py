@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from nautes.messages.operations import Accepted, ChangeRequest, require_bounded
     from nautes.messages.products import (
         ChangeInput,
+        ChangeReport,
         HeadInput,
         HeadReport,
         OpenedInput,
@@ -32,6 +33,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows import effects, progress
     from workflows.change import ChangeWorkflow
     from workflows.effects import perform
+    from workflows.endings import report_of
     from workflows.outbox import Outbox
     from workflows.product_state import ProductStart, ProductState
     from workflows.timing import timing
@@ -204,6 +206,7 @@ class ProductWorkflow:
         self._show()
         what = f"{request.action} {len(request.manifests)} resources for {request.requester.username}"
         renew, self._failed = self._renew and request.action == "push", False
+        report: ChangeReport | None
         try:
             report = await workflow.execute_child_workflow(
                 ChangeWorkflow.run,
@@ -213,20 +216,25 @@ class ProductWorkflow:
                 priority=effects.fairness(self._path, waiting=True),
             )
         except ChildWorkflowError as error:
-            self._state = self._state.model_copy(update={"message": f"{self._running} failed: {error.cause}"})
-            self._failed = request.action == "push"
-            self._due = not self._failed
-        else:
-            self._renew = self._renew and not renew
-            if report.head:
-                await self._absorb(report.head)
-            elif request.action == "push":  # another system refuses what it needs: shown, and retried after a while
-                self._failed = True
-                self._state = self._state.model_copy(update={"message": report.message})
-            elif not self._state.id or report.commit != self._state.commit:
-                self._due = True  # nothing known yet, or a commit that has not been carried out
+            report = await report_of(error, ChangeReport)
+            if report is None:
+                self._state = self._state.model_copy(update={"message": f"{self._running} failed: {error.cause}"})
+                self._failed = request.action == "push"
+                self._due = not self._failed
         finally:
             self._running = ""
+        if report is not None:
+            self._renew = self._renew and not renew
+            await self._carried_out(request, report)
+
+    async def _carried_out(self, request: ChangeRequest, report: ChangeReport) -> None:
+        if report.head:
+            await self._absorb(report.head)
+        elif request.action == "push":  # another system refuses what it needs: shown, and retried after a while
+            self._failed = True
+            self._state = self._state.model_copy(update={"message": report.message})
+        elif not self._state.id or report.commit != self._state.commit:
+            self._due = True  # nothing known yet, or a commit that has not been carried out
 
     async def _read(self) -> None:
         """Look at the declaration's head; what is news there is carried out as a change like any other."""

@@ -9,7 +9,8 @@ from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
 with workflow.unsafe.imports_passed_through():
     from nautes.messages import search
-    from nautes.messages.status import DeploymentStatus
+    from nautes.messages.status import MEMO, DeploymentStatus
+    from nautes.resources.payload import Payload
 
 
 def describe(
@@ -27,6 +28,18 @@ def describe(
     if changed:
         workflow.upsert_search_attributes(changed)
     workflow.set_current_details(f"**{phase}**\n\n{details}" if details else f"**{phase}**")
+
+
+def listed(status: Payload, *volatile: str) -> None:
+    """Put a status into the memo, for lists: an event in history, written when more than the `volatile` fields changed."""
+    now = status.model_dump(mode="json", exclude_defaults=True)
+    before = workflow.memo_value(MEMO, None)
+    if before is None or _without(before, volatile) != _without(now, volatile):
+        workflow.upsert_memo({MEMO: now})
+
+
+def _without(status: dict[str, object], fields: Iterable[str]) -> dict[str, object]:
+    return {key: value for key, value in status.items() if key not in fields}
 
 
 def renew(date: str) -> None:

@@ -39,6 +39,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.cluster_state import ClusterRecord, RegistrationReport, RegistrationStart
     from workflows.commit_comments import comment_on
     from workflows.effects import Undo, perform
+    from workflows.endings import ended
     from workflows.virtual import Guest
 
 FROM_GIT = "git-"  # begins the operations that the tenant repository asked for
@@ -94,11 +95,14 @@ class RegistrationWorkflow:
 
     @workflow.run
     async def run(self, input: RegistrationStart) -> RegistrationReport:
+        return ended(await self._operate())
+
+    async def _operate(self) -> RegistrationReport:
         try:
             await self._planned()
             if self._request.dry_run:
                 return self._foreseen()
-            outcome = await (self._apply() if input.request.action == "apply" else self._remove())
+            outcome = await (self._apply() if self._request.action == "apply" else self._remove())
         except BaseException as error:
             refusal = error if isinstance(error, NautesError) else None
             if refusal is None and not effects.cancelled(error):

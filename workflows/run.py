@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pydantic
 from temporalio import workflow
+from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.git import GitActivities
@@ -28,6 +29,7 @@ STATES = {
     "Failed": "failed",
     "Cancelled": "canceled",
 }
+FAILED_RUN = "PipelineFailed"  # type of the failure of a run that did not succeed
 
 
 @workflow.defn(name="PipelineRun", failure_exception_types=[pydantic.ValidationError])  # of its own input
@@ -71,10 +73,13 @@ class PipelineRunWorkflow:
             if isinstance(error, NautesError):
                 report = RunReport(phase="Failed", message=error.message, finished=effects.now())
             elif effects.cancelled(error):
-                report = await effects.shielded(self._cancelled())
+                await effects.shielded(self._publish(await effects.shielded(self._cancelled())))
+                raise  # what it came to is in the memo and in the status
             else:
                 raise
         await effects.shielded(self._publish(report))
+        if report.phase != "Succeeded":
+            raise ApplicationError(self._status.message or report.phase, type=FAILED_RUN, non_retryable=True)
         return self._status
 
     async def _follow(self) -> RunReport:
@@ -132,6 +137,7 @@ class PipelineRunWorkflow:
             revision=push.after,
             details=details,
         )
+        progress.listed(self._status.listed())
         status = StatusInput.model_validate(
             {
                 "project_id": push.project_id,

@@ -105,8 +105,6 @@ class Api:
         while True:
             size = min(PAGE, limit - len(found)) if limit else PAGE
             answer = self.get(path, limit=size, cursor=cursor, **query)
-            if isinstance(answer, list):  # runs are shown as they are
-                return answer[: limit or None]
             found += answer["items"]
             cursor = answer.get("next")
             if not cursor or (limit and len(found) >= limit):

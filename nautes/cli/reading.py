@@ -42,7 +42,7 @@ def get(
         if names and plural in kinds.NAMES and not selector:
             items = _named(options.api(), plural, product, names)
         elif plural == "runs":
-            items = [{"run": kinds.run_id(each), **each} for each in options.api().get(route)]
+            items = [{"run": kinds.run_id(each), **each} for each in options.api().items(route, limit)]
         else:
             items = options.api().items(route, 0 if names else limit, **query)
     if names:
@@ -181,6 +181,11 @@ def _standing(api: Api, plural: str, product: str, name: str) -> dict[str, Any]:
     """The status, for kinds that have one."""
     if plural == "clusters":
         return {"status": _if_there(api, f"/api/v1/clusters/{kinds.quoted(name)}/status")}
+    if kind := {"deploymentruntimes": "deployment", "projectpipelineruntimes": "pipeline"}.get(plural):
+        path = f"{kinds.quoted(product)}/{kinds.quoted(name)}"
+        why = _if_there(api, f"/api/v1/explain/{kind}/{path}")
+        status_ = _if_there(api, f"{kinds.route(plural, product, name)}/status")
+        return {"status": status_, "explanation": why and why["line"]}
     tree_ = _if_there(api, f"/api/v1/products/{kinds.quoted(product)}/status")
     if tree_ is None:
         return {"status": None}
@@ -188,15 +193,7 @@ def _standing(api: Api, plural: str, product: str, name: str) -> dict[str, Any]:
         return {"status": tree_["product"]}
     if plural == "environments":
         return {"runtimes": [each for each in tree_["product"]["runtimes"] if each["environment"] == name]}
-    place = {"deploymentruntimes": "deployments", "projectpipelineruntimes": "pipelines"}.get(plural)
-    if place is None:
-        return {}
-    kind = place.removesuffix("s")
-    why = _if_there(api, f"/api/v1/explain/{kind}/{kinds.quoted(product)}/{kinds.quoted(name)}")
-    return {
-        "status": next((each for each in tree_[place] if each["runtime"] == name), None),
-        "explanation": why and why["line"],
-    }
+    return {}
 
 
 def _explained(api: Api, kind: str, product: str, name: str) -> dict[str, Any]:

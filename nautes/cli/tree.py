@@ -55,6 +55,8 @@ def _deployment(branch: Tree, status: dict[str, Any], *, everything: bool) -> No
         branch.add(
             f"[yellow]{escape(each['kind'])}/{escape(each['name'])} {each['status']}[/yellow]: {escape(each['reason'])}"
         )
+    if status["unnamed"]:
+        branch.add(f"and {status['unnamed']} more objects: nautes describe deploymentruntime {status['runtime']}")
     _retry(branch, status)
 
 

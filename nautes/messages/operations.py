@@ -100,6 +100,10 @@ BUG = (
 ERROR = "Error"  # phase of a workflow of which a step has stopped so
 
 
+REFUSED = "Refused"  # type of the failure of an operation that was refused; its detail is the `OperationResult`
+REPORT = "nautes_report"  # key in the memo of an operation that was cancelled: its `OperationResult`
+
+
 class OperationStatus(Payload):
     """The query `status` of a running operation."""
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from pydantic import Field
 
 from nautes.messages.convergence import ObjectHealth, ObjectOutcome
 from nautes.messages.operations import Retry
 from nautes.resources.findings import Finding
 from nautes.resources.payload import Payload
+
+Object = TypeVar("Object", ObjectHealth, ObjectOutcome)
+
+MEMO = "nautes_status"  # key in a workflow's memo: its status as lists show it, so that a list asks no workflow
+NAMED = 5  # objects that a list names of one runtime
+STEPS = 50  # of a run, in a list
+TEXT = 300  # characters of a message in a list
 
 
 class ClusterStatus(Payload):
@@ -73,8 +82,22 @@ class DeploymentStatus(Payload):
     writes: int = 0
     outcomes: list[ObjectOutcome] = []
     unhealthy: list[ObjectHealth] = []
+    unnamed: int = 0  # in a list: objects that are not as they should be and are not named here
     retry: Retry | None = None
     message: str = ""
+
+    def listed(self) -> DeploymentStatus:
+        """The status as lists show it: bounded, the objects that are refused or failed before those that are not healthy."""
+        bad = [each for each in self.outcomes if each.action in ("refused", "failed")]
+        named, unhealthy = bad[:NAMED], self.unhealthy[: max(NAMED - len(bad), 1)]
+        return self.model_copy(
+            update={
+                "outcomes": [_short(each) for each in named],
+                "unhealthy": [_short(each) for each in unhealthy],
+                "unnamed": len(bad) + len(self.unhealthy) - len(named) - len(unhealthy),
+                "message": self.message[:TEXT],
+            }
+        )
 
 
 class PipelineStatus(Payload):
@@ -88,6 +111,10 @@ class PipelineStatus(Payload):
     runs: list[str] = []  # workflow ids, newest first, bounded
     retry: Retry | None = None
     message: str = ""
+
+    def listed(self) -> PipelineStatus:
+        """The status as lists show it."""
+        return self.model_copy(update={"runs": self.runs[:NAMED], "message": self.message[:TEXT]})
 
 
 class RunStatus(Payload):
@@ -108,6 +135,10 @@ class RunStatus(Payload):
     message: str = ""
     steps: list[str] = []  # "<task>/<step>: <how it ended>"
 
+    def listed(self) -> RunStatus:
+        """The status as lists show it."""
+        return self.model_copy(update={"steps": self.steps[:STEPS], "message": self.message[:TEXT]})
+
 
 class TenantStatus(Payload):
     """The tenant. Phases: Installing, Ready."""
@@ -119,3 +150,7 @@ class TenantStatus(Payload):
     commit: str = ""  # head of the tenant repository when it was read last
     findings: list[Finding] = []  # its files that cannot be read: what they declared before stays in effect
     message: str = ""
+
+
+def _short(each: Object) -> Object:
+    return each.model_copy(update={"reason": each.reason[:TEXT]})

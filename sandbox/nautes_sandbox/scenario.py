@@ -249,13 +249,13 @@ class Scenario(Actions):
 
     def deployment(self) -> dict[str, Any]:
         """The deployment runtime's status."""
-        answer = self.api("GET", f"/api/v1/products/{quoted(self.product)}/status", "team")
+        path = f"/api/v1/products/{quoted(self.product)}/deploymentruntimes/web/status"
+        answer = self.api("GET", path, "team")
+        if answer.status_code == 404:
+            return {"phase": "Unknown", "commit": "", "converged_commit": "", "outcomes": [], "writes": -1}
         if answer.status_code != 200:
             raise StepFailedError(f"status answered {answer.status_code}: {answer.text[:500]}")
-        for each in answer.json()["deployments"]:
-            if each["runtime"] == "web":
-                return dict(each)
-        return {"phase": "Unknown", "commit": "", "converged_commit": "", "outcomes": [], "writes": -1}
+        return dict(answer.json())
 
     def push_and_wait(self, tree: Path, message: str) -> float:
         """Push, wait until that commit is converged; returns the seconds between."""

@@ -15,19 +15,25 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from temporalio.client import Client, WorkflowHandle, WorkflowHistory
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Replayer, Worker, WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
 from temporalio.workflow import _Definition
 
+from activities.control import ControlActivities
 from activities.errors import ErrorInterceptor
 from activities.heartbeats import HeartbeatInterceptor
+from nautes.messages.operations import REFUSED, REPORT
+from nautes.messages.status import MEMO
+from nautes.messages.tenant import TenantInput
 from nautes_sandbox import temporal
 from nautes_sandbox.process import Supervisor, free_ports
 from tests.workflow.fakes import BEAT, Fakes
 from worker import WORKFLOWS, runner
 from workflows.queues import ACTIVITIES, named
+from workflows.run import FAILED_RUN
 from workflows.timing import Timing, TimingInterceptor
 
 WITHIN = 60.0  # seconds a condition may take to come true; a busy machine is slow
@@ -93,7 +99,7 @@ class Platform:
     async def result(self, key: str, kind: type | None = None) -> Any:
         """How a workflow ended that is started by another one, when its turn comes."""
         await until(lambda: self.exists(key), f"{key} is started")
-        return await self.handle(key, kind).result()
+        return await ended_with(self.handle(key, kind))
 
     async def exists(self, key: str) -> bool:
         """Whether a workflow was ever started."""
@@ -127,6 +133,22 @@ class Platform:
                 if message.signal_name == signal:
                     found += await self.client.data_converter.decode(message.input.payloads, [kind])
         return found
+
+
+async def ended_with(handle: Handle) -> Any:
+    """The result of a workflow, or the report of an operation that was refused or cancelled."""
+    kind: Any = handle._result_type
+    try:
+        return await handle.result()
+    except WorkflowFailureError as error:
+        cause = error.cause
+        if isinstance(cause, ApplicationError) and cause.type == REFUSED:
+            return kind.model_validate(cause.details[0]) if kind else cause.details[0]
+        of_run = isinstance(cause, ApplicationError) and cause.type == FAILED_RUN
+        if kind is not None and (of_run or isinstance(cause, CancelledError)):
+            memo = await (await handle.describe()).memo()
+            return kind.model_validate(memo.get(REPORT) or memo.get(MEMO))
+        raise
 
 
 async def until(look: Callable[[], Any], what: str) -> Any:
@@ -184,6 +206,8 @@ async def working(client: Client, *, cached: int = 1000, queue: str = "") -> Asy
     What it has run is replayed when it has ended.
     """
     fakes, queue, runs = Fakes(), queue or f"nautes-{uuid.uuid4().hex[:8]}", Runs()
+    start = TenantInput(tenant="nautes", hooks_url="https://nautes.example.com/hooks")
+    fakes.answers["control.report"] = ControlActivities(client, start, every={}, renew_before=30).report
     worker = Worker(
         client,
         task_queue=queue,

@@ -26,7 +26,7 @@ from tests.workflow.answers import (
     plan,
     unique,
 )
-from tests.workflow.platform import Handle, Platform, hurried, until
+from tests.workflow.platform import Handle, Platform, ended_with, hurried, until
 
 
 async def _start(platform: Platform, product: str, action: str = "apply", **more: Any) -> Handle:
@@ -40,7 +40,7 @@ async def test_a_new_product_is_made_in_order_and_committed_once(platform: Platf
     product = unique("shop")
     platform.fakes.answers["products.plan"] = new_product(product, "code")
     platform.fakes.answers["products.read"] = at_head(product, answers.specified(answers.deployment(product)))
-    report = await (await _start(platform, product)).result()
+    report = await ended_with(await _start(platform, product))
     assert (report.state, report.commit, report.undone) == ("done", COMMIT, [])
     assert platform.fakes.names() == [
         "products.plan",
@@ -66,7 +66,7 @@ async def test_what_follows_from_our_own_commit_is_not_read_again(platform: Plat
     platform.fakes.answers["products.commit_files"] = FilesCommitted(
         commit=COMMIT, changed=["x"], made=True, head=at_head(product, answers.specified(spec), commit=COMMIT)
     )
-    report = await (await _start(platform, product)).result()
+    report = await ended_with(await _start(platform, product))
     assert (report.state, report.head and report.head.commit) == ("done", COMMIT)
     assert platform.fakes.names() == ["products.plan", "products.commit_files", "control.notify_runtimes"]
     assert platform.fakes.asked("control.notify_runtimes")[0].deployments == [spec]
@@ -76,7 +76,7 @@ async def test_findings_of_the_plan_refuse_a_change_before_anything_is_done(plat
     product = unique("shop")
     finding = Finding(rule="environment-unknown", message="environment test is not declared")
     platform.fakes.answers["products.plan"] = plan(findings=[finding])
-    report = await (await _start(platform, product)).result()
+    report = await ended_with(await _start(platform, product))
     assert (report.state, report.message, report.findings) == ("refused", finding.message, [finding])
     assert [each.action for each in report.outcomes] == ["refused"]
     assert platform.fakes.names() == ["products.plan"]
@@ -84,7 +84,7 @@ async def test_findings_of_the_plan_refuse_a_change_before_anything_is_done(plat
 
 async def test_a_dry_run_answers_with_the_plan_and_does_nothing(platform: Platform) -> None:
     product = unique("shop")
-    report = await (await _start(platform, product, dry_run=True)).result()
+    report = await ended_with(await _start(platform, product, dry_run=True))
     assert (report.state, report.outcomes) == ("planned", [Outcome(resource="Project/web", action="created")])
     assert platform.fakes.names() == ["products.plan"]
 
@@ -93,24 +93,24 @@ async def test_a_dry_run_is_refused_what_the_change_would_be_refused_and_reserve
     product = unique("shop")
     asked = [answers.reserve("edge", "web"), answers.access("owner")]
     platform.fakes.answers["products.plan"] = plan(*asked)
-    assert (await (await _start(platform, product, dry_run=True)).result()).state == "planned"
+    assert (await ended_with(await _start(platform, product, dry_run=True))).state == "planned"
     assert platform.fakes.names() == ["products.plan", "claims.reserve", "control.request_access"]
     assert platform.fakes.asked("claims.reserve")[0].reserve.only_check
     assert platform.fakes.asked("control.request_access")[0].only_check
     taken = Finding(rule="namespace-taken", message="namespace web is used", resource="DeploymentRuntime/web")
     platform.fakes.fail("claims.reserve", Conflict("namespace-taken", taken.message, findings=[taken]))
-    report = await (await _start(platform, product, dry_run=True)).result()
+    report = await ended_with(await _start(platform, product, dry_run=True))
     assert (report.state, report.findings, report.undone) == ("refused", [taken], [])
     platform.fakes.fail("claims.reserve", Unavailable("cluster-unavailable", "no answer"), times=1000)
     with hurried(retry_maximum=0.2):
-        assert (await (await _start(platform, product, dry_run=True)).result()).state == "planned"
+        assert (await ended_with(await _start(platform, product, dry_run=True))).state == "planned"
 
 
 async def test_a_refusal_in_the_middle_takes_back_what_was_done_newest_first(platform: Platform) -> None:
     product = unique("shop")
     platform.fakes.answers["products.plan"] = plan(*new_repositories(product, "code", "docs"))
     platform.fakes.fail("products.commit_files", Refused("rules", "somebody declared it meanwhile"))
-    report = await (await _start(platform, product)).result()
+    report = await ended_with(await _start(platform, product))
     assert (report.state, report.message) == ("refused", "somebody declared it meanwhile")
     assert report.undone == ["repository docs", "repository code"]
     deleted = platform.fakes.asked("repositories.delete")
@@ -123,7 +123,7 @@ async def test_a_group_that_this_change_made_is_taken_back_and_one_that_was_ther
         before = len(platform.fakes.asked("gitlab.delete_group"))
         platform.fakes.answers["products.plan"] = plan(group(Product(name=product), found, "ada"))
         platform.fakes.fail("products.commit_files", Refused("rules", "no"))
-        report = await (await _start(platform, product)).result()
+        report = await ended_with(await _start(platform, product))
         assert (f"group {product}" in report.undone) is undone
         assert (len(platform.fakes.asked("gitlab.delete_group")) > before) is undone
 
@@ -134,7 +134,7 @@ async def test_a_step_whose_first_answer_was_lost_is_recorded_as_planned(platfor
     platform.fakes.answers["products.plan"] = plan(step)
     nothing = {"effects": [], "retried": True}
     platform.fakes.answers["repositories.ensure"] = lambda input: all_ready(input, **nothing)
-    report = await (await _start(platform, product)).result()
+    report = await ended_with(await _start(platform, product))
     assert report.effects[: len(step.effects)] == step.effects
 
 
@@ -145,7 +145,7 @@ async def test_settings_of_what_was_there_before_are_written_back_and_keys_are_w
     step = repository(product, declared, found, known=False, group_is_new=False)
     platform.fakes.answers["products.plan"] = plan(step)
     platform.fakes.fail("products.commit_files", Refused("rules", "no"))
-    report = await (await _start(platform, product)).result()
+    report = await ended_with(await _start(platform, product))
     assert report.undone == ["settings of repository code", "keys, token and webhook of repository code"]
     (former,) = platform.fakes.asked("gitlab.restore_settings")
     assert (former.kind, former.id, former.name, former.visibility, former.description) == (
@@ -165,7 +165,7 @@ async def test_what_cannot_be_taken_back_is_reported_and_the_rest_still_is(platf
     platform.fakes.answers["repositories.delete"] = lambda input: Gone(removed=not input.path.endswith("/lib"))
     platform.fakes.fail("products.commit_files", Refused("rules", "no"))
     platform.fakes.fail("repositories.delete", Refused("protected", "the repository is protected"))
-    report = await (await _start(platform, product)).result()
+    report = await ended_with(await _start(platform, product))
     assert report.undone == ["could not take back repository docs: the repository is protected", "repository code"]
     assert len(platform.fakes.asked("repositories.delete")) == 3, "what was not there is no line"
 
@@ -195,7 +195,7 @@ async def test_a_cancelled_change_is_undone_wherever_it_waits(platform: Platform
     if deaf:
         await until(lambda: platform.cancel_heard(handle), "the cancellation in history")
         hold.release()
-    report = await handle.result()
+    report = await ended_with(handle)
     assert (report.state, report.message) == ("cancelled", "cancelled")
     assert "control.notify_runtimes" not in platform.fakes.names()
     asked = [each for each in WAITS[: WAITS.index(where) + 1] if each != "products.plan"]
@@ -215,7 +215,7 @@ async def _past_the_commit(platform: Platform) -> None:
     await handle.cancel()
     await until(lambda: platform.cancel_heard(handle), "the cancellation in history")
     hold.release()
-    report = await handle.result()
+    report = await ended_with(handle)
     assert (report.state, report.undone) == ("done", [])
     assert "gitlab.delete_group" not in platform.fakes.names()
 
@@ -230,7 +230,7 @@ async def test_a_commit_that_was_stopped_but_had_happened_is_carried_out(platfor
     await hold.begun.wait()
     platform.fakes.answers["products.plan"] = after
     await handle.cancel()
-    report = await handle.result()
+    report = await ended_with(handle)
     assert (report.state, report.commit, report.undone) == ("done", COMMIT, [])
     assert "gitlab.delete_group" not in platform.fakes.names()
 
@@ -245,7 +245,7 @@ async def test_nothing_is_taken_back_once_it_is_committed(platform: Platform) ->
     await handle.cancel()
     await until(lambda: platform.cancel_heard(handle), "the cancellation in history")
     hold.release()
-    report = await handle.result()
+    report = await ended_with(handle)
     assert (report.state, report.undone) == ("done", [])
     assert "gitlab.delete_group" not in platform.fakes.names()
 
@@ -260,7 +260,7 @@ async def test_the_undo_itself_cannot_be_cancelled(platform: Platform) -> None:
     await handle.cancel()
     await until(lambda: platform.cancel_heard(handle), "the cancellation in history")
     hold.release()
-    report = await handle.result()
+    report = await ended_with(handle)
     assert report.undone[-1] == f"group {product}"
     assert len(report.undone) == 3
     assert not hold.cancelled.is_set()
@@ -274,7 +274,7 @@ async def test_an_outage_is_shown_and_retried_until_it_ends(platform: Platform) 
     assert (shown[0], shown[2]) == ("products.commit_files", "GitLab answers 503")
     assert (await platform.shown(handle.id, OperationStatus)).step == "Commit"
     platform.fakes.mend("products.commit_files")
-    assert (await handle.result()).state == "done"
+    assert (await ended_with(handle)).state == "done"
 
 
 async def test_a_change_is_cancelled_while_it_waits_for_an_outage_to_end(platform: Platform) -> None:
@@ -284,7 +284,7 @@ async def test_a_change_is_cancelled_while_it_waits_for_an_outage_to_end(platfor
     handle = await _start(platform, product)
     await until(lambda: platform.retried(handle.id), "an attempt that failed")
     await handle.cancel()
-    report = await handle.result()
+    report = await ended_with(handle)
     assert (report.state, report.undone) == (
         "cancelled",
         ["repository code", "repository default.project", f"group {product}"],
@@ -295,7 +295,7 @@ async def test_a_head_that_keeps_moving_refuses_and_undoes(platform: Platform) -
     product = unique("shop")
     platform.fakes.answers["products.plan"] = plan(*new_repositories(product, "code"))
     platform.fakes.fail("products.commit_files", Conflict("head-moves", "others keep committing to default.project"))
-    report = await (await _start(platform, product)).result()
+    report = await ended_with(await _start(platform, product))
     assert (report.state, report.message) == ("refused", "others keep committing to default.project")
     assert "repository code" in report.undone
 
@@ -303,7 +303,7 @@ async def test_a_head_that_keeps_moving_refuses_and_undoes(platform: Platform) -
 async def test_a_tree_that_agrees_already_is_no_effect(platform: Platform) -> None:
     product = unique("shop")
     platform.fakes.answers["products.commit_files"] = FilesCommitted(commit=answers.HEAD, changed=[], made=False)
-    report = await (await _start(platform, product)).result()
+    report = await ended_with(await _start(platform, product))
     assert (report.state, report.effects) == ("done", [])
 
 
@@ -312,7 +312,7 @@ async def test_a_product_is_removed_in_reverse(platform: Platform) -> None:
     key = "DeploymentRuntime/web"
     platform.fakes.answers["products.plan"] = answers.removal(product, "code", runtimes=[key], group=True)
     platform.fakes.answers["products.read"] = at_head(product, answers.gone(key))
-    report = await (await _start(platform, product, "remove")).result()
+    report = await ended_with(await _start(platform, product, "remove"))
     assert report.state == "done"
     assert report.head is not None and not report.head.exists
     assert platform.fakes.names() == [
@@ -339,7 +339,7 @@ async def test_a_removal_that_is_cancelled_after_its_commit_says_so(platform: Pl
     handle = await _start(platform, product, "remove")
     await hold.begun.wait()
     await handle.cancel()
-    report = await handle.result()
+    report = await ended_with(handle)
     assert (report.state, report.commit, report.undone) == ("cancelled", COMMIT, [])
     assert report.message.startswith("cancelled after its commit")
     assert "repositories.delete" not in platform.fakes.names()
@@ -355,7 +355,7 @@ async def test_a_repository_is_deleted_only_after_its_runtimes_have_ended(platfo
     status = await platform.shown(handle.id, OperationStatus)
     assert status.step == "The end of DeploymentRuntime/web"
     hold.release()
-    assert (await handle.result()).state == "done"
+    assert (await ended_with(handle)).state == "done"
     assert platform.fakes.names()[-1] == "repositories.delete"
 
 
@@ -365,6 +365,6 @@ async def test_a_repository_that_is_deleted_does_not_lose_its_keys_first(platfor
     platform.fakes.answers["products.read"] = at_head(
         product, withdraw(product, "code", PROJECT), withdraw(product, "left", 77)
     )
-    assert (await (await _start(platform, product, "remove")).result()).state == "done"
+    assert (await ended_with(await _start(platform, product, "remove"))).state == "done"
     assert [each.project_id for each in platform.fakes.asked("repositories.withdraw")] == [77]
     assert [each.project_id for each in platform.fakes.asked("repositories.delete")] == [PROJECT]

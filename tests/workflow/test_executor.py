@@ -13,7 +13,7 @@ from nautes.planning.repositories import withdraw
 from nautes.planning.steps import Step
 from tests.workflow import answers
 from tests.workflow.answers import COMMIT, PROJECT, at_head, change, new_product, new_repositories, plan, unique
-from tests.workflow.platform import Handle, Platform, until
+from tests.workflow.platform import Handle, Platform, ended_with, until
 from workflows.executor import AT_ONCE
 
 
@@ -89,7 +89,7 @@ async def test_steps_that_need_nothing_of_each_other_run_side_by_side_up_to_the_
         == f"Repository {product}/code00, repository {product}/code01, repository {product}/code02 and 5 more"
     )
     held.release()
-    report = await handle.result()
+    report = await ended_with(handle)
     assert (report.state, held.most) == ("done", AT_ONCE)
     assert sorted(_paths(platform, "repositories.withdraw")) == names
     assert len([each for each in report.effects if each.target.startswith("webhook ")]) == len(names)
@@ -105,7 +105,7 @@ async def test_the_bound_holds_for_each_system_by_itself(platform: Platform) -> 
     await platform.called("control.request_access")
     assert "products.commit_files" not in platform.fakes.names()
     held.release()
-    assert (await handle.result()).state == "done"
+    assert (await ended_with(handle)).state == "done"
 
 
 async def test_a_step_begins_only_when_what_it_needs_is_done(platform: Platform) -> None:
@@ -118,7 +118,7 @@ async def test_a_step_begins_only_when_what_it_needs_is_done(platform: Platform)
     await platform.called("claims.reserve")
     assert _paths(platform, "repositories.withdraw") == ["first"]
     held.release()
-    assert (await handle.result()).state == "done"
+    assert (await ended_with(handle)).state == "done"
     assert _paths(platform, "repositories.withdraw") == ["first", "second", "third"]
     assert held.most == 1
 
@@ -137,7 +137,7 @@ async def test_a_refusal_stops_the_others_and_waits_for_them_before_the_undo_beg
     await until(lambda: _asked_to_stop(platform, handle), "the others are asked to stop")
     assert not {"repositories.delete", "claims.unreserve"} & set(platform.fakes.names())
     hold.release()
-    report = await handle.result()
+    report = await ended_with(handle)
     assert (report.state, [each.rule for each in report.findings]) == ("refused", ["namespace-taken"])
     assert report.undone == ["repository code"]
     assert platform.fakes.names()[-2:] == ["claims.unreserve", "repositories.delete"]
@@ -154,7 +154,7 @@ async def test_what_has_not_begun_when_a_step_is_refused_does_not_begin(platform
     product, names = unique("shop"), _names(AT_ONCE + 4)
     refused = Refused("repository-closed", "its repositories are not open")
     platform.fakes.fail("control.request_access", refused, times=len(names))
-    report = await (await _start(platform, product, *map(answers.access, names))).result()
+    report = await ended_with(await _start(platform, product, *map(answers.access, names)))
     assert (report.state, report.message) == ("refused", "its repositories are not open")
     begun = {each.owner for each in platform.fakes.asked("control.request_access")}
     assert 0 < len(begun) <= AT_ONCE
@@ -168,7 +168,7 @@ async def test_repositories_that_are_ready_are_set_up_by_one_call_and_all_taken_
 ) -> None:
     product, names = unique("shop"), _names(20)
     platform.fakes.fail("repositories.ensure", Refused("gitlab-refused", "the name is taken"))
-    report = await (await _start(platform, product, *new_repositories(product, *names))).result()
+    report = await ended_with(await _start(platform, product, *new_repositories(product, *names)))
     assert (report.state, report.message) == ("refused", "the name is taken")
     assert (len(platform.fakes.asked("repositories.ensure")), _set_up(platform)) == (1, names)
     assert _paths(platform, "repositories.delete") == names[::-1]
@@ -182,7 +182,7 @@ async def test_a_cancellation_while_several_steps_run_takes_all_of_them_back(pla
     handle = await _start(platform, product, *made.steps[:-1], head="", group_id=0, project_id=0)
     await held.so_many(5)
     await handle.cancel()
-    report = await handle.result()
+    report = await ended_with(handle)
     assert report.state == "cancelled"
     expected = [f"repository {each}" for each in (*reversed(names), "default.project")]
     assert report.undone == [*expected, f"group {product}"]
@@ -205,7 +205,7 @@ async def test_a_commit_that_succeeded_while_the_cancellation_came_is_followed_a
     await handle.cancel()
     await until(lambda: platform.cancel_heard(handle), "the cancellation in history")
     hold.release()
-    report = await handle.result()
+    report = await ended_with(handle)
     assert (report.state, report.commit, report.undone) == ("done", COMMIT, [])
     assert platform.fakes.asked("control.notify_runtimes")[0].deployments == [spec]
     assert not {"repositories.delete", "products.read"} & set(platform.fakes.names())
@@ -216,7 +216,7 @@ async def test_a_step_that_was_done_before_the_commit_is_not_done_again_after_it
     follow_up = [answers.equipped(product, "code"), answers.equipped(product, "pushed", 77)]
     platform.fakes.answers["products.read"] = at_head(product, *follow_up)
     handle = await _start(platform, product, *new_repositories(product, "code"))
-    assert (await handle.result()).state == "done"
+    assert (await ended_with(handle)).state == "done"
     assert _set_up(platform) == ["code", "pushed"]
 
 
@@ -231,7 +231,7 @@ async def test_all_runtimes_that_are_ready_are_notified_by_one_call_after_what_t
     steps = [equipped, *(_needing(each, equipped) for each in runtimes)]
     platform.fakes.answers["products.read"] = at_head(product, *steps)
     handle = await _start(platform, product)
-    assert (await handle.result()).state == "done"
+    assert (await ended_with(handle)).state == "done"
     assert platform.fakes.names()[-2:] == ["repositories.ensure", "control.notify_runtimes"]
     (notified,) = platform.fakes.asked("control.notify_runtimes")
     assert (len(notified.deployments), len(notified.pipelines)) == (1, 1)
@@ -243,6 +243,6 @@ async def test_one_refusal_after_the_commit_leaves_the_rest_to_the_product(platf
     steps = [answers.equipped(product, "code"), answers.reported("owner")]
     platform.fakes.answers["products.read"] = at_head(product, *steps)
     platform.fakes.fail("control.report_use", Refused("owner-gone", "there is no product owner"))
-    report = await (await _start(platform, product)).result()
+    report = await ended_with(await _start(platform, product))
     assert (report.state, report.undone, report.head) == ("done", [], None)
     assert report.message == "committed, but not everything is carried out yet: there is no product owner"

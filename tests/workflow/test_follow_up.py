@@ -19,7 +19,7 @@ from nautes.planning.steps import Outcome
 from nautes.resources.findings import Finding
 from tests.workflow import answers
 from tests.workflow.answers import DECLARATION, HEAD, PROJECT, at_head, change, plan, push, unique
-from tests.workflow.platform import Handle, Platform, hurried, until
+from tests.workflow.platform import Handle, Platform, ended_with, hurried, until
 
 ARRIVED = "c" * 40
 
@@ -34,7 +34,7 @@ async def _followed(platform: Platform, product: str, report: HeadReport, **more
     request = change(product, "push", manifests=[])
     key = f"change/{product}/{request.operation}"
     await platform.start("Change", key, ChangeInput(request=request, head=report, **more))
-    found: ChangeReport = await platform.handle(key, ChangeReport).result()
+    found: ChangeReport = await ended_with(platform.handle(key, ChangeReport))
     return found
 
 
@@ -141,7 +141,7 @@ async def _apply(platform: Platform, product: str, **more: Any) -> ChangeReport:
     request = change(product, **more)
     key = f"change/{product}/{request.operation}"
     await platform.start("Change", key, ChangeInput(request=request))
-    found: ChangeReport = await platform.handle(key, ChangeReport).result()
+    found: ChangeReport = await ended_with(platform.handle(key, ChangeReport))
     return found
 
 
@@ -332,7 +332,7 @@ async def test_the_sweep_for_lifetime_is_one_listing_for_products_and_one_for_st
     platform: Platform,
 ) -> None:
     handle = await platform.client.start_workflow("CredentialSweep", id=unique("sweep"), task_queue=platform.queue)
-    assert await handle.result() == 1
+    assert await ended_with(handle) == 1
     assert platform.fakes.names() == ["vault.discard_forgotten", "control.renew_due"]
 
 

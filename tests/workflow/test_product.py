@@ -18,7 +18,7 @@ from nautes.messages.status import PipelineStatus, ProductStatus
 from nautes.planning.steps import Outcome
 from tests.workflow import answers
 from tests.workflow.answers import DECLARATION, HEAD, PROJECT, at_head, change, push, unique
-from tests.workflow.platform import Handle, Platform, until
+from tests.workflow.platform import Handle, Platform, ended_with, until
 from workflows.product_state import ProductStart, ProductState, Undelivered
 from workflows.runtime_states import DeploymentStart, DeploymentState
 
@@ -317,7 +317,7 @@ async def test_it_ends_when_the_product_is_gone(platform: Platform) -> None:
 async def test_a_product_that_is_not_there_ends_at_once(platform: Platform) -> None:
     product = unique("shop")
     platform.fakes.answers["products.read"] = HeadReport(exists=False)
-    await (await platform.start("Product", f"product/{product}", ProductInput(path=product))).result()
+    await ended_with(await platform.start("Product", f"product/{product}", ProductInput(path=product)))
 
 
 async def test_a_declaration_that_cannot_be_read_is_said_and_nothing_is_told(platform: Platform) -> None:

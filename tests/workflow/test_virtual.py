@@ -16,7 +16,7 @@ from nautes.messages.vault import Done
 from nautes.resources.findings import Finding
 from tests.workflow.answers import HEAD, KUBECONFIG, STAGED, claim, registration, unique
 from tests.workflow.clusters import host, keep_claims, outside, ready, shown, started, submit, virtual
-from tests.workflow.platform import Handle, Platform, until
+from tests.workflow.platform import Handle, Platform, ended_with, until
 from workflows.cluster_state import ClusterState, RegistrationReport, RegistrationStart
 
 NEVER_STORED = NotFound("kubeconfig-missing", "Vault has no kubeconfig of it")
@@ -43,7 +43,7 @@ def _nothing_there(platform: Platform) -> None:
 async def test_a_virtual_worker_is_made_on_its_host_and_then_registered_like_any_other(platform: Platform) -> None:
     cluster = unique("virt")
     _nothing_there(platform)
-    report = await (await _start(platform, request := _request(cluster))).result()
+    report = await ended_with(await _start(platform, request := _request(cluster)))
     assert outside(platform) == [
         "vault.kubeconfig_ref",
         "claims.claim_host",
@@ -84,7 +84,7 @@ async def test_the_declared_node_port_wins_over_the_addresss_and_one_out_of_rang
     ):
         cluster = unique("virt")
         _nothing_there(platform)
-        await (await _start(platform, _request(cluster, manifest=virtual(cluster, **spec)))).result()
+        await ended_with(await _start(platform, _request(cluster, manifest=virtual(cluster, **spec))))
         assert platform.fakes.asked("virtual.create")[-1].node_port == port
 
 
@@ -96,7 +96,7 @@ async def test_a_repeated_registration_of_a_virtual_worker_says_unchanged(platfo
     fakes.answers["clusters.commit"] = FilesCommitted(commit=HEAD, changed=[], made=False)
     fakes.answers["components.install"] = ConvergeReport(unchanged=3)
     fakes.answers["vault.ensure_cluster_auth"] = Done(changed=False)
-    report = await (await _start(platform, _request(cluster), _state(cluster))).result()
+    report = await ended_with(await _start(platform, _request(cluster), _state(cluster)))
     assert [each.action for each in report.outcomes] == ["unchanged"]
     assert not {"vault.store_kubeconfig", "vault.verify_login"} & set(fakes.names())
 
@@ -109,7 +109,7 @@ async def test_a_refusal_takes_the_virtual_cluster_off_its_host(platform: Platfo
     cluster = unique("virt")
     _nothing_there(platform)
     platform.fakes.fail("control.ensure_observer", Refused("observers", "no more observers"))
-    report = await (await _start(platform, _request(cluster))).result()
+    report = await ended_with(await _start(platform, _request(cluster)))
     assert (report.state, report.registered.removed) == ("refused", True)
     assert report.undone == [f"auth mount {cluster}", *UNDONE[::-1]]
     after = outside(platform)[outside(platform).index("control.ensure_observer") + 1 :]
@@ -123,7 +123,7 @@ async def test_a_refused_step_leaves_nothing_on_the_host(platform: Platform, whe
     cluster = unique("virt")
     _nothing_there(platform)
     platform.fakes.fail(where, Refused("no", "not like this"))
-    report = await (await _start(platform, request := _request(cluster))).result()
+    report = await ended_with(await _start(platform, request := _request(cluster)))
     undone = {"claims.claim_host": 1, "clusters.check": 1, "virtual.create": 2, "virtual.access": 2}
     assert report.undone == UNDONE[: undone.get(where, 4)][::-1]
     staged = SecretRef(engine="cluster", path=f"staging/{cluster}-{request.operation}")
@@ -134,14 +134,14 @@ async def test_a_refused_step_leaves_nothing_on_the_host(platform: Platform, whe
 async def test_after_a_loss_of_memory_a_refused_virtual_worker_keeps_what_it_has(platform: Platform) -> None:
     cluster = unique("virt")  # Vault knows its kubeconfig: it was there before
     platform.fakes.fail("control.ensure_observer", Refused("schedules", "not now"))
-    report = await (await _start(platform, _request(cluster, operation=f"git-{'c' * 12}"))).result()
+    report = await ended_with(await _start(platform, _request(cluster, operation=f"git-{'c' * 12}")))
     assert (report.state, report.registered.removed) == ("refused", False)
     assert not {"virtual.delete", "claims.release", "vault.drop_auth"} & set(outside(platform))
 
 
 async def test_a_kubeconfig_of_a_virtual_worker_is_not_taken(platform: Platform) -> None:
     cluster = unique("virt")
-    report = await (await _start(platform, _request(cluster, kubeconfig=STAGED))).result()
+    report = await ended_with(await _start(platform, _request(cluster, kubeconfig=STAGED)))
     assert [(each.rule, each.pointer) for each in report.findings] == [
         ("cluster-virtual-kubeconfig", "/spec/kubeconfig")
     ]
@@ -155,7 +155,7 @@ async def test_a_cluster_does_not_move_onto_off_or_between_hosts(platform: Platf
         (ready(cluster), _request(cluster)),
         (_state(cluster), registration(cluster)),
     ):
-        report = await (await _start(platform, after, before)).result()
+        report = await ended_with(await _start(platform, after, before))
         assert [each.rule for each in report.findings] == ["cluster-host-moved"]
         assert "virtual.create" not in outside(platform)
 
@@ -166,13 +166,13 @@ async def test_who_uses_it_is_said_before_that_it_cannot_move(platform: Platform
         rule="cluster-frozen", message="clusterType may not change while it is used by deployment/shop/web"
     )
     platform.fakes.answers["clusters.check"] = [frozen]
-    report = await (await _start(platform, registration(cluster), _state(cluster))).result()
+    report = await ended_with(await _start(platform, registration(cluster), _state(cluster)))
     assert report.findings == [frozen]
 
 
 async def test_a_virtual_worker_is_removed_from_its_host_last(platform: Platform) -> None:
     cluster = unique("virt")
-    report = await (await _start(platform, registration(cluster, "remove"), _state(cluster))).result()
+    report = await ended_with(await _start(platform, registration(cluster, "remove"), _state(cluster)))
     assert ([each.action for each in report.outcomes], report.registered.removed) == (["removed"], True)
     assert outside(platform) == [
         "claims.claim_host",
@@ -187,7 +187,7 @@ async def test_a_virtual_worker_is_removed_from_its_host_last(platform: Platform
 async def test_a_virtual_worker_outlives_no_host_that_is_gone(platform: Platform) -> None:
     cluster = unique("virt")
     platform.fakes.fail("claims.claim_host", Refused("cluster-host-unknown", "big is not one"))
-    report = await (await _start(platform, registration(cluster, "remove"), _state(cluster))).result()
+    report = await ended_with(await _start(platform, registration(cluster, "remove"), _state(cluster)))
     assert [each.action for each in report.outcomes] == ["removed"]
     assert "virtual.delete" not in outside(platform)
 
@@ -221,7 +221,7 @@ async def _idle(platform: Platform, handle: Handle) -> bool:
 async def test_a_host_stays_when_nobody_can_say_who_stands_on_it(platform: Platform) -> None:
     name = unique("big")
     platform.fakes.answers["clusters.standing"] = ClusterStanding(complete=False, declared=True)
-    report = await (await _start(platform, registration(name, "remove"), host(name))).result()
+    report = await ended_with(await _start(platform, registration(name, "remove"), host(name)))
     assert (report.state, report.message.split(":")[0]) == (
         "refused",
         "the tenant repository cannot be read as a whole",

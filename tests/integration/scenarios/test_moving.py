@@ -48,8 +48,8 @@ def _push(story: Scenario, of: str, *objects: dict[str, Any]) -> str:
 
 
 def _status(story: Scenario, of: str) -> dict[str, Any]:
-    found = story.api("GET", f"/api/v1/products/{of}/status", "team").json()["deployments"]
-    return dict(found[0]) if found else {}
+    found = story.api("GET", f"/api/v1/products/{of}/deploymentruntimes/web/status", "team")
+    return dict(found.json()) if found.status_code == 200 else {}
 
 
 def _converged(story: Scenario, of: str, commit: str) -> dict[str, Any]:

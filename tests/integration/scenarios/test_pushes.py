@@ -67,9 +67,10 @@ def test_what_is_right_takes_effect(story: Scenario) -> None:
     found = taken(story, of, commit)
     assert (found["findings"], [each["name"] for each in found["runtimes"]]) == ([], ["live"])
     until(lambda: _runs(story, of).get("live") not in (None, "Pending", "Claiming"), "the runtime is at work")
-    assert story.api("GET", f"/api/v1/clusters/{story.deploy_cluster}/status", "platform").json()["environments"][
-        of
-    ] == ["test"]
+    users = story.api(
+        "GET", f"/api/v1/clusters/{story.deploy_cluster}/users", "platform", params={"limit": 1000}
+    ).json()
+    assert f"environment/{of}/test" in {each["name"] for each in users["users"]}
     assert comments(story, f"{of}/default.project", commit) == []
 
 

@@ -36,7 +36,7 @@ NAMES = {
 def test_every_kind_has_the_names_of_the_original(plural: str, word: str, nautes: Nautes, api: FakeApi) -> None:
     base = "/api/v1" if plural in ("clusters", "products") else SHOP
     item = {"name": "x", **(RUN if plural == "runs" else {})}
-    api.on("GET", f"{base}/{plural}", Reply(json=[item] if plural == "runs" else {"items": [item]}))
+    api.on("GET", f"{base}/{plural}", Reply(json={"items": [item]}))
     ended = nautes("get", word, "-p", "shop", "-o", "name")
     assert (ended.code, ended.err) == (0, "")
     assert ended.out.lower().startswith(f"{plural[:-1]}/")
@@ -108,7 +108,7 @@ def test_what_is_not_there_is_an_error(nautes: Nautes, api: FakeApi) -> None:
 
 
 def test_runs_are_listed_by_their_id(nautes: Nautes, api: FakeApi) -> None:
-    api.on("GET", f"{SHOP}/runs", Reply(json=[RUN, {**RUN, "event": "push-2"}]))
+    api.on("GET", f"{SHOP}/runs", Reply(json={"items": [RUN, {**RUN, "event": "push-2"}], "next": None}))
     ended = nautes("get", "runs", "-p", "shop", "--limit", "1", "-o", "name")
     assert ended.out == "run/shop/build/push-1-main-p\n"
     wide = nautes("get", "runs", "run/shop/build/push-2-main-p", "-p", "shop")
@@ -162,6 +162,7 @@ def test_a_runtime_is_described_with_status_reason_and_operations(
     words: tuple[str, ...], form: str, nautes: Nautes, shop: FakeApi
 ) -> None:
     shop.on("GET", f"{SHOP}/deploymentruntimes/web", Reply(json={"name": "web", "account": "a"}))
+    shop.on("GET", f"{SHOP}/deploymentruntimes/web/status", Reply(json={"runtime": "web", "phase": "Waiting"}))
     ended = nautes("describe", *words, "-p", "shop", "-o", form)
     found: Any = json.loads(ended.out) if form == "json" else yaml.safe_load(ended.out)
     assert found == {
@@ -248,5 +249,5 @@ def test_what_is_shown_is_printed_as_manifests_that_apply_takes(nautes: Nautes, 
 
 
 def test_runs_have_no_manifest(nautes: Nautes, api: FakeApi) -> None:
-    api.on("GET", f"{SHOP}/runs", Reply(json=[RUN]))
+    api.on("GET", f"{SHOP}/runs", Reply(json={"items": [RUN], "next": None}))
     assert nautes("get", "runs", "-p", "shop", "-o", "manifest").code == 2

@@ -23,7 +23,7 @@ def _deployment(name: str, phase: str, **more: Any) -> dict[str, Any]:
         "writes": 1,
         "seconds": {"total": 0.42},
     }
-    empty |= {"message": "", "outcomes": [], "unhealthy": [], "retry": None}
+    empty |= {"message": "", "outcomes": [], "unhealthy": [], "unnamed": 0, "retry": None}
     return {"runtime": name, "phase": phase, **empty, **more}
 
 

@@ -1,0 +1,83 @@
+"""Lists of workflows for people, out of Temporal's visibility and memos: no workflow is asked. Nothing is decided by them.
+
+Used by the status of a product (api/status.py) and the list of runs (api/operations.py).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import pydantic
+from temporalio.client import Client, WorkflowExecution
+from temporalio.service import RPCError, RPCStatusCode
+
+from nautes.messages.errors import Refused, Unavailable
+from nautes.messages.operations import BUG, ERROR, Retry
+from nautes.messages.status import MEMO, DeploymentStatus, PipelineStatus, RunStatus
+
+SAFE = re.compile(r"[A-Za-z0-9_./-]+")  # what may stand in a query of visibility
+MOST = 1_000  # of one page
+Status = TypeVar("Status", DeploymentStatus, PipelineStatus, RunStatus)
+
+
+@dataclass(frozen=True)
+class Page(Generic[Status]):
+    """Some items of a list by workflow id, and the cursor of the next page; None on the last one."""
+
+    items: dict[str, Status]
+    next: str | None
+
+
+def clause(attribute: str, value: str) -> str:
+    """A condition of a query. Raises Refused for a value that could be more than a value."""
+    if not SAFE.fullmatch(value):
+        raise Refused("name-malformed", f"{value[:100]} is no name")
+    return f"{attribute} = '{value}'"
+
+
+async def page(client: Client, query: str, status: type[Status], limit: int = MOST, cursor: str = "") -> Page[Status]:
+    """One page of the workflows for which a condition holds, the newest first. Raises Refused for a wrong cursor."""
+    iterator = client.list_workflows(query, page_size=limit, next_page_token=_token(cursor))
+    try:
+        await iterator.fetch_next_page()
+    except RPCError as error:
+        if error.status == RPCStatusCode.INVALID_ARGUMENT:
+            raise Refused("cursor-invalid", "that is no cursor of this list") from error
+        raise Unavailable("temporal-unavailable", "Temporal cannot be asked now") from error
+    read = [(each.id, await _status(each, status)) for each in iterator.current_page or ()]
+    following = base64.urlsafe_b64encode(iterator.next_page_token).decode() if iterator.next_page_token else None
+    return Page(items={key: found for key, found in read if found is not None}, next=following)
+
+
+async def everything(client: Client, query: str, status: type[Status]) -> dict[str, Status]:
+    """All pages of a list."""
+    found: dict[str, Status] = {}
+    cursor: str | None = ""
+    while cursor is not None:
+        following = await page(client, query, status, cursor=cursor)
+        found |= following.items
+        cursor = following.next
+    return found
+
+
+async def _status(execution: WorkflowExecution, status: type[Status]) -> Status | None:
+    """The status in a memo; None where there is none yet, or none of this release."""
+    memo = await execution.memo()
+    try:
+        found = status.model_validate(memo.get(MEMO))
+    except pydantic.ValidationError:
+        return None
+    if stopped := memo.get(BUG):
+        return found.model_copy(update={"phase": ERROR, "retry": Retry.model_validate(stopped)})
+    return found
+
+
+def _token(cursor: str) -> bytes | None:
+    try:
+        return base64.b64decode(cursor.encode(), altchars=b"-_", validate=True) or None
+    except (ValueError, binascii.Error):
+        raise Refused("cursor-invalid", "that is no cursor of this list") from None
