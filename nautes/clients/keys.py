@@ -36,8 +36,8 @@ class UnknownKey(Unavailable):
     """A payload was encrypted with a key that this process does not have. It may get it: what needs the payload is retried."""
 
 
-class Unreadable(NautesError):
-    """A payload that was changed on its way, or was never encrypted by us."""
+class Unreadable(Unavailable):
+    """A payload that was changed on its way, or that another key of the same id encrypted. With that key it could be read."""
 
 
 @dataclass(frozen=True)
