@@ -98,10 +98,10 @@ async def _opened(shared: State, rights: Rights, payload: Payload) -> Payload | 
         found, origin = await codec.open(payload)
     except (UnknownKey, Unreadable):
         return None
-    return found if await _may_read(shared, rights, origin) else payload
+    return found if await may_read(shared, rights, origin) else payload
 
 
-async def _may_read(shared: State, rights: Rights, origin: Origin) -> bool:
+async def may_read(shared: State, rights: Rights, origin: Origin) -> bool:
     """Asked only about payloads that are genuine: nobody can make us ask GitLab about a path of their choice."""
     tenant, product = shared.reading.tenant_repository, ids.product_of(origin.workflow_id)
     try:
