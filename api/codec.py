@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import JSONResponse
 from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
+from pydantic import BaseModel
 from starlette.middleware.cors import CORSMiddleware
 from temporalio.api.common.v1 import Payload, Payloads
 
@@ -35,15 +36,23 @@ HEADERS = ("authorization", "authorization-extras", "content-type", "x-namespace
 MOST_UNREADABLE = 8  # of one request: each may cost a call to Vault
 # What a change sends before it has created the product's group is older than the group, and belongs to it all the same.
 BEFORE_THE_GROUP = timedelta(minutes=10)
-PAYLOAD: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "metadata": {"type": "object", "additionalProperties": {"type": "string", "contentEncoding": "base64"}},
-        "data": {"type": "string", "contentEncoding": "base64"},
-    },
-}
-SCHEMA = {"type": "object", "properties": {"payloads": {"type": "array", "items": PAYLOAD}}}
-ANSWER: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"schema": SCHEMA}}}}
+
+
+class EncodedPayload(BaseModel):
+    """A payload in Temporal's JSON: values are base64, and null is what is not set. Newer fields are passed over."""
+
+    metadata: dict[str, str] | None = None
+    data: str | None = None
+
+
+class EncodedPayloads(BaseModel):
+    """What goes in and comes out."""
+
+    payloads: list[EncodedPayload] = []
+
+
+SCHEMA = {"$ref": "#/components/schemas/EncodedPayloads"}
+ANSWER: dict[int | str, dict[str, Any]] = {200: {"model": EncodedPayloads, "description": "As many as came"}}
 DOCUMENTED: dict[str, Any] = {
     "responses": {**documented(*WRITES), **ANSWER},
     "openapi_extra": {"requestBody": {"required": True, "content": {"application/json": {"schema": SCHEMA}}}},
@@ -84,8 +93,9 @@ async def _payloads(request: Request, shared: State, namespace: str) -> list[Pay
         raise NotFound("namespace-unknown", f"this endpoint serves the namespace {shared.temporal.namespace}")
     body = await json_body(request)
     try:
-        return list(ParseDict(body, Payloads(), ignore_unknown_fields=True).payloads)
-    except (ParseError, ValueError):
+        given = EncodedPayloads.model_validate(body, strict=True).model_dump()
+        return list(ParseDict(given, Payloads()).payloads)
+    except (ParseError, ValueError):  # pydantic's is one of these
         raise Refused("payloads-invalid", "the body must be an object with Temporal's payloads") from None
 
 

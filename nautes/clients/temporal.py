@@ -30,9 +30,14 @@ ADDRESS = "localhost:7233"  # as every tool of Temporal, when nothing names anot
 FILE = "TEMPORAL_CONFIG_FILE"
 
 
-async def connect(settings: Settings, *, timeout: float = TIMEOUT) -> Client:
-    """Connect, with back-off for as long as `timeout` seconds. Raises Unavailable, and ValueError for settings that are wrong."""
-    given, converter = options(), data_converter(settings)
+async def connect(
+    settings: Settings, *, timeout: float = TIMEOUT, environment: Mapping[str, str] | None = None
+) -> Client:
+    """Connect, with back-off for as long as `timeout` seconds. Raises Unavailable, and ValueError for settings that are wrong.
+
+    `environment` holds Temporal's own settings; that of this process by default.
+    """
+    given, converter = options(environment), data_converter(settings)
     address = given.setdefault("target_host", ADDRESS)
     loop = asyncio.get_running_loop()
     deadline, wait = loop.time() + timeout, FIRST_WAIT
@@ -48,7 +53,7 @@ async def connect(settings: Settings, *, timeout: float = TIMEOUT) -> Client:
 
 
 def options(environment: Mapping[str, str] | None = None) -> ClientConnectConfig:
-    """What the environment, of this process by default, and the profile file say of the connection. Raises ValueError."""
+    """What the environment and the profile file say of the connection. Raises ValueError."""
     given = dict(os.environ if environment is None else environment)
     if given.get(FILE) and not Path(given[FILE]).exists():  # the SDK would go on without it, to another server
         raise ValueError(f"{FILE} names {given[FILE]}, which does not exist")

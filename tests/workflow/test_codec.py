@@ -12,7 +12,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowUpdateFailedError
 
 from nautes.clients.codec import KEY_ID, Codec
-from nautes.clients.keys import FileKeys, Keyring
+from nautes.clients.keys import FileKeys, Keyring, UnknownKey
 from nautes.clients.temporal import encrypted, message_of
 from nautes.messages import ids
 from nautes.messages.errors import Refused
@@ -125,15 +125,17 @@ async def test_a_refusal_is_read_by_those_with_the_key_only(platform: Platform) 
 
 
 async def test_a_worker_without_the_key_names_it_and_one_with_it_goes_on(address: str) -> None:
-    newer = await keyed(address, "one", "two")
-    async with working(await keyed(address, "one")) as behind:
+    older, newer = await keyed(address, "one"), await keyed(address, "one", "two")
+    async with working(older) as behind:
         late = Platform(newer, behind.queue, behind.fakes, behind._hurried)
         handle = await started(late, unique("shop"))
-        (failure,) = await until(lambda: failed_tasks(handle), "a workflow task has failed")
-        told = await message_of(failure, newer.data_converter)
+        failures = await until(lambda: failed_tasks(handle), "a workflow task has failed")
+        told = await message_of(failures[0], newer.data_converter)
         assert "this process cannot use the key 'two'" in told and "it has one" in told
     async with working(newer, queue=behind.queue) as ahead:
         await until_phase(ahead, ahead.handle(handle.id), "Converged")
+        with pytest.raises(UnknownKey, match="'two'"):  # for the API an outage: 503
+            await older.get_workflow_handle(handle.id).query("status")
 
 
 async def test_a_workflow_from_before_the_codec_goes_on_and_hides_what_is_new(address: str) -> None:
