@@ -48,7 +48,14 @@ def test_a_workflow_names_the_product_it_works_for(path: str, name: str, event: 
     of_pairs = [made(path, name) for made in (ids.deployment, ids.pipeline, ids.change)]
     for each in (*of_pairs, ids.product(path), ids.run(path, name, event, trigger)):
         assert ids.product_of(each) == path
-    for each in (ids.cluster(name), ids.observer(name), ids.registration(name, event), ids.TENANT, ids.BRANCH_SWEEP):
+    for each in (
+        ids.cluster(name),
+        ids.namespaces(name),
+        ids.observer(name),
+        ids.registration(name, event),
+        ids.TENANT,
+        ids.BRANCH_SWEEP,
+    ):
         assert ids.product_of(each) == ""
 
 
