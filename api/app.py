@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 
-from api import changes, docs, events, health, hooks, operations, problems, status, timeline
+from api import changes, codec, docs, events, health, hooks, operations, problems, status, timeline
 from api.identity import Authentication
 from api.kinds import clusters, products, resources
 from api.limits import Limits
@@ -29,6 +29,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     health.router,
     docs.router,
     hooks.router,
+    codec.router,
     events.router,
     operations.router,
     status.router,
@@ -70,6 +71,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(router)
     describe(app)
     app.add_middleware(Methods, routers=ROUTERS)
+    app.add_middleware(codec.Origins, ui_url=found.temporal_ui_url)
     app.add_middleware(EncodedPaths)
     app.add_middleware(Limits, limit=found.body_limit)
     return app

@@ -189,17 +189,13 @@ async def require(shared: State, may: Rights, operation: str, level: int) -> Non
 
 async def _require_workflow(shared: State, may: Rights, workflow: str) -> None:
     """What belongs to a product is for who may command its runtimes, what belongs to the platform for who may change clusters."""
-    kind, _, rest = workflow.partition("/")
-    if kind == "product":
-        await authorization.may_command(may, rest)
-    elif kind in ("deployment", "pipeline", "change") and "/" in rest:
-        await authorization.may_command(may, rest.rpartition("/")[0])
-    elif kind == "run" and rest.count("/") >= 2:
-        await authorization.may_command(may, rest.rsplit("/", 2)[0])
-    elif kind in ("tenant", "cluster", "namespaces", "registration", "observer", "sweep"):
-        await authorization.may_change_clusters(may, shared.reading.tenant_repository)
-    else:
+    product = ids.product_of(workflow)
+    if product is None:
         raise NotFound("workflow-unknown", f"there is no workflow {workflow}")
+    if product:
+        await authorization.may_command(may, product)
+    else:
+        await authorization.may_change_clusters(may, shared.reading.tenant_repository)
 
 
 async def _queued(shared: State, operation: str) -> bool:

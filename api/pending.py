@@ -5,6 +5,7 @@ from __future__ import annotations
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from nautes.clients.temporal import message_of
 from nautes.messages.operations import BUG, Retry
 
 FIRST_FAILURE = 2  # the attempt from which an effect counts as retried
@@ -23,7 +24,7 @@ async def pending(client: Client, workflow_id: str) -> Retry | None:
             return Retry(
                 step=each.activity_type.name,
                 attempt=each.attempt,
-                error=each.last_failure.message[:500],
+                error=(await message_of(each.last_failure, client.data_converter))[:500],
                 next_try=each.scheduled_time.ToDatetime().strftime("%Y-%m-%dT%H:%M:%SZ"),
             )
     return None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
+from cachetools import TTLCache
 from fastapi import Depends, Request
 from temporalio.client import Client
 
@@ -18,6 +19,9 @@ from nautes.messages.errors import Refused
 from nautes.resources.documents import pointer_of
 from nautes.resources.findings import Finding
 
+RIGHTS_SECONDS = 10.0
+RIGHTS_KEPT = 1_000
+
 
 @dataclass
 class State:
@@ -29,6 +33,8 @@ class State:
     gitlab: GitLabCaller
     authentication: Authentication
     reading: Reading
+    # Rights by the digest of a token, for the codec endpoint only: Temporal UI asks once per payload of a page.
+    decoding: TTLCache[str, Rights] = field(default_factory=lambda: TTLCache(RIGHTS_KEPT, RIGHTS_SECONDS))
 
 
 def state(request: Request) -> State:

@@ -233,7 +233,7 @@ async def command_deployment(
 
 def ui_of(shared: State, workflow_id: str) -> str:
     """The address of a workflow in Temporal UI, "" when its address is not set."""
-    base, namespace = shared.settings.temporal_ui_url, shared.settings.temporal_namespace
+    base, namespace = shared.settings.temporal_ui_url, shared.temporal.namespace
     if not base:
         return ""
     return f"{base}/namespaces/{namespace}/workflows/{workflow_id.replace('/', '%2F')}"

@@ -27,6 +27,7 @@ from api.paths import ProductName
 from api.problems import ALWAYS, documented
 from api.state import May, Shared, State
 from api.status import ui_of
+from nautes.clients.temporal import message_of
 from nautes.messages.clusters import RegistrationInput
 from nautes.messages.errors import Refused, Unavailable
 from nautes.messages.operations import REFUSED, REPORT, ChangeRequest, ClusterRequest, OperationResult
@@ -181,8 +182,8 @@ async def entry_of(operation: str, events: list[HistoryEvent], converter: DataCo
             own = ("state", "commit", "message", "outcomes", "effects", "findings", "undone")
             found |= {each: getattr(result, each) for each in own}
         else:
-            text = last.workflow_execution_failed_event_attributes.failure.message[:500]
-            found |= {"state": "failed", "message": text}
+            text = await message_of(last.workflow_execution_failed_event_attributes.failure, converter)
+            found |= {"state": "failed", "message": text[:500]}
     return TimelineEntry(**found)
 
 
@@ -220,14 +221,14 @@ async def _calls(events: list[HistoryEvent], converter: DataConverter) -> list[C
         elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
             started = event.activity_task_started_event_attributes
             call = calls[started.scheduled_event_id]
-            call.attempts, call.error = started.attempt, started.last_failure.message[:500]
+            call.attempts, call.error = started.attempt, (await message_of(started.last_failure, converter))[:500]
         elif event.event_type in CLOSED:
             closed = getattr(event, CLOSED[event.event_type])
             call = calls[closed.scheduled_event_id]
             took = event.event_time.ToDatetime() - begun[closed.scheduled_event_id]
             call.seconds = round(took.total_seconds(), 3)
             failure = getattr(closed, "failure", None)
-            call.error = failure.message[:500] if failure and failure.message else call.error
+            call.error = (await message_of(failure, converter))[:500] if failure and failure.message else call.error
     return list(calls.values())
 
 

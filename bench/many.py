@@ -24,9 +24,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import yaml
-from temporalio.client import Client
 
 from bench.prepared import apply, calls_since, flavour, platform, register, script, verdict
+from nautes.clients.settings import Settings
+from nautes.clients.temporal import connect
 from nautes.messages import ids, search
 from nautes_sandbox import temporal
 from nautes_sandbox.scenario import Scenario, StepFailedError
@@ -75,7 +76,7 @@ class Many(Scenario):
         """Pause the sweeps, or let them run."""
 
         async def run() -> None:
-            client = await Client.connect(self.world.temporal_address)
+            client = await connect(Settings(), environment=self.world.environment())
             for each in SWEEPS:
                 handle = client.get_schedule_handle(each)
                 await (handle.pause() if paused else handle.unpause())
@@ -97,7 +98,7 @@ class Many(Scenario):
         return asyncio.run(self._converged(commit, runtimes))
 
     async def _converged(self, commit: str, runtimes: int) -> dict[str, float]:
-        client = await Client.connect(self.world.temporal_address)
+        client = await connect(Settings(), environment=self.world.environment())
         wanted = {
             search.KIND: "Deployment",
             search.PRODUCT: PRODUCT,

@@ -22,9 +22,16 @@ make gitlab_token glpat- 15
 make vault_secret_id '' 32
 make vault_api_secret_id '' 32
 make k3s_token '' 32
+make temporal_ui_secret '' 32
 if [ ! -s "$directory/openbao_seal_key" ]; then # plain base64 of 32 bytes: the key itself
   head -c 32 /dev/urandom | base64 | tr -d '\n' >"$directory/.part"
   chmod 0444 "$directory/.part"
   mv "$directory/.part" "$directory/openbao_seal_key"
   echo "made openbao_seal_key: keep a copy elsewhere, without it what OpenBao holds is lost"
+fi
+if [ ! -s "$directory/codec_keys" ]; then # one line per key, `<id>: <base64 of 32 bytes>`; how to add one: docs/temporal.md
+  { printf 'first: '; head -c 32 /dev/urandom | base64; } >"$directory/.part"
+  chmod 0444 "$directory/.part"
+  mv "$directory/.part" "$directory/codec_keys"
+  echo "made codec_keys: keep a copy elsewhere, without it nobody can read what Temporal holds"
 fi

@@ -25,7 +25,7 @@ async def polls(settings: Settings, host: str) -> bool:
     """Whether a worker on this host polled Temporal lately."""
     client = await connect(settings, timeout=3)
     request = DescribeTaskQueueRequest(
-        namespace=settings.temporal_namespace,
+        namespace=client.namespace,
         task_queue=TaskQueue(name=ids.TASK_QUEUE),
         task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
     )

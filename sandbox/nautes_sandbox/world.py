@@ -175,7 +175,8 @@ class World:
         logins = openbao.credentials(self.directory / "openbao")
         login = logins.platform if role == "nautes" else logins.api
         return {
-            "NAUTES_TEMPORAL_ADDRESS": self.temporal_address,
+            "TEMPORAL_ADDRESS": self.temporal_address,
+            "TEMPORAL_CONFIG_FILE": os.devnull,  # not the one that a person has for another cluster
             "NAUTES_TEMPORAL_UI_URL": self.temporal_ui_url,
             "NAUTES_GITLAB_URL": self.gitlab_url,
             "NAUTES_GITLAB_TOKEN_FILE": str(self._token("gitlab-platform")),

@@ -129,8 +129,11 @@ async def product(platform: Platform) -> dict[str, str]:
     hold = fakes.hold("repositories.ensure")
     await handle.execute_update("submit", answers.change("shop", operation="cancelled"))
     await hold.begun.wait()
+    looks = len(fakes.asked("products.read"))
     await platform.handle("change/shop/cancelled").cancel()
     await platform.result("change/shop/cancelled")
+    await platform.called("products.read", looks + 1)  # after the removal this fake would say that the product is there
+    await _shows(platform, "product/shop", ProductStatus, lambda found: found.phase == "Idle")
     await handle.signal("pushed", answers.push())
     fakes.answers["products.plan"] = answers.removal("shop", "code", runtimes=["DeploymentRuntime/web"], group=True)
     await _change(platform, "removed", "remove")

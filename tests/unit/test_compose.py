@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
+from api import codec
 from nautes.clients.settings import Settings
+from nautes.clients.temporal import keyring
 from nautes.messages import search
 from nautes_sandbox import openbao, temporal
 from tests.unit.wheels import ROOT, build, files, held
@@ -68,6 +70,7 @@ def test_all_that_the_stack_needs_is_there() -> None:
         "temporalio/admin-tools",
         "temporalio/server",
         "temporalio/ui",
+        "caddy",
         "gitlab/gitlab-ce",
         "openbao/openbao",
         "rancher/k3s",
@@ -99,6 +102,29 @@ def test_no_setting_is_named_anywhere_that_does_not_exist() -> None:
     texts = [each.read_text() for each in files if "secrets/" not in str(each.relative_to(ROOT))]
     named = {name for text in texts for name in re.findall(r"NAUTES_[A-Z_]+[A-Z]", text)}
     assert named <= known
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_payloads_are_encrypted_with_the_key_that_the_script_makes(name: str, tmp_path: Path) -> None:
+    subprocess.run([str(DEPLOY / "secrets.sh"), str(tmp_path / "secrets")], check=True, capture_output=True)
+    given = SERVICES[name]["environment"]
+    file = Path(given["NAUTES_CODEC_KEYS_FILE"]).name
+    current = given["NAUTES_CODEC_CURRENT"].removeprefix("${CODEC_CURRENT:-").removesuffix("}")
+    keys = keyring(Settings(codec_keys_file=tmp_path / "secrets" / file, codec_current=current))
+    assert keys is not None
+
+
+def test_temporal_ui_asks_the_codec_endpoint_with_the_persons_token() -> None:
+    given = SERVICES["temporal-ui"]["environment"]
+    assert given["TEMPORAL_AUTH_ENABLED"] == given["TEMPORAL_CODEC_PASS_ACCESS_TOKEN"] == "true"
+    endpoint = re.sub(r"\$\{\w+:-(\d+)\}", r"\1", given["TEMPORAL_CODEC_ENDPOINT"])
+    assert endpoint == f"https://localhost:8443{codec.PREFIX}", "the UI sends tokens by https only"
+    assert "https://localhost:8443 {" in (DEPLOY / "tls" / "Caddyfile").read_text()
+    callback = given["TEMPORAL_AUTH_CALLBACK_URL"]
+    assert callback.startswith(SERVICES["nautes-api"]["environment"]["NAUTES_TEMPORAL_UI_URL"]), "the one origin"
+    setup = (DEPLOY / "gitlab" / "setup.rb").read_text()
+    assert f"uid: '{given['TEMPORAL_AUTH_CLIENT_ID']}'" in setup
+    assert f"scopes: '{given['TEMPORAL_AUTH_SCOPES'].replace(',', ' ')}'" in setup
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -138,7 +164,8 @@ def test_secrets_are_files_that_the_script_makes_and_git_does_not_keep(tmp_path:
 def test_no_secret_stands_in_the_environment_or_in_a_default() -> None:
     for name, service in SERVICES.items():
         for key, value in service.get("environment", {}).items():
-            assert not SECRET.search(key) or key.endswith(("_FILE", "_ROLE_ID")), f"{name}: {key}"
+            switch = str(value) in ("true", "false")
+            assert switch or not SECRET.search(key) or key.endswith(("_FILE", "_ROLE_ID")), f"{name}: {key}"
             assert "glpat-" not in str(value)
     text = (ROOT / "docker-compose.yml").read_text() + (DEPLOY / "env.example").read_text()
     for variable in re.findall(r"\$\{(\w+)", text):

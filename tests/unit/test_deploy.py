@@ -86,7 +86,7 @@ def address(supervisor: Supervisor, tmp_path: Path) -> str:
 
 def environment(address: str) -> dict[str, str]:
     path = f"{Path(temporal.binary()).parent}:{os.environ['PATH']}"
-    return {"PATH": path, "TEMPORAL_ADDRESS": address, "NAUTES_TEMPORAL_ADDRESS": address, "PYTHONPATH": str(ROOT)}
+    return {"PATH": path, "TEMPORAL_ADDRESS": address, "TEMPORAL_CONFIG_FILE": os.devnull, "PYTHONPATH": str(ROOT)}
 
 
 def test_temporals_namespace_has_what_workflows_need_however_often_it_is_made(address: str) -> None:

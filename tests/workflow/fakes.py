@@ -57,6 +57,7 @@ class Hold:
 
     def __init__(self, *, deaf: bool = False) -> None:
         self.begun, self.cancelled = asyncio.Event(), asyncio.Event()
+        self.details: tuple[Any, ...] = ()  # of its heartbeats
         self._released = asyncio.Event()
         self._deaf = deaf
 
@@ -70,7 +71,7 @@ class Hold:
         while not self._released.is_set():
             try:
                 if not self._deaf:
-                    activity.heartbeat()
+                    activity.heartbeat(*self.details)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._released.wait(), BEAT)
             except asyncio.CancelledError:

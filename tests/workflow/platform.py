@@ -17,6 +17,7 @@ from typing import Any
 
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DataConverter
 from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Replayer, Worker, WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
@@ -145,9 +146,10 @@ async def ended_with(handle: Handle) -> Any:
         if isinstance(cause, ApplicationError) and cause.type == REFUSED:
             return kind.model_validate(cause.details[0]) if kind else cause.details[0]
         of_run = isinstance(cause, ApplicationError) and cause.type == FAILED_RUN
-        if kind is not None and (of_run or isinstance(cause, CancelledError)):
+        if of_run or isinstance(cause, CancelledError):
             memo = await (await handle.describe()).memo()
-            return kind.model_validate(memo.get(REPORT) or memo.get(MEMO))
+            found = memo.get(REPORT) or memo.get(MEMO)
+            return kind.model_validate(found) if kind and found else found
         raise
 
 
@@ -176,9 +178,9 @@ def server(directory: Path) -> Iterator[str]:
         supervisor.stop("temporal", kill=True)  # asked to end, it takes its time to save what nobody needs
 
 
-async def connect(address: str) -> Client:
+async def connect(address: str, converter: DataConverter = pydantic_data_converter) -> Client:
     """A client that names no machine in what it leaves in histories."""
-    return await Client.connect(address, data_converter=pydantic_data_converter, identity="tests")
+    return await Client.connect(address, data_converter=converter, identity="tests")
 
 
 class Runs(WorkflowRunner):
@@ -245,18 +247,18 @@ async def replay(client: Client, runs: Iterable[tuple[str, str]]) -> None:
         for workflow_id, run_id in runs:
             yield await client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history()
 
-    async with replayer().workflow_replay_iterator(histories()) as results:
+    async with replayer(client.data_converter).workflow_replay_iterator(histories()) as results:
         async for result in results:
             if result.replay_failure:
                 raise result.replay_failure
 
 
 @functools.cache
-def replayer() -> Replayer:
-    """The one of this process: it never gives its threads back."""
+def replayer(converter: DataConverter = pydantic_data_converter) -> Replayer:
+    """The one of this process for a converter: it never gives its threads back."""
     return Replayer(
         workflows=WORKFLOWS,
-        data_converter=pydantic_data_converter,
+        data_converter=converter,
         workflow_runner=runner(),
         interceptors=[TimingInterceptor(TIMING)],
     )

@@ -2,3 +2,5 @@
 path "cluster/data/staging/*" { capabilities = ["create", "update"] }
 path "cluster/metadata/kubernetes/+/default/admin" { capabilities = ["read"] }
 path "git/data/gitlab/+/default/webhook" { capabilities = ["read"] }
+path "transit/datakey/plaintext/nautes" { capabilities = ["update"] }
+path "transit/decrypt/nautes" { capabilities = ["update"] }

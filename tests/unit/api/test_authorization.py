@@ -36,12 +36,15 @@ class Directory:
         self.levels, self.push, self.shown, self.hides_code = levels, push, group, hides_code
         self.record = {"is_admin": admin, "can_create_group": creates}
         self.asked: list[str] = []
+        self.refuses_levels = False  # as to a token without a scope for it
 
     def user(self, token: str) -> dict[str, Any]:
         return self.record
 
     def level(self, token: str, user_id: int, path: str, kind: str) -> int | None:
         self.asked.append(path)
+        if self.refuses_levels:
+            raise Forbidden("gitlab-forbidden", "403 insufficient_scope")
         return self.levels.get(path)
 
     def branch(self, token: str, path: str, name: str) -> Branch | None:

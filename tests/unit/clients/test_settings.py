@@ -19,7 +19,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_defaults_are_safe_and_on_this_machine() -> None:
     settings = Settings()
-    addresses = (settings.temporal_address, settings.gitlab_url, settings.vault_addr, settings.api_host)
+    addresses = (settings.gitlab_url, settings.vault_addr, settings.api_host)
     assert all("127.0.0.1" in each for each in addresses)
     assert settings.allow_loopback is False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,6 +41,27 @@ def test_a_run_can_be_read_back(path: str, runtime: str, event: str, trigger: st
     place, _, last = ids.run(path, runtime, event, trigger).removeprefix("run/").rpartition("/")
     assert place.rpartition("/") == (path, "/", runtime)
     assert last.partition("-") == (event, "-", trigger)
+
+
+@given(paths, labels, events, triggers)
+def test_a_workflow_names_the_product_it_works_for(path: str, name: str, event: str, trigger: str) -> None:
+    of_pairs = [made(path, name) for made in (ids.deployment, ids.pipeline, ids.change)]
+    for each in (*of_pairs, ids.product(path), ids.run(path, name, event, trigger)):
+        assert ids.product_of(each) == path
+    for each in (
+        ids.cluster(name),
+        ids.namespaces(name),
+        ids.observer(name),
+        ids.registration(name, event),
+        ids.TENANT,
+        ids.BRANCH_SWEEP,
+    ):
+        assert ids.product_of(each) == ""
+
+
+@pytest.mark.parametrize("other", ["", "product", "product/", "deployment/web", "run/shop/build", "somebody/elses"])
+def test_other_ids_name_none(other: str) -> None:
+    assert ids.product_of(other) is None
 
 
 @given(st.lists(st.tuples(paths, labels), min_size=2, max_size=4, unique=True))
