@@ -27,9 +27,10 @@ from activities.bulkheads import BulkheadInterceptor
 from activities.claims import ClaimActivities
 from activities.clusters import ClusterActivities
 from activities.components import ComponentActivities
-from activities.control import ControlActivities
+from activities.control import ControlActivities, Sweeps
 from activities.definitions import name_of
 from activities.errors import ErrorInterceptor
+from activities.feed import FeedActivities
 from activities.git import GitActivities
 from activities.gitlab import GitLabActivities
 from activities.heartbeats import HeartbeatInterceptor
@@ -45,6 +46,7 @@ from nautes.clients.declarations import Declarations
 from nautes.clients.git import GitCache
 from nautes.clients.gitlab import GitLab
 from nautes.clients.kubernetes import Clusters
+from nautes.clients.pace import Pace
 from nautes.clients.settings import Settings
 from nautes.clients.temporal import connect
 from nautes.clients.vault import Vault
@@ -90,19 +92,19 @@ PASSED_THROUGH = ("nautes", "activities")
 
 def activities(settings: Settings, client: Client) -> list[Callable[..., Any]]:
     """Every activity, with its clients."""
-    gitlab = GitLab(settings.gitlab_url, settings.gitlab_token, settings.request_seconds)
+    gitlab = GitLab(
+        settings.gitlab_url, settings.gitlab_token, settings.request_seconds, pace=Pace(settings.gitlab_share)
+    )
     vault = Vault(settings.vault_addr, settings.vault_role_id, settings.vault_secret_id, settings.request_seconds)
     git = GitCache(settings.state_dir / "git", settings.gitlab_url, lambda: ("nautes", settings.gitlab_token))
     clusters = Clusters(vault.kubeconfig, allow_loopback=settings.allow_loopback)
     declarations = Declarations(gitlab, git, settings.tenant)
-    every = {
-        "branches": settings.sweep_seconds,
-        "credentials": settings.credential_seconds,
-    }
-    control = ControlActivities(client, tenant(settings), every=every, renew_before=settings.renew_before_days)
+    sweeps = Sweeps(branches=settings.sweep_seconds, credentials=settings.credential_seconds)
+    control = ControlActivities(client, tenant(settings), sweeps, renew_before=settings.renew_before_days)
     return collect(
         control,
         ClaimActivities(client),
+        FeedActivities(gitlab),
         GitLabActivities(gitlab, settings.tenant),
         RepositoryActivities(gitlab, vault, hooks_url(settings), lifetime(settings)),
         VaultActivities(vault, clusters),

@@ -6,8 +6,9 @@ Every activity is idempotent: messages are level-triggered, schedules are compar
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from weakref import WeakValueDictionary
@@ -22,6 +23,7 @@ from temporalio.client import (
     ScheduleOverlapPolicy,
     SchedulePolicy,
     ScheduleSpec,
+    ScheduleState,
     ScheduleUpdate,
     ScheduleUpdateInput,
     WorkflowExecutionStatus,
@@ -37,29 +39,39 @@ from nautes.messages import errors, ids, search
 from nautes.messages.clusters import ClusterInput, KnownCluster
 from nautes.messages.control import Notified, NotifyInput, ObserveInput, PushesInput, WakeInput
 from nautes.messages.declarations import AccessRequest
+from nautes.messages.gitlab import SweepInput
 from nautes.messages.operations import REPORT
 from nautes.messages.products import ProductInput
 from nautes.messages.runtimes import DeploymentInput, PipelineInput
 from nautes.messages.tenant import TenantInput
 from nautes.resources.findings import Finding
+from nautes.resources.payload import Payload
 
 SWEEP_PRIORITY = 5
-SWEEPS = {  # kind -> (id of its schedule, workflow)
-    "branches": (ids.BRANCH_SWEEP, "BranchSweep"),
-    "credentials": (ids.CREDENTIAL_SWEEP, "CredentialSweep"),
-}
+STARTED_AT_ONCE = 16  # workflows
+SWEEP_LASTS = (
+    600.0  # seconds: a sweep for pushes looks many times, so that its schedule does not flood the list of workflows
+)
 ANSWER_WITHIN = timedelta(seconds=20)  # to an update
 AT_ONCE = 4  # updates of one workflow; Temporal takes 10 by default, of all workers and the API together
 TURN_WITHIN = 10.0  # seconds; an update that takes longer gives its place to others and is retried
 
 
-class ControlActivities:
-    """`every`: intervals of the schedules in seconds, by kind. Keys and tokens are renewed `renew_before` days early."""
+@dataclass(frozen=True)
+class Sweeps:
+    """Seconds between two looks for pushes, and between two for keys and tokens that run out."""
 
-    def __init__(self, client: Client, tenant: TenantInput, *, every: Mapping[str, float], renew_before: int) -> None:
+    branches: float = 30.0
+    credentials: float = 86_400.0
+
+
+class ControlActivities:
+    """Keys and tokens are renewed `renew_before` days early."""
+
+    def __init__(self, client: Client, tenant: TenantInput, sweeps: Sweeps, *, renew_before: int) -> None:
         self._client = client
         self._tenant = tenant
-        self._every = every
+        self._sweeps = sweeps
         self._renew_before = renew_before
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()  # by workflow id
 
@@ -134,7 +146,12 @@ class ControlActivities:
         absent = [each.name for each in input.gone if not await self._still_there(each)]
         for name in absent:  # one that stays, because it is in use, is watched until its removal
             await self.end_observer(name)
-        for path in input.products:
+        turns = asyncio.Semaphore(STARTED_AT_ONCE)
+        await asyncio.gather(*(self._ensure_product(path, turns) for path in input.products))
+        return Notified(count=len(input.clusters) + len(input.gone) + len(input.products), absent=absent)
+
+    async def _ensure_product(self, path: str, turns: asyncio.Semaphore) -> None:
+        async with turns:
             await self._client.start_workflow(
                 "Product",
                 ProductInput(path=path),
@@ -144,7 +161,6 @@ class ControlActivities:
                 static_summary=f"Product {path}",
                 priority=Priority(fairness_key=path[:64]),
             )
-        return Notified(count=len(input.clusters) + len(input.gone) + len(input.products), absent=absent)
 
     async def _still_there(self, gone: KnownCluster) -> bool:
         return await self._signal_existing(ids.cluster(gone.name), "declared", gone)
@@ -199,13 +215,23 @@ class ControlActivities:
     @activity.defn(name="control.ensure_schedules")
     async def ensure_schedules(self, _: int) -> Notified:
         """The schedules of the sweeps as they should be. Idempotent: created once, corrected when different, a pause is kept."""
-        for kind in SWEEPS:
-            await self._ensure(*self._schedule(kind))
-        return Notified(count=len(SWEEPS))
+        looks = max(1, round(SWEEP_LASTS / self._sweeps.branches))
+        branches = SweepInput(looks=looks, seconds=self._sweeps.branches)
+        # The next one begins when the last one has ended: one that takes long leaves no gap.
+        one_after_the_other = ScheduleOverlapPolicy.BUFFER_ONE
+        await self._ensure(
+            ids.BRANCH_SWEEP,
+            _schedule("BranchSweep", ids.BRANCH_SWEEP, looks * branches.seconds, one_after_the_other, branches),
+        )
+        credentials = _schedule(
+            "CredentialSweep", ids.CREDENTIAL_SWEEP, self._sweeps.credentials, ScheduleOverlapPolicy.SKIP
+        )
+        await self._ensure(ids.CREDENTIAL_SWEEP, credentials)
+        return Notified(count=2)
 
     async def _ensure(self, key: str, schedule: Schedule) -> None:
         try:
-            await self._client.create_schedule(key, schedule)
+            await self._client.create_schedule(key, schedule, trigger_immediately=True)
         except ScheduleAlreadyRunningError:
             await self._client.get_schedule_handle(key).update(lambda found: _corrected(found, schedule))
 
@@ -237,19 +263,6 @@ class ControlActivities:
             if error.status != RPCStatusCode.NOT_FOUND:
                 raise errors.Unavailable("temporal-unavailable", error.message) from error
 
-    def _schedule(self, kind: str) -> tuple[str, Schedule]:
-        key, name = SWEEPS[kind]
-        action = ScheduleActionStartWorkflow(
-            name,
-            id=key,
-            task_queue=ids.TASK_QUEUE,
-            execution_timeout=timedelta(minutes=10),
-            priority=Priority(priority_key=SWEEP_PRIORITY),
-        )
-        policy = SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(seconds=60))
-        intervals = [ScheduleIntervalSpec(every=timedelta(seconds=self._every[kind]))]
-        return key, Schedule(action=action, spec=ScheduleSpec(intervals=intervals), policy=policy)
-
     async def _signal(self, kind: str, key: str, start: object, signal: str, message: object, fair: str) -> None:
         await self._client.start_workflow(
             kind,
@@ -273,11 +286,28 @@ class ControlActivities:
         return True
 
 
+def _schedule(name: str, key: str, seconds: float, overlap: ScheduleOverlapPolicy, *arguments: Payload) -> Schedule:
+    action = ScheduleActionStartWorkflow(
+        name,
+        args=list(arguments),
+        id=key,
+        task_queue=ids.TASK_QUEUE,
+        priority=Priority(priority_key=SWEEP_PRIORITY),
+    )
+    return Schedule(
+        action=action,
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(seconds=seconds))]),
+        policy=SchedulePolicy(overlap=overlap, catchup_window=timedelta(seconds=60)),
+        state=ScheduleState(note=" ".join(each.model_dump_json() for each in arguments)),
+    )
+
+
 def _corrected(found: ScheduleUpdateInput, wanted: Schedule) -> ScheduleUpdate | None:
     current = found.description.schedule
-    if current.spec.intervals == wanted.spec.intervals and current.policy == wanted.policy:
+    same = current.spec.intervals == wanted.spec.intervals and current.policy == wanted.policy
+    if same and current.state.note == wanted.state.note:
         return None
-    wanted.state = current.state  # an update replaces every field: a paused sweep stays paused
+    wanted.state.paused = current.state.paused  # an update replaces every field
     return ScheduleUpdate(schedule=wanted)
 
 

@@ -1,6 +1,6 @@
-"""Effects in GitLab: groups, repositories, commits, statuses, and the feed of pushes.
+"""Effects in GitLab: groups, repositories, commits and statuses.
 
-Called by the tenant, change and run workflows and by the sweep. Every activity looks first: what agrees is not written.
+Called by the tenant, change and run workflows. Every activity looks first: what agrees is not written.
 """
 
 from __future__ import annotations
@@ -21,19 +21,16 @@ from nautes.messages.gitlab import (
     GroupInput,
     GroupState,
     Made,
-    Push,
-    PushPage,
+    ProductPaths,
     RepositoryInput,
     RepositoryState,
     StatusInput,
-    push_event,
 )
 from nautes.messages.vault import Done
 
 DECLARATION = "default.project"
-FEED_PAGES = 10  # pages of the feed one sweep reads at most
-ZERO = "0" * 40
 TRAILER = "Nautes-Operation"
+PAGES_AT_ONCE = 5  # of projects, in one answer
 
 
 class GitLabActivities:
@@ -159,11 +156,18 @@ class GitLabActivities:
         return next((each for each in listed if str(each["full_path"]) == f"{prefix}{each['id']}"), None)
 
     @activity.defn(name="gitlab.product_paths")
-    def product_paths(self, _: int) -> list[str]:
-        """Every group that has a `default.project`. Idempotent: it only looks."""
-        listed = self._gitlab.pages("/projects", search=DECLARATION, simple="true")
-        found = {str(each["path_with_namespace"]).rpartition("/")[0] for each in listed if each["path"] == DECLARATION}
-        return sorted(path for path in found if "-deletion_scheduled-" not in path)
+    def product_paths(self, page: int) -> ProductPaths:
+        """Groups that have a `default.project`, some of all. Idempotent: it only looks. `page` counts from 1."""
+        found, following = set[str](), page
+        for _ in range(PAGES_AT_ONCE):
+            listed, following = self._gitlab.page("/projects", following, search=DECLARATION, simple="true")
+            own = (str(each["path_with_namespace"]) for each in listed if each["path"] == DECLARATION)
+            found |= {path.rpartition("/")[0] for path in own}
+            if not following:
+                break
+        return ProductPaths(
+            paths=sorted(path for path in found if "-deletion_scheduled-" not in path), following=following
+        )
 
     # Commits
 
@@ -205,49 +209,6 @@ class GitLabActivities:
         return commit(self._gitlab, input)
 
     # Pushes
-
-    @activity.defn(name="gitlab.recent_pushes")
-    def recent_pushes(self, cursor: int) -> PushPage:
-        """Pushes newer than the cursor, oldest first. Idempotent: it only looks. Cursor 0 only finds where the feed ends."""
-        found: list[Push] = []
-        newest = cursor
-        for page in range(1, FEED_PAGES + 1):
-            events = self._gitlab.get("/events", scope="all", action="pushed", per_page=100, page=page)
-            newest = max([newest, *(int(each["id"]) for each in events)])
-            fresh = [each for each in events if int(each["id"]) > cursor]
-            if cursor:
-                for each in fresh:
-                    found += self._pushes(each)
-            if not cursor or len(fresh) < len(events) or len(events) < 100:
-                return PushPage(pushes=found[::-1], cursor=newest, calls=page)
-        return PushPage(pushes=found[::-1], cursor=newest, calls=FEED_PAGES)
-
-    def _pushes(self, event: Any) -> list[Push]:
-        data = event.get("push_data") or {}
-        project = self._gitlab.find(f"/projects/{event['project_id']}")
-        if project is None:
-            return []
-        path = str(project["path_with_namespace"])
-        if data.get("ref"):
-            before, after = data.get("commit_from") or ZERO, data.get("commit_to") or ZERO
-            return [_push(event["project_id"], path, data["ref_type"], data["ref"], before, after)]
-        # Many refs at once: the feed names none of them, so every branch is looked at.
-        branches = self._gitlab.pages(f"/projects/{event['project_id']}/repository/branches")
-        return [_push(event["project_id"], path, "branch", each["name"], "", each["commit"]["id"]) for each in branches]
-
-
-def _push(project_id: int, path: str, kind: str, name: str, before: str, after: str) -> Push:
-    tag = kind == "tag"
-    ref = f"refs/{'tags' if tag else 'heads'}/{name}"
-    return Push(
-        event=push_event(project_id, ref, before, after),
-        project_id=project_id,
-        repository=path,
-        ref=ref,
-        before=before,
-        after=after,
-        kind="tag_push_events" if tag else "push_events",
-    )
 
 
 def first_attempt() -> bool:

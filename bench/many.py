@@ -80,6 +80,8 @@ class Many(Scenario):
             for each in SWEEPS:
                 handle = client.get_schedule_handle(each)
                 await (handle.pause() if paused else handle.unpause())
+                for running in (await handle.describe()).info.running_actions if paused else ():
+                    await client.get_workflow_handle(running.workflow_id).cancel()
 
         asyncio.run(run())
 

@@ -1,6 +1,8 @@
-"""The sweeps: short workflows that Temporal Schedules start. They look for what no event reported and wake only what changed.
+"""The sweeps: workflows that Temporal Schedules start. They look for what no event reported and wake only what changed.
 
-What the last sweep saw travels in its result to the next one (last completion result), so nothing is stored anywhere.
+What the last sweep saw travels in its result to the next one (last completion result), so nothing is stored anywhere. The
+sweep for pushes looks many times in one execution: a schedule that fires every few seconds would bury everything else in
+Temporal UI.
 """
 
 from __future__ import annotations
@@ -9,27 +11,52 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.control import ControlActivities
-    from activities.gitlab import GitLabActivities
+    from activities.feed import FeedActivities
     from activities.vault import VaultActivities
     from nautes.messages.control import PushesInput
-    from workflows.effects import perform
+    from nautes.messages.gitlab import FeedCursor, FeedInput, SweepInput
+    from workflows.effects import perform, should_continue_as_new
 
 STAGED_HOURS = 24  # until a command whose secret is still staged counts as never taken
+RECENT = 1_000  # ids of announced events that are remembered
 
 
 @workflow.defn(name="BranchSweep")
 class BranchSweepWorkflow:
-    """Reads the newest push events of GitLab: one call when nothing happened, however many repositories there are."""
+    """Reads the newest push events of GitLab: one call a look when nothing happened, however many repositories there are.
+
+    After an outage it walks back page by page, however many there are, to where the last walk had begun.
+    """
 
     @workflow.run
-    async def run(self) -> int:
-        """Result: id of the newest event seen; the next sweep starts after it."""
-        cursor = int(workflow.get_last_completion_result(int) or 0) if workflow.has_last_completion_result() else 0
-        page = await perform(GitLabActivities.recent_pushes, cursor, "Pushes since the last sweep")
-        if page.pushes:
-            input = PushesInput(pushes=page.pushes)
-            await perform(ControlActivities.deliver_pushes, input, f"Pass on {len(page.pushes)} pushes")
-        return page.cursor
+    async def run(self, input: SweepInput) -> FeedCursor:
+        """Result: how far the feed was read; the next sweep starts there."""
+        cursor = FeedCursor()
+        if workflow.has_last_completion_result():
+            cursor = workflow.get_last_completion_result(FeedCursor) or cursor
+        for look in range(max(input.looks, 1)):
+            if look:
+                await workflow.sleep(input.seconds)
+            cursor = await self._walk(cursor)
+            if should_continue_as_new():
+                break  # the schedule starts the next sweep
+        return cursor
+
+    async def _walk(self, cursor: FeedCursor) -> FeedCursor:
+        newest, at, recent, page = cursor.newest, cursor.at, list(cursor.recent), 1
+        while page:
+            found = await perform(
+                FeedActivities.feed, FeedInput(cursor=cursor, page=page), "Pushes since the last look"
+            )
+            if found.newest > newest:
+                newest, at = found.newest, found.at
+            if found.pushes:
+                input = PushesInput(pushes=found.pushes)
+                await perform(ControlActivities.deliver_pushes, input, f"Pass on {len(found.pushes)} pushes")
+            recent += found.events
+            page = found.following
+        floor = cursor.floor if cursor.read else newest
+        return FeedCursor(read=True, floor=floor, newest=newest, at=at, recent=sorted(set(recent))[-RECENT:])
 
 
 @workflow.defn(name="CredentialSweep")

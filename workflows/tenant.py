@@ -70,10 +70,22 @@ class TenantWorkflow:
         await perform(ControlActivities.ensure_schedules, 0, "Sweep for pushes that no webhook reported")
         self._status = self._status.model_copy(update={"repository": repository.path})
         await self._wake_clusters()
-        products = await perform(GitLabActivities.product_paths, 0, "Products in GitLab")
-        await perform(ControlActivities.wake, WakeInput(products=products), f"Wake {len(products)} products")
-        self._status = self._status.model_copy(update={"phase": "Ready", "products": products})
-        progress.describe("Tenant", "Ready", details=f"{len(self._status.clusters)} clusters, {len(products)} products")
+        await self._wake_products()
+        self._status = self._status.model_copy(update={"phase": "Ready"})
+        what = f"{len(self._status.clusters)} clusters, {self._status.products} products"
+        progress.describe("Tenant", "Ready", details=what)
+
+    async def _wake_products(self) -> None:
+        """Start the workflow of every product, some hundred at a time."""
+        page, count = 1, 0
+        while page:
+            found = await perform(GitLabActivities.product_paths, page, "Products in GitLab")
+            if found.paths:
+                await perform(
+                    ControlActivities.wake, WakeInput(products=found.paths), f"Wake {len(found.paths)} products"
+                )
+            page, count = found.following, count + len(found.paths)
+            self._status = self._status.model_copy(update={"products": count})
 
     def _carried(self) -> dict[str, object]:
         return {"handled": self._handled, "clusters": self._known}

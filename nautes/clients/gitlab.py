@@ -1,6 +1,7 @@
 """GitLab through python-gitlab: one session per call at a time, one translation of errors. Used by activities and by the API.
 
-Redirects to other hosts are refused. For activities nothing is retried here: Temporal retries, and shows it. For the API, where
+Redirects to other hosts are refused. For activities nothing is retried here: Temporal retries, and shows it; their calls are
+counted (nautes/clients/pace.py), and a GitLab that does not answer is left alone for a while (circuit.py). For the API, where
 a person waits, a read whose connection broke is retried once.
 """
 
@@ -16,11 +17,14 @@ import gitlab
 import requests
 from gitlab.exceptions import GitlabAuthenticationError, GitlabError
 
+from nautes.clients.circuit import Circuit, UnansweredError
+from nautes.clients.pace import LIMITED, Pace, limited
 from nautes.clients.sessions import Sessions
 from nautes.messages.common import Requester
 from nautes.messages.errors import Conflict, Forbidden, NautesError, NotFound, Refused, Unauthenticated, Unavailable
 from nautes.resources.names import Names
 
+UNREACHABLE = "gitlab-unreachable"
 DEVELOPER, MAINTAINER, OWNER = 30, 40, 50
 PAGE = 100
 API_READ_ATTEMPTS = 2
@@ -30,30 +34,60 @@ _MOVED = ("Could not update refs", "has changed since you started editing", "alr
 class GitLab:
     """`token` is the platform's or, at the API, the caller's own; `timeout` in seconds per call.
 
-    `read_attempts`: how often a read is tried whose connection breaks.
+    `read_attempts`: how often a read is tried whose connection breaks. `pace`: counts the calls of the platform's account, and
+    makes all of them wait when GitLab asks for it.
     """
 
     def __init__(
-        self, url: str, token: str, timeout: float = 10.0, *, read_attempts: int = 1, sessions: Sessions | None = None
+        self,
+        url: str,
+        token: str,
+        timeout: float = 10.0,
+        *,
+        read_attempts: int = 1,
+        sessions: Sessions | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self._url, self._token, self._timeout = url.rstrip("/"), token, timeout
         self._read_attempts = read_attempts
         self._sessions = sessions or Sessions(judge)
+        self._pace = pace
+        self._circuit = Circuit(UNREACHABLE, "GitLab") if pace else None
 
     @contextmanager
-    def _api(self) -> Iterator[gitlab.Gitlab]:
-        with self._sessions.one() as session:
+    def _api(self, method: str, path: str) -> Iterator[gitlab.Gitlab]:
+        with self._sessions.one() as session, self._guarded(method, path):
             yield gitlab.Gitlab(
                 self._url, private_token=self._token, timeout=self._timeout, session=session, keep_base_url=True
             )
+
+    @contextmanager
+    def _guarded(self, method: str, path: str) -> Iterator[None]:
+        """One call of the platform's own account: within the limits of its rate, and not to a GitLab that is away."""
+        if self._pace is None or self._circuit is None:
+            yield
+            return
+        self._pace.before(method, path)
+        answered: Exception | None = None
+        with self._circuit.call():
+            try:
+                yield
+            except requests.RequestException as error:
+                raise UnansweredError(_unreachable(error)) from None
+            except (GitlabError, NautesError) as error:  # GitLab is there
+                answered = error
+        if isinstance(answered, Unavailable) and answered.code == LIMITED:
+            raise limited(self._pace.refused(answered.retry_after), "GitLab asks to wait")
+        if answered is not None:
+            raise answered
 
     def get(self, path: str, /, **query: Any) -> Any:
         """GET below /api/v4."""
         with translated(f"GET {path}"):
             for _ in range(self._read_attempts - 1):
-                with suppress(requests.ConnectionError), self._api() as api:
+                with suppress(requests.ConnectionError), self._api("GET", path) as api:
                     return api.http_get(path, query_data=query)
-            with self._api() as api:
+            with self._api("GET", path) as api:
                 return api.http_get(path, query_data=query)
 
     def find(self, path: str, /, **query: Any) -> Any | None:
@@ -65,23 +99,30 @@ class GitLab:
 
     def pages(self, path: str, /, **query: Any) -> list[Any]:
         """Every item of a list."""
-        with translated(f"GET {path}"), self._api() as api:
+        with translated(f"GET {path}"), self._api("GET", path) as api:
             return list(api.http_list(path, query_data={"per_page": PAGE, **query}, iterator=True))
+
+    def page(self, path: str, number: int, /, **query: Any) -> tuple[list[Any], int]:
+        """One page of a list, and the number of the next one; 0 on the last. A page may be shorter than asked for, or empty."""
+        with translated(f"GET {path}"), self._api("GET", path) as api:
+            answer = api.http_request("get", path, query_data={"per_page": PAGE, **query, "page": number})
+            following = answer.headers.get("x-next-page", "")
+            return list(answer.json()), int(following) if following.isdigit() else 0
 
     def post(self, path: str, /, **body: Any) -> Any:
         """POST below /api/v4."""
-        with translated(f"POST {path}"), self._api() as api:
+        with translated(f"POST {path}"), self._api("POST", path) as api:
             return api.http_post(path, post_data=body)
 
     def put(self, path: str, /, **body: Any) -> Any:
         """PUT below /api/v4."""
-        with translated(f"PUT {path}"), self._api() as api:
+        with translated(f"PUT {path}"), self._api("PUT", path) as api:
             return api.http_put(path, post_data=body)
 
     def delete(self, path: str, /, **query: Any) -> bool:
         """DELETE; False when it was not there."""
         try:
-            with translated(f"DELETE {path}"), self._api() as api:
+            with translated(f"DELETE {path}"), self._api("DELETE", path) as api:
                 api.http_delete(path, query_data=query)
         except NotFound:
             return False
@@ -196,7 +237,7 @@ def judge(response: requests.Response, *_: Any, **__: Any) -> None:
     if response.status_code == 429:
         wish = response.headers.get("Retry-After", "")
         delay = float(wish) if wish.isascii() and wish.isdigit() else None
-        raise Unavailable("gitlab-rate-limited", "GitLab limits the rate of requests", retry_after=delay)
+        raise Unavailable(LIMITED, "GitLab limits the rate of requests", retry_after=delay)
     target = response.headers.get("Location", "")
     if response.is_redirect and urlsplit(target).netloc not in ("", urlsplit(response.url).netloc):
         raise Refused("gitlab-redirect", "GitLab redirects to another host")
@@ -215,7 +256,11 @@ def translated(what: str) -> Iterator[None]:
     except GitlabError as error:
         raise _translate(error, what) from None
     except requests.RequestException as error:
-        raise Unavailable("gitlab-unreachable", f"GitLab cannot be reached ({type(error).__name__})") from None
+        raise _unreachable(error) from None
+
+
+def _unreachable(error: requests.RequestException) -> Unavailable:
+    return Unavailable(UNREACHABLE, f"GitLab cannot be reached ({type(error).__name__})")
 
 
 def _translate(error: GitlabError, what: str) -> NautesError:

@@ -27,6 +27,9 @@ class Settings(BaseSettings):
     codec_data_key_seconds: float = 86_400.0  # after which a process asks for a new data key
     gitlab_url: str = "http://127.0.0.1:8080"
     gitlab_token_file: Path | None = None
+    gitlab_share: float = (
+        0.9  # of GitLab's rate limits that one worker may use; 0 counts nothing, as where they are off
+    )
     vault_addr: str = "http://127.0.0.1:8200"
     vault_role_id: str = ""
     vault_secret_id_file: Path | None = None

@@ -255,12 +255,45 @@ class Push(Payload):
     delivery: str = ""  # Idempotency-Key of the webhook, "" from the sweep
 
 
-class PushPage(Payload):
-    """What the sweep found: pushes newer than the cursor, oldest first, and the new cursor."""
+class SweepInput(Payload):
+    """Start of the sweep for pushes: how many looks, and the seconds between them."""
+
+    looks: int = 1
+    seconds: float = 0.0
+
+
+class FeedCursor(Payload):
+    """How far GitLab's feed of events was read. Everything up to `newest` was announced, what became visible late included."""
+
+    read: bool = False  # whether it was ever read
+    floor: int = 0  # id of the newest event when it was read first: what is older is never announced
+    newest: int = 0  # id of the newest event of the last walk that came to its end
+    at: str = ""  # when that event was made
+    recent: list[int] = []  # ids that were announced, of the last minutes: they are not announced again
+
+
+class ProductPaths(Payload):
+    """Some products, as GitLab has them. `following` is the page that comes next, 0 after the last one."""
+
+    paths: list[str]
+    following: int = 0
+
+
+class FeedInput(Payload):
+    """Read one page of the feed; `page` counts from 1, the newest events first."""
+
+    cursor: FeedCursor
+    page: int = 1
+
+
+class FeedPage(Payload):
+    """The pushes of a page that are news, the oldest first. `following` 0: all that may be news was read."""
 
     pushes: list[Push]
-    cursor: int  # id of the newest event seen
-    calls: int
+    events: list[int] = []  # ids of the events that are news
+    newest: int = 0  # id of the newest event of the page, with the time it was made
+    at: str = ""
+    following: int = 0
 
 
 def push_event(project_id: int, ref: str, before: str, after: str) -> str:

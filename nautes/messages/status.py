@@ -146,7 +146,7 @@ class TenantStatus(Payload):
     phase: str
     repository: str = ""
     clusters: list[str] = []
-    products: list[str] = []
+    products: int = 0  # that were found at the installation
     commit: str = ""  # head of the tenant repository when it was read last
     findings: list[Finding] = []  # its files that cannot be read: what they declared before stays in effect
     message: str = ""

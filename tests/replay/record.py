@@ -22,7 +22,7 @@ from nautes.messages.control import ObserveInput
 from nautes.messages.convergence import HealthReport, ObjectHealth
 from nautes.messages.declarations import AccessRequest
 from nautes.messages.errors import NotFound, Refused, Unavailable
-from nautes.messages.gitlab import PushPage
+from nautes.messages.gitlab import FeedPage, SweepInput
 from nautes.messages.products import ProductInput, Watch
 from nautes.messages.runtimes import DeploymentInput, PipelineInput
 from nautes.messages.status import ClusterStatus, DeploymentStatus, PipelineStatus, ProductStatus, TenantStatus
@@ -48,7 +48,7 @@ async def tenant(platform: Platform) -> dict[str, str]:
     handle = await platform.start("Tenant", "tenant", start)
     await _shows(platform, "tenant", TenantStatus, lambda found: found.phase == "Ready")
     wrong = Finding(rule="stored-unreadable", message="clusters/edge.yaml: not YAML")
-    for number, declared in enumerate((answers.declared(findings=[wrong]), answers.declared()), start=3):
+    for number, declared in enumerate((answers.declared(findings=[wrong]), answers.declared()), start=2):
         platform.fakes.answers["clusters.declared"] = declared
         await handle.signal("pushed", answers.push(9, repository="nautes/management"))
         await platform.called("control.wake", number)
@@ -231,9 +231,13 @@ async def pipeline(platform: Platform) -> dict[str, str]:
 
 async def sweeps(platform: Platform) -> dict[str, str]:
     """The sweeps, as plain workflows."""
-    platform.fakes.answers["gitlab.recent_pushes"] = PushPage(pushes=[answers.push()], cursor=18, calls=1)
+    pages = {
+        1: FeedPage(pushes=[answers.push()], events=[18], newest=18, following=2),
+        2: FeedPage(pushes=[], newest=9),
+    }
+    platform.fakes.answers["gitlab.feed"] = lambda input: pages[input.page]
     for kind, key, arguments in (
-        ("BranchSweep", "sweep/branches", []),
+        ("BranchSweep", "sweep/branches", [SweepInput(looks=2, seconds=0.1)]),
         ("CredentialSweep", "sweep/credentials", []),
     ):
         await (await platform.client.start_workflow(kind, args=arguments, id=key, task_queue=platform.queue)).result()

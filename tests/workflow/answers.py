@@ -19,13 +19,14 @@ from nautes.messages.common import Requester
 from nautes.messages.control import Notified, Observed, PushesInput
 from nautes.messages.convergence import ConvergeInput, ConvergeReport, HealthReport, OwnedReport
 from nautes.messages.gitlab import (
+    FeedPage,
     ForeignKeysState,
     Gone,
     GroupInput,
     GroupState,
     HookState,
+    ProductPaths,
     Push,
-    PushPage,
     RepositoriesReady,
     RepositoryReady,
     RepositorySetup,
@@ -376,10 +377,10 @@ DEFAULTS: dict[str, Any] = {
     "gitlab.ensure_tenant_repository": RepositoryState(id=9, path="nautes/management", made="created"),
     "gitlab.restore_settings": Done(changed=True),
     "gitlab.delete_group": Gone(removed=True),
-    "gitlab.product_paths": [],
+    "gitlab.product_paths": ProductPaths(paths=[]),
     "gitlab.set_commit_status": Done(changed=True),
     "gitlab.comment": Done(changed=True),
-    "gitlab.recent_pushes": PushPage(pushes=[], cursor=0, calls=1),
+    "gitlab.feed": FeedPage(pushes=[]),
     "kubernetes.converge": _converged,
     "kubernetes.health": HealthReport(healthy=True, total=2),
     "kubernetes.health_changed": HealthReport(healthy=True, total=2),

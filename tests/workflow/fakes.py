@@ -17,6 +17,7 @@ from activities.claims import ClaimActivities
 from activities.clusters import ClusterActivities
 from activities.components import ComponentActivities
 from activities.control import ControlActivities
+from activities.feed import FeedActivities
 from activities.git import GitActivities
 from activities.gitlab import GitLabActivities
 from activities.kubernetes import KubernetesActivities
@@ -35,6 +36,7 @@ CLASSES = (
     ClusterActivities,
     ComponentActivities,
     ControlActivities,
+    FeedActivities,
     GitActivities,
     GitLabActivities,
     KubernetesActivities,

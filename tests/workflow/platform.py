@@ -23,7 +23,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Replayer, Worker, WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
 from temporalio.workflow import _Definition
 
-from activities.control import ControlActivities
+from activities.control import ControlActivities, Sweeps
 from activities.errors import ErrorInterceptor
 from activities.heartbeats import HeartbeatInterceptor
 from nautes.messages.operations import REFUSED, REPORT
@@ -209,7 +209,7 @@ async def working(client: Client, *, cached: int = 1000, queue: str = "") -> Asy
     """
     fakes, queue, runs = Fakes(), queue or f"nautes-{uuid.uuid4().hex[:8]}", Runs()
     start = TenantInput(tenant="nautes", hooks_url="https://nautes.example.com/hooks")
-    fakes.answers["control.report"] = ControlActivities(client, start, every={}, renew_before=30).report
+    fakes.answers["control.report"] = ControlActivities(client, start, Sweeps(), renew_before=30).report
     worker = Worker(
         client,
         task_queue=queue,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities.control import AT_ONCE, ControlActivities
+from activities.control import AT_ONCE, ControlActivities, Sweeps
 from nautes.messages import search
 from nautes.messages.control import Notified, WakeInput
 from nautes.messages.declarations import AccessRequest
@@ -25,9 +25,7 @@ from tests.workflow.platform import Platform, until
 @pytest.fixture
 def control(platform: Platform) -> ControlActivities:
     start = TenantInput(tenant="nautes", hooks_url="https://nautes.example.com/hooks")
-    return ControlActivities(
-        platform.client, start, every={"branches": 60, "drift": 60, "credentials": 60}, renew_before=30
-    )
+    return ControlActivities(platform.client, start, Sweeps(), renew_before=30)
 
 
 async def test_who_is_gone_is_told_where_it_still_is_and_never_started(
@@ -77,7 +75,7 @@ async def test_few_ask_at_a_time_and_who_waits_too_long_asks_again_later(monkeyp
     monkeypatch.setattr("activities.control.TURN_WITHIN", 0.05)
     slow = Slow()
     start = TenantInput(tenant="nautes", hooks_url="https://nautes.example.com/hooks")
-    control = ControlActivities(slow, start, every={}, renew_before=30)  # type: ignore[arg-type]
+    control = ControlActivities(slow, start, Sweeps(), renew_before=30)  # type: ignore[arg-type]
     input = AccessRequest(owner="lib", product="shop")
     asked = [asyncio.ensure_future(control.request_access(input)) for _ in range(AT_ONCE + 3)]
     done, under_way = set[asyncio.Future[Notified]](), set(asked)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from temporalio.client import (
     Schedule,
     ScheduleActionStartWorkflow,
@@ -12,7 +14,7 @@ from temporalio.client import (
 
 from nautes.messages.clusters import DeclaredReport, KnownCluster
 from nautes.messages.control import Notified, PushesInput, WakeInput
-from nautes.messages.gitlab import PushPage
+from nautes.messages.gitlab import FeedPage, ProductPaths, SweepInput
 from nautes.messages.status import TenantStatus
 from nautes.messages.tenant import TenantInput
 from nautes.resources.findings import Finding
@@ -35,7 +37,10 @@ async def _ready(platform: Platform, handle: Handle) -> bool:
 
 async def test_it_prepares_its_systems_and_wakes_everything_that_exists(platform: Platform) -> None:
     platform.fakes.answers["clusters.declared"] = declared(EDGE)
-    platform.fakes.answers["gitlab.product_paths"] = ["shop", "docs"]
+    platform.fakes.answers["gitlab.product_paths"] = {
+        1: ProductPaths(paths=["shop", "docs"], following=2),
+        2: ProductPaths(paths=["web"]),
+    }.get
     handle = await _started(platform)
     assert platform.fakes.names() == [
         "vault.ensure_tenant",
@@ -46,10 +51,16 @@ async def test_it_prepares_its_systems_and_wakes_everything_that_exists(platform
         "control.wake",
         "gitlab.product_paths",
         "control.wake",
+        "gitlab.product_paths",
+        "control.wake",
     ]
-    assert platform.fakes.asked("control.wake") == [WakeInput(clusters=[EDGE]), WakeInput(products=["shop", "docs"])]
+    assert platform.fakes.asked("control.wake") == [
+        WakeInput(clusters=[EDGE]),
+        WakeInput(products=["shop", "docs"]),
+        WakeInput(products=["web"]),
+    ]
     status = await platform.shown(handle.id, TenantStatus)
-    assert (status.repository, status.clusters, status.products) == ("nautes/management", ["edge"], ["shop", "docs"])
+    assert (status.repository, status.clusters, status.products) == ("nautes/management", ["edge"], 3)
 
 
 async def test_a_push_to_the_tenant_repository_wakes_the_clusters_once(platform: Platform) -> None:
@@ -57,10 +68,10 @@ async def test_a_push_to_the_tenant_repository_wakes_the_clusters_once(platform:
     platform.fakes.answers["clusters.declared"] = declared(EDGE)
     news = push(9, repository="nautes/management")
     await handle.signal("pushed", news)
-    await platform.called("control.wake", 3)
+    await platform.called("control.wake", 2)
     await handle.signal("pushed", news)
     await handle.signal("pushed", push(9, repository="nautes/management"))
-    await platform.called("control.wake", 4)
+    await platform.called("control.wake", 3)
     assert len(platform.fakes.asked("clusters.declared")) == 3
 
 
@@ -151,7 +162,7 @@ async def test_what_was_declared_is_known_when_its_history_starts_afresh(platfor
     assert [each.name for each in told[0]] == ["edge"]
 
 
-async def _swept(platform: Platform, kind: str, *arguments: str) -> None:
+async def _swept(platform: Platform, kind: str, *arguments: Any) -> None:
     """Run a sweep twice as its schedule does: what the first leaves, the second gets."""
     key = unique("sweep")
     action = ScheduleActionStartWorkflow(kind, args=list(arguments), id=key, task_queue=platform.queue)
@@ -169,8 +180,13 @@ async def _ended(schedule: ScheduleHandle, number: int) -> bool:
 
 async def test_a_sweep_begins_where_the_last_one_ended_and_passes_on_only_what_is_new(platform: Platform) -> None:
     news = push()
-    pages = {0: PushPage(pushes=[], cursor=17, calls=1), 17: PushPage(pushes=[news], cursor=18, calls=1)}
-    platform.fakes.answers["gitlab.recent_pushes"] = pages.get
-    await _swept(platform, "BranchSweep")
-    assert platform.fakes.asked("gitlab.recent_pushes") == [0, 17]
+    pages = {
+        (0, 1): FeedPage(pushes=[], events=[17], newest=17, at="2026-11-01T00:00:00Z"),
+        (17, 1): FeedPage(pushes=[news], events=[19], newest=19, at="2026-11-01T00:00:02Z", following=2),
+        (17, 2): FeedPage(pushes=[], newest=18),
+    }
+    platform.fakes.answers["gitlab.feed"] = lambda input: pages[input.cursor.newest, input.page]
+    await _swept(platform, "BranchSweep", SweepInput())
+    asked = [(each.cursor.read, each.cursor.newest, each.page) for each in platform.fakes.asked("gitlab.feed")]
+    assert asked == [(False, 0, 1), (True, 17, 1), (True, 17, 2)]
     assert platform.fakes.asked("control.deliver_pushes") == [PushesInput(pushes=[news])]

@@ -81,7 +81,7 @@ def test_gitlab_forbids_it_to_who_has_no_right(systems: Systems) -> None:
 def test_gitlab_does_not_know_the_token(systems: Systems, tenant: str) -> None:
     wrong = unique("glpat")
     activities = GitLabActivities(GitLab(systems.stand_in.url, wrong), tenant)
-    error = _raised(lambda: activities.product_paths(0))
+    error = _raised(lambda: activities.product_paths(1))
     assert type(error) is Unauthenticated
     _harmless(systems, error, wrong)
 
@@ -106,7 +106,7 @@ def test_a_lost_race_is_a_conflict(systems: Systems, gitlab_activities: GitLabAc
 @pytest.mark.parametrize("status", [500, 502, 503])
 def test_an_outage_of_gitlab_is_retried(systems: Systems, gitlab_activities: GitLabActivities, status: int) -> None:
     with systems.failing("gitlab", 1, after=False, status=status):
-        error = _raised(lambda: gitlab_activities.product_paths(0))
+        error = _raised(lambda: gitlab_activities.product_paths(1))
     assert (type(error), error.code, error.final) == (Unavailable, "gitlab-unavailable", False)
     assert as_application_error(error).non_retryable is False
     _harmless(systems, error)
@@ -116,7 +116,7 @@ def test_gitlabs_wish_when_to_come_again_becomes_the_delay(
     systems: Systems, gitlab_activities: GitLabActivities
 ) -> None:
     with systems.failing("gitlab", 1, after=False, status=429, retry_after=2) as came:
-        error = _raised(lambda: gitlab_activities.product_paths(0))
+        error = _raised(lambda: gitlab_activities.product_paths(1))
     assert came()
     assert isinstance(error, Unavailable)
     assert error.retry_after == 2
@@ -129,7 +129,7 @@ def test_nobody_at_the_address_is_an_outage(systems: Systems, tenant: str, tmp_p
     git = GitActivities(GitCache(tmp_path, url, lambda: ("nautes", systems.stand_in.platform.token)))
     vault = Vault(url, "nautes", "some-secret-id")
     for act in (
-        lambda: gitlab.product_paths(0),
+        lambda: gitlab.product_paths(1),
         lambda: git.fetch(FetchInput(repository="a/b", ref="main")),
         lambda: VaultActivities(vault, Clusters(vault.kubeconfig)).ensure_tenant("t"),
     ):

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from activities.feed import FeedActivities
 from activities.gitlab import GitLabActivities
 from nautes.messages.errors import Forbidden, NotFound
-from nautes.messages.gitlab import CommentInput, GroupInput, RepositoryInput, StatusInput
+from nautes.messages.gitlab import CommentInput, FeedCursor, FeedInput, GroupInput, Push, RepositoryInput, StatusInput
 from tests.contract.gitlab.support import OWNER, Clone, quoted, unique
 from tests.integration.activities.support import NOTHING, Systems, survives
 from tests.waiting import until
@@ -155,7 +156,7 @@ def test_the_removal_of_a_group_frees_its_path_and_survives_a_failure_at_every_c
 
     def look(path: str) -> Any:
         found = systems.make.root.get(f"/groups/{quoted(path)}").status_code
-        return found, path in gitlab_activities.product_paths(0)
+        return found, path in gitlab_activities.product_paths(1).paths
 
     assert survives(systems, arrange, gitlab_activities.delete_group, look, within=("gitlab",)) >= 6
 
@@ -166,9 +167,9 @@ def test_a_removed_product_is_no_product_and_can_be_made_anew(
     input = _input(systems)
     gitlab_activities.ensure_group(input)
     gitlab_activities.ensure_repository(RepositoryInput(group=input.path, path="default.project", name="d"))
-    assert input.path in gitlab_activities.product_paths(0)
+    assert input.path in gitlab_activities.product_paths(1).paths
     assert gitlab_activities.delete_group(input.path).removed is True
-    assert not [each for each in gitlab_activities.product_paths(0) if each.startswith(input.path)]
+    assert not [each for each in gitlab_activities.product_paths(1).paths if each.startswith(input.path)]
     assert gitlab_activities.delete_group(input.path).removed is False
     assert gitlab_activities.ensure_group(input).made == "created"
 
@@ -244,22 +245,37 @@ def test_a_comment_survives_a_failure_at_every_call(systems: Systems, gitlab_act
     assert failed == 4
 
 
+class Feed:
+    """The feed, read as the sweep does: one page is enough for what a test does."""
+
+    def __init__(self, systems: Systems) -> None:
+        self._activities = FeedActivities(systems.gitlab)
+        self._cursor = FeedCursor()
+
+    def news(self) -> list[Push]:
+        page = self._activities.feed(FeedInput(cursor=self._cursor))
+        recent = [*self._cursor.recent, *page.events]
+        floor = self._cursor.floor if self._cursor.read else page.newest
+        self._cursor = FeedCursor(read=True, floor=floor, newest=page.newest, at=page.at, recent=recent)
+        return page.pushes
+
+
 def test_the_feed_gives_each_push_once_oldest_first(
     systems: Systems, gitlab_activities: GitLabActivities, tmp_path: Any
 ) -> None:
     input = RepositoryInput(group=_owned(systems, gitlab_activities), path="code", name="code", initialize=True)
     state = gitlab_activities.ensure_repository(input)
     row = systems.make.root.seen(f"/projects/{state.id}")
-    start = gitlab_activities.recent_pushes(0)
-    assert start.pushes == []
+    feed = Feed(systems)
+    assert feed.news() == []
     commits = [systems.make.commit(row)["id"] for _ in range(2)]
-    page = gitlab_activities.recent_pushes(start.cursor)
-    assert [(each.ref, each.after) for each in page.pushes] == [("refs/heads/main", each) for each in commits]
-    assert {each.repository for each in page.pushes} == {state.path}
-    assert gitlab_activities.recent_pushes(page.cursor).pushes == []
+    pushes = feed.news()
+    assert [(each.ref, each.after) for each in pushes] == [("refs/heads/main", each) for each in commits]
+    assert {each.repository for each in pushes} == {state.path}
+    assert feed.news() == []
     clone = Clone(row, systems.make.root, tmp_path / "clone")
     assert clone.git("push", "--quiet", "origin", *(f"main:b{number}" for number in range(5))).returncode == 0
-    many = until(lambda: gitlab_activities.recent_pushes(page.cursor).pushes, "the push is in the feed")
+    many = until(feed.news, "the push is in the feed")
     assert {each.ref for each in many} == {"refs/heads/main", *(f"refs/heads/b{number}" for number in range(5))}
 
 
@@ -277,6 +293,7 @@ def test_the_feed_tells_of_pushes_in_a_group_that_was_there_before_the_platform(
     systems.make.root.made(f"/groups/{made['id']}/members", user_id=systems.person.id, access_level=OWNER)
     gitlab_activities.ensure_group(_input(systems, path, name=path))
     state = gitlab_activities.ensure_repository(RepositoryInput(group=path, path="code", name="c", initialize=True))
-    start = gitlab_activities.recent_pushes(0)
+    feed = Feed(systems)
+    feed.news()
     commit = systems.make.commit({"id": state.id})["id"]
-    assert [each.after for each in gitlab_activities.recent_pushes(start.cursor).pushes] == [commit]
+    assert [each.after for each in feed.news()] == [commit]
