@@ -101,8 +101,11 @@ async def runs(
 ) -> Runs:
     """The runs of every pipeline runtime of a product, newest first."""
     await authorization.may_read(may, product)
-    await product_status(shared, product)
-    wanted = f"NautesKind = 'PipelineRun' AND {lists.clause('NautesProduct', product)}"
+    status = await product_status(shared, product)
+    if not status.id:
+        return Runs(items=[], next=None)
+    # By id: at the same path there may have been another product.
+    wanted = f"NautesKind = 'PipelineRun' AND {lists.clause('NautesProductId', status.id)}"
     page = await lists.page(shared.temporal, wanted, RunStatus, limit, cursor)
     return Runs(items=list(page.items.values()), next=page.next)
 

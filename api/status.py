@@ -81,7 +81,7 @@ async def _listed(
     declared = {each.workflow: each for each in product.runtimes if each.kind == kind}
     if not declared:
         return []
-    wanted = f"NautesKind = '{workflow}' AND {lists.clause('NautesProduct', product.path)}"
+    wanted = f"NautesKind = '{workflow}' AND {lists.clause('NautesProductId', product.id)}"
     found = await lists.everything(shared.temporal, f"{wanted} AND ExecutionStatus = 'Running'", status)
     lines = {key: found.get(key) or _starting(product, line, status) for key, line in declared.items()}
     few = len(lines) <= LOOKED_AT

@@ -313,6 +313,7 @@ class DeploymentWorkflow:
             "Deployment",
             status.phase,
             product=status.product,
+            product_id=self._state.spec.product_id if self._state.spec else "",
             cluster=status.cluster,
             revision=status.commit,
             details=progress.deployment(status),

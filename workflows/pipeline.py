@@ -175,7 +175,14 @@ class PipelineWorkflow:
         self._status = self._status.model_copy(update=changes)
         status = self._status
         details = "\n".join([status.message, *(f"- {each}" for each in status.runs[:10])]).strip()
-        progress.describe("Pipeline", status.phase, product=status.product, cluster=status.cluster, details=details)
+        progress.describe(
+            "Pipeline",
+            status.phase,
+            product=status.product,
+            product_id=self._state.spec.product_id if self._state.spec else "",
+            cluster=status.cluster,
+            details=details,
+        )
         progress.listed(status.listed())
 
     def _carried(self) -> PipelineState:

@@ -14,13 +14,21 @@ with workflow.unsafe.imports_passed_through():
 
 
 def describe(
-    kind: str, phase: str, *, product: str = "", cluster: str = "", revision: str = "", details: str = ""
+    kind: str,
+    phase: str,
+    *,
+    product: str = "",
+    product_id: str = "",
+    cluster: str = "",
+    revision: str = "",
+    details: str = "",
 ) -> None:
     """Publish the phase. Search attributes are written only when they changed: each write is an event in history."""
     wanted = {
         search.KIND: kind,
         search.PHASE: phase,
         search.PRODUCT: product,
+        search.PRODUCT_ID: product_id,
         search.CLUSTER: cluster,
         search.REVISION: revision,
     }

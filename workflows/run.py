@@ -133,6 +133,7 @@ class PipelineRunWorkflow:
             "PipelineRun",
             report.phase,
             product=spec.product,
+            product_id=spec.product_id,
             cluster=spec.cluster,
             revision=push.after,
             details=details,

@@ -16,7 +16,7 @@ until known="$(temporal operator search-attribute list --namespace "$namespace" 
   [ "$tries" -lt 60 ] || { echo "$known" >&2; exit 1; }
   sleep 1
 done
-for name in NautesKind NautesProduct NautesCluster NautesPhase NautesRevision NautesRenew; do
+for name in NautesKind NautesProduct NautesProductId NautesCluster NautesPhase NautesRevision NautesRenew; do
   case "$known" in
     *"$name "*) ;;
     *) temporal operator search-attribute create --namespace "$namespace" --name "$name" --type Keyword ;;
