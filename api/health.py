@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 from temporalio.client import Client
 
+from api.problems import documented
 from api.state import Shared
 from nautes.clients.health import dependencies
 from nautes.clients.settings import Settings
@@ -29,7 +30,7 @@ async def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz", operation_id="readyz", response_model=dict[str, str], responses=NOT_READY)
+@router.get("/readyz", operation_id="readyz", response_model=dict[str, str], responses={**NOT_READY, **documented(422)})
 async def readyz(
     shared: Shared,
     exclude: Annotated[list[Excludable], Query(description="What is named, and does not count.")] = [],  # noqa: B006

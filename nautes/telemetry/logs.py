@@ -26,7 +26,8 @@ CHATTY = ("httpx2", "httpcore2", "httpx", "urllib3")  # they log every call, wit
 LOOKS_SECRET = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
     r"|\bgl[a-z]{2,8}-[A-Za-z0-9_.-]{10,}|\bwhsec_[A-Za-z0-9+/=]{10,}|\b(?:hv[sbr]|s)\.[A-Za-z0-9_-]{20,}"
-    r"|\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_.-]*|(?<=//)[^/\s:@]+:[^/\s@]+(?=@)|(?i:\b(?:bearer|basic) )[A-Za-z0-9+/=_.-]{8,}",
+    r"|\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_.-]*|(?<=//)[^/\s:@]+:[^/\s@]+(?=@)"
+    r"|(?i:\b(?:bearer|basic) )(?=\S*[0-9=])[A-Za-z0-9+/=_.-]{12,}",
     re.DOTALL,
 )
 BLOT = "[secret]"
@@ -37,11 +38,17 @@ _given: ContextVar[Mapping[str, str]] = ContextVar("given", default={})  # noqa:
 @contextmanager
 def given(**about: str) -> Iterator[None]:
     """What the records within this block are about; "" says nothing."""
-    token = _given.set({**_given.get(), **{name: value for name, value in about.items() if value}})
+    before = _given.get()
+    keep(**about)
     try:
         yield
     finally:
-        _given.reset(token)
+        _given.set(before)
+
+
+def keep(**about: str) -> None:
+    """As `given`, for the rest of this task, whoever goes on in it."""
+    _given.set({**_given.get(), **{name: value for name, value in about.items() if value}})
 
 
 def about() -> dict[str, str | int]:

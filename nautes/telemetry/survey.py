@@ -22,7 +22,7 @@ from nautes.telemetry import catalogue
 from nautes.telemetry.catalogue import Metric as Described
 from nautes.telemetry.queues import Seen, TaskQueues
 
-QUEUES_KEPT, STOPPED_KEPT, CREDENTIALS_KEPT = 5.0, 60.0, 600.0  # seconds until they are asked for anew
+QUEUES_KEPT, STOPPED_KEPT, CREDENTIALS_KEPT = 5.0, 15.0, 600.0  # seconds until they are asked for anew
 WITHIN = 3.0  # seconds: a scrape has ten
 FARTHEST = 400  # days ahead that are looked at; GitLab's tokens live a year at most
 
