@@ -14,6 +14,7 @@ from nautes.telemetry import logs, metrics
 
 UNKNOWN = "unknown"  # routes are known, paths are whatever somebody sends
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+LEFT = 499  # the client left before there was an answer, as proxies count it
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 NOTE = "nautes.note"  # in the scope
 ABOUT = {"product_name": "product", "product": "product", "cluster_name": "cluster", "operation": "operation"}
@@ -36,7 +37,7 @@ class Measured:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        note, began = Note(status=500), time.perf_counter()
+        note, began = Note(status=LEFT), time.perf_counter()
 
         async def noted(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -46,6 +47,9 @@ class Measured:
         with metrics.in_flight.track_inprogress():
             try:
                 await self._app({**scope, NOTE: note}, receive, noted)
+            except Exception:
+                note["status"] = 500 if note["status"] == LEFT else note["status"]
+                raise
             finally:
                 _ended(str(scope["method"]), note, time.perf_counter() - began)
 

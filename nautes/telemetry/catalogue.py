@@ -93,7 +93,8 @@ CREDENTIAL_END = Metric(
 REQUESTS = Metric(
     "nautes_http_requests_total",
     "counter",
-    "Requests to the API by route template and status; `route` is `unknown` where no route fits.",
+    "Requests to the API by route template and status; `route` is `unknown` where no route fits, 499"
+    " where the client left before an answer.",
     "API",
     ("method", "route", "status"),
 )

@@ -13,6 +13,7 @@ from tests.integration.operating.collector import Collector, collecting
 from tests.worlds import best_flavour, in_one_process, running
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups, also where this folder is named on the command line
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All in one process, where the world is."""
     in_one_process(items, Path(__file__).parent, "world-operating")
