@@ -47,7 +47,7 @@ class ClusterWorkflow:
         self._handled = list(state.handled)
         self._running = ""
         self._published: ClusterFacts | None = None
-        self._traces: dict[str, tracing.Trace] = {}  # by operation; an operation that is carried over has none
+        self._traces: dict[str, tracing.Trace | None] = {}  # by operation; an operation that is carried over has none
 
     # Commands
 

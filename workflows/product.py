@@ -65,7 +65,7 @@ class ProductWorkflow:
         self._exists = True
         self._renew = self._state.renew
         self._granting = 0
-        self._traces: dict[str, tracing.Trace] = {}  # by operation; an operation that is carried over has none
+        self._traces: dict[str, tracing.Trace | None] = {}  # by operation; an operation that is carried over has none
         self._failed = False  # the last observation failed: it is repeated after a while
 
     @workflow.update

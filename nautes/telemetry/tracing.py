@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
@@ -135,9 +135,9 @@ def trace_id() -> str:
 # What waits in a queue goes on in the trace in which it was asked for.
 
 
-def here() -> Trace:
-    """The trace at this place, to go on in it later."""
-    return context.get_current()
+def here() -> Trace | None:
+    """The trace at this place, to go on in it later. None while none is recorded."""
+    return context.get_current() if _on else None
 
 
 @contextmanager
@@ -150,4 +150,6 @@ def within(found: Trace | None) -> Iterator[None]:
     try:
         yield
     finally:
-        context.detach(token)
+        # Not `detach`, which complains: an evicted workflow is taken down anywhere, and there is nothing to reset.
+        with suppress(ValueError):
+            token.var.reset(token)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextvars
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
+from opentelemetry import context
 
 from nautes.telemetry import tracing
 
@@ -59,10 +62,29 @@ def test_nothing_of_the_sdk_is_loaded_while_traces_are_off() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_a_trace_that_was_kept_is_gone_on_in() -> None:
+def test_nothing_is_kept_while_nothing_is_recorded() -> None:
     assert tracing.trace_id() == ""
     with tracing.span("nothing is recorded", **{"server.address": "gitlab"}):
-        assert tracing.trace_id() == "" and tracing.plugins() == []
-    kept = tracing.here()
+        assert tracing.trace_id() == "" and tracing.plugins() == [] and tracing.here() is None
+
+
+def test_a_trace_that_was_kept_is_gone_on_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracing, "_on", True)
+    outside = tracing.here()
+    kept = context.set_value("of the request", 7)
     with tracing.within(kept), tracing.within(None):
         assert tracing.here() is kept
+    assert tracing.here() is outside
+
+
+def test_one_that_is_taken_down_elsewhere_is_left_in_peace(caplog: pytest.LogCaptureFixture) -> None:
+    """As a workflow is that is evicted: its generators are closed outside of the task that had begun them."""
+
+    def work() -> Iterator[None]:
+        with tracing.within(context.set_value("of the request", 7)):
+            yield
+
+    abandoned = work()
+    contextvars.copy_context().run(next, abandoned)
+    abandoned.close()  # type: ignore[attr-defined]
+    assert caplog.records == []
