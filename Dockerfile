@@ -27,7 +27,6 @@ RUN apt-get update \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin nautes \
  && install --directory --owner=10001 --group=10001 --mode=0700 /var/lib/nautes
 COPY --from=build /opt/nautes /opt/nautes
-COPY deploy/worker_healthy.py /opt/nautes/worker_healthy.py
 ENV PATH=/opt/nautes/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 NAUTES_STATE_DIR=/var/lib/nautes
 WORKDIR /var/lib/nautes
 USER 10001:10001

@@ -27,6 +27,7 @@ from activities.bulkheads import BulkheadInterceptor
 from activities.claims import ClaimActivities
 from activities.clusters import ClusterActivities
 from activities.components import ComponentActivities
+from activities.context import ContextInterceptor
 from activities.control import ControlActivities, Sweeps
 from activities.definitions import name_of
 from activities.errors import ErrorInterceptor
@@ -45,6 +46,7 @@ from activities.virtual import VirtualActivities
 from nautes.clients.declarations import Declarations
 from nautes.clients.git import GitCache
 from nautes.clients.gitlab import GitLab
+from nautes.clients.health import dependencies
 from nautes.clients.kubernetes import Clusters
 from nautes.clients.pace import Pace
 from nautes.clients.settings import Settings
@@ -54,6 +56,13 @@ from nautes.messages import ids
 from nautes.messages.tenant import TenantInput
 from nautes.planning.known import Lifetime
 from nautes.rules import deletions
+from nautes.telemetry import logs, tracing
+from nautes.telemetry.checks import Checks
+from nautes.telemetry.operations import Operations
+from nautes.telemetry.queues import TaskQueues
+from nautes.telemetry.sdk import SdkMetrics
+from nautes.telemetry.survey import Survey
+from nautes.telemetry.work import Work
 from workflows.change import ChangeWorkflow
 from workflows.cluster import ClusterWorkflow
 from workflows.deployment import DeploymentWorkflow
@@ -171,7 +180,12 @@ def _worker(
     max_cached_workflows: int,
 ) -> Worker:
     slots = SLOTS.get(queue, 1)
-    interceptors: list[Interceptor] = [ErrorInterceptor(), HeartbeatInterceptor(), TimingInterceptor(timing(settings))]
+    interceptors: list[Interceptor] = [
+        ContextInterceptor(),
+        ErrorInterceptor(),
+        HeartbeatInterceptor(),
+        TimingInterceptor(timing(settings)),
+    ]
     if queue == CLUSTERS:
         interceptors.append(BulkheadInterceptor(slots))
     return Worker(
@@ -191,8 +205,23 @@ def _worker(
     )
 
 
+def operations(settings: Settings, client: Client, sdk: SdkMetrics, queues: Sequence[str]) -> Operations:
+    """Metrics and health of a worker that serves these queues."""
+    names = [named(each, ids.TASK_QUEUE) for each in queues]
+    gitlab = GitLab(settings.gitlab_url, settings.gitlab_token, settings.request_seconds)
+    vault = Vault(settings.vault_addr, settings.vault_role_id, settings.vault_secret_id, settings.request_seconds)
+
+    async def our_token_ends() -> str:
+        return str((await asyncio.to_thread(gitlab.get, "/personal_access_tokens/self"))["expires_at"] or "")
+
+    survey = Survey(client, TaskQueues(client, names), {"gitlab": our_token_ends})
+    checks = Checks({**dependencies(settings, client, vault), **Work(client, sdk, names).checks()})
+    return Operations(sdk, survey, checks)
+
+
 async def run(settings: Settings, queues: Sequence[str] = ("", *ACTIVITIES)) -> None:
     """Work until SIGTERM or SIGINT."""
+    sdk = SdkMetrics() if settings.worker_metrics_port else None  # before the connection to Temporal
     client = await connect(settings)
     stopped = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
@@ -200,6 +229,11 @@ async def run(settings: Settings, queues: Sequence[str] = ("", *ACTIVITIES)) -> 
     async with AsyncExitStack() as running:
         for each in workers(settings, client, queues):
             await running.enter_async_context(each)
+        if sdk:
+            served = operations(settings, client, sdk, queues).served(
+                settings.metrics_host, settings.worker_metrics_port
+            )
+            await running.enter_async_context(served)
         if "" in queues:
             await client.start_workflow(
                 "Tenant",
@@ -229,8 +263,10 @@ def arguments(given: Sequence[str] | None = None) -> list[str]:
 def main(given: Sequence[str] | None = None) -> None:
     """Entry point. `given`: arguments, those of the process by default."""
     queues = arguments(given)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    asyncio.run(run(Settings(), queues))
+    settings = Settings()
+    logs.setup(settings.log_format)
+    with tracing.recorded("nautes-worker"):
+        asyncio.run(run(settings, queues))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`python -m api`: serve on NAUTES_API_HOST and NAUTES_API_PORT."""
+"""`python -m api`: serve on NAUTES_API_HOST and NAUTES_API_PORT, and metrics on a port of their own."""
 
 from __future__ import annotations
 
@@ -6,19 +6,23 @@ import uvicorn
 
 from api.app import create_app
 from nautes.clients.settings import Settings
+from nautes.telemetry import logs, tracing
+from nautes.telemetry.sdk import SdkMetrics
 
 
 def main() -> None:
     """Serve until TERM."""
     settings = Settings()
-    uvicorn.run(
-        create_app(settings),
-        host=settings.api_host,
-        port=settings.api_port,
-        log_level="info",
-        access_log=False,
-        server_header=False,
-    )
+    logs.setup(settings.log_format)
+    with tracing.recorded("nautes-api"):
+        uvicorn.run(
+            create_app(settings, SdkMetrics() if settings.api_metrics_port else None),
+            host=settings.api_host,
+            port=settings.api_port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+        )
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -40,6 +41,9 @@ from nautes.messages.operations import (
     OperationResult,
 )
 from nautes.messages.products import ProductInput
+from nautes.telemetry import logs
+
+_log = logging.getLogger("nautes.api")
 
 ANSWER_WITHIN = timedelta(seconds=10)  # seconds for a worker to accept a command
 POLL_EVERY = 0.05  # seconds between two checks for an operation that has not begun yet
@@ -113,6 +117,8 @@ async def submit(client: Client, command: ChangeRequest | ClusterRequest) -> str
         raise errors.Unavailable("worker-unavailable", "no worker took the command; send it again") from error
     except WorkflowUpdateFailedError as error:
         raise refusal(error) from error
+    with logs.given(**ids.about(accepted.operation)):
+        _log.info("%s is accepted", accepted.operation)
     return accepted.operation
 
 

@@ -2,56 +2,57 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Annotated, Any, Literal
 
-import httpx2
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
+from temporalio.client import Client
 
-from api.state import Shared, State
+from api.problems import documented
+from api.state import Shared
+from nautes.clients.health import dependencies
+from nautes.clients.settings import Settings
+from nautes.clients.vault import Vault
+from nautes.messages import queues
+from nautes.telemetry.checks import Check, Checks, NotReadyError
+from nautes.telemetry.queues import TaskQueues
 
 router = APIRouter(tags=["health"])
 NOT_READY: dict[int | str, dict[str, Any]] = {
     503: {"model": dict[str, str], "description": "Something does not answer"}
 }
-WITHIN = 5.0  # seconds each system may take to answer
+Excludable = Literal["gitlab", "vault", "queues"]
 
 
 @router.get("/healthz", operation_id="healthz")
 async def healthz() -> dict[str, str]:
-    """This process answers."""
+    """This process answers. It asks no other system."""
     return {"status": "ok"}
 
 
-@router.get("/readyz", operation_id="readyz", response_model=dict[str, str], responses=NOT_READY)
-async def readyz(shared: Shared) -> JSONResponse:
-    """Temporal, GitLab and Vault answer."""
-    checks: dict[str, Callable[[State], Awaitable[None]]] = {"temporal": _temporal, "gitlab": _gitlab, "vault": _vault}
-    found = dict(zip(checks, await asyncio.gather(*(_check(check, shared) for check in checks.values())), strict=True))
-    ready = all(each == "ok" for each in found.values())
-    return JSONResponse({"status": "ok" if ready else "unavailable", **found}, 200 if ready else 503)
+@router.get("/readyz", operation_id="readyz", response_model=dict[str, str], responses={**NOT_READY, **documented(422)})
+async def readyz(
+    shared: Shared,
+    exclude: Annotated[list[Excludable], Query(description="What is named, and does not count.")] = [],  # noqa: B006
+) -> JSONResponse:
+    """Temporal, GitLab and Vault answer, and somebody works on every task queue.
+
+    Whoever routes traffic excludes what this process cannot help: an outage there is better answered than not.
+    """
+    ready, found = await shared.checks.report(exclude)
+    return JSONResponse(found, 200 if ready else 503)
 
 
-async def _check(check: Callable[[State], Awaitable[None]], shared: State) -> str:
-    try:
-        await asyncio.wait_for(check(shared), WITHIN)
-    except Exception as error:
-        return type(error).__name__
-    return "ok"
+def checks(settings: Settings, temporal: Client, vault: Vault) -> Checks:
+    """What the API needs to be of use."""
+    polled = {f"queue {name}": _polled(temporal, name) for name in queues.ALL}
+    return Checks({**dependencies(settings, temporal, vault), **polled})
 
 
-async def _temporal(shared: State) -> None:
-    await shared.temporal.service_client.check_health()
+def _polled(temporal: Client, queue: str) -> Check:
+    async def look() -> None:
+        for each in await TaskQueues(temporal, [queue]).look():
+            if not each.pollers:
+                raise NotReadyError(f"no worker polls for {each.tasks.type} tasks")
 
-
-async def _gitlab(shared: State) -> None:
-    async with httpx2.AsyncClient(timeout=WITHIN) as client:
-        answer = await client.get(f"{shared.settings.gitlab_url}/api/v4/version")
-        if answer.status_code >= 500:
-            raise RuntimeError(str(answer.status_code))
-
-
-async def _vault(shared: State) -> None:
-    await asyncio.to_thread(shared.vault.alive)
+    return look

@@ -31,6 +31,7 @@ from nautes.messages.gitlab import Push, push_event
 from nautes.messages.products import ProductInput
 from nautes.messages.secrets import SecretRef
 from nautes.messages.tenant import TenantInput
+from nautes.telemetry.metrics import webhooks
 
 router = APIRouter(prefix="/api/v1/hooks", tags=["webhooks"])
 WINDOW = 300.0  # seconds a signed delivery may be old
@@ -41,6 +42,12 @@ SOURCES_KEPT = 10_000
 ID_LENGTH = 200  # characters of a delivery id
 COMMIT = r"^[0-9a-f]{40}([0-9a-f]{24})?$"
 KINDS = {"push": "push_events", "tag_push": "tag_push_events"}
+OUTCOMES = {  # of what is not taken, for the metrics
+    Unauthenticated: "unsigned",
+    TooMany: "rate_limited",
+    Refused: "malformed",
+    Unavailable: "unavailable",
+}
 ProjectId = Annotated[int, Path(ge=1, le=2**31 - 1)]
 PAYLOAD = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
 
@@ -127,6 +134,19 @@ class Taken(BaseModel):
 )
 async def gitlab(project_id: ProjectId, request: Request, shared: Shared) -> JSONResponse:
     """A delivery of GitLab for one of our repositories."""
+    outcome = "failed"
+    try:
+        taken = await _receive(project_id, request, shared)
+        outcome = taken.state
+    except NautesError as error:
+        outcome = next((name for kind, name in OUTCOMES.items() if isinstance(error, kind)), "failed")
+        raise
+    finally:
+        webhooks.labels(outcome).inc()
+    return JSONResponse(taken.model_dump(), 200 if taken.state == "duplicate" else 202)
+
+
+async def _receive(project_id: int, request: Request, shared: State) -> Taken:
     source = f"source {request.client.host if request.client else ''}"
     if not receiver.allow(source, cost=0):  # invalid deliveries are limited per source, so that they block no others
         raise TooMany("rate-limited", "too many deliveries", retry_after=1)
@@ -142,13 +162,13 @@ async def gitlab(project_id: ProjectId, request: Request, shared: Shared) -> JSO
     if len(delivery) > ID_LENGTH:
         raise Refused("webhook-payload", "the delivery is not what GitLab sends")
     if not receiver.first_time(delivery):
-        return JSONResponse({"state": "duplicate", "event": ""}, 200)
+        return Taken(state="duplicate")
     push = _push(project_id, body, delivery)
     if push is None:
-        return JSONResponse({"state": "ignored", "event": ""}, 202)
+        return Taken(state="ignored")
     await _announce(shared, push)
     receiver.remember(delivery)
-    return JSONResponse({"state": "accepted", "event": push.event}, 202)
+    return Taken(state="accepted", event=push.event)
 
 
 async def _authenticate(shared: State, project_id: int, request: Request, body: bytes) -> None:

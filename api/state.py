@@ -18,6 +18,7 @@ from nautes.clients.vault import Vault
 from nautes.messages.errors import Refused
 from nautes.resources.documents import pointer_of
 from nautes.resources.findings import Finding
+from nautes.telemetry.checks import Checks
 
 RIGHTS_SECONDS = 10.0
 RIGHTS_KEPT = 1_000
@@ -33,6 +34,7 @@ class State:
     gitlab: GitLabCaller
     authentication: Authentication
     reading: Reading
+    checks: Checks
     # Rights by the digest of a token, for the codec endpoint only: Temporal UI asks once per payload of a page.
     decoding: TTLCache[str, Rights] = field(default_factory=lambda: TTLCache(RIGHTS_KEPT, RIGHTS_SECONDS))
 

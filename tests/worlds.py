@@ -38,12 +38,17 @@ _up: list[World] = []
 
 
 @contextmanager
-def running(directory: Path, flavour: str, *, clusters: Sequence[str] = CLUSTERS, **settings: str) -> Iterator[World]:
-    """A world on free ports, ended and forgotten at the end; `settings` are the platform's (NAUTES_*)."""
+def running(
+    directory: Path, flavour: str, *, clusters: Sequence[str] = CLUSTERS, platform: bool = True, **settings: str
+) -> Iterator[World]:
+    """A world on free ports, ended and forgotten at the end; `settings` are the platform's (NAUTES_*).
+
+    Without the `platform`, worker and API are left to the test.
+    """
     world = World(directory, kubernetes=flavour, free_ports=True, environment=settings, clusters=clusters)
     _up.append(world)
     try:
-        world.up()
+        world.up(platform=platform)
         yield world
     finally:
         world.reset()

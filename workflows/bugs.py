@@ -14,6 +14,8 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from nautes.messages import search
     from nautes.messages.operations import BUG, ERROR, Retry
+    from nautes.telemetry import catalogue
+    from workflows import metrics
 
 RETRY = "retry"  # signal
 AGAIN_AFTER = timedelta(hours=1)
@@ -46,7 +48,7 @@ async def stop(step: str, error: str, attempts: int) -> None:
     """Return when the step is to be tried again. Raises CancelledError when it is not."""
     stopped = _of_this_workflow()
     seen, end = stopped.asked, workflow.now() + AGAIN_AFTER
-    workflow.metric_meter().create_counter("nautes_bugs", "steps that stopped because of a bug").add(1)
+    metrics.count(catalogue.BUGS)
     workflow.logger.error("%s stopped: %s", step, error)
     if not stopped.steps:
         stopped.phase = workflow.info().typed_search_attributes.get(search.PHASE) or ""

@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from nautes.messages.errors import Refused
     from nautes.messages.operations import Accepted, ClusterRequest, require_bounded
     from nautes.messages.status import ClusterStatus
+    from nautes.telemetry import tracing
     from workflows import effects, progress
     from workflows.cluster_state import (
         ClusterRecord,
@@ -46,6 +47,7 @@ class ClusterWorkflow:
         self._handled = list(state.handled)
         self._running = ""
         self._published: ClusterFacts | None = None
+        self._traces: dict[str, tracing.Trace | None] = {}  # by operation; an operation that is carried over has none
 
     # Commands
 
@@ -54,6 +56,7 @@ class ClusterWorkflow:
         """Queue a registration, an update or a removal; the same operation twice is queued once."""
         if effects.remember(self._handled, request.operation):
             self._queue.append(request)
+            self._traces[request.operation] = tracing.here()
         return Accepted(operation=ids.registration(self._name, request.operation))
 
     @submit.validator
@@ -182,13 +185,14 @@ class ClusterWorkflow:
         await self._publish()
         report: RegistrationReport | None
         try:
-            report = await workflow.execute_child_workflow(
-                RegistrationWorkflow.run,
-                RegistrationStart(request=request, state=self._state),
-                id=self._running,
-                static_summary=f"{request.action} cluster {self._name} for {request.requester.username}",
-                priority=effects.fairness(self._name, waiting=True),
-            )
+            with tracing.within(self._traces.pop(request.operation, None)):
+                report = await workflow.execute_child_workflow(
+                    RegistrationWorkflow.run,
+                    RegistrationStart(request=request, state=self._state),
+                    id=self._running,
+                    static_summary=f"{request.action} cluster {self._name} for {request.requester.username}",
+                    priority=effects.fairness(self._name, waiting=True),
+                )
         except ChildWorkflowError as error:
             report = await report_of(error, RegistrationReport)
             if report is None:

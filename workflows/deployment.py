@@ -23,7 +23,8 @@ with workflow.unsafe.imports_passed_through():
     from nautes.messages.operations import Retry
     from nautes.messages.status import DeploymentStatus
     from nautes.planning.runtimes import DeploymentSpec
-    from workflows import effects, inputs, progress
+    from nautes.telemetry import catalogue
+    from workflows import effects, inputs, metrics, progress
     from workflows.convergence import Convergence, News, blame
     from workflows.destination import drop_accounts, give_back, prepare, release, unclaim
     from workflows.effects import perform
@@ -52,6 +53,7 @@ class DeploymentWorkflow:
         self._news = News()
         self._news.there = self._state.observed
         self._newer = False  # something newer than what is being converged
+        self._asked: tuple[metrics.Cause, float] | None = None  # why, and since when, the objects are to be converged
         self._retry: asyncio.Task[None] | None = None  # of objects that were refused or failed
 
     # Messages
@@ -75,6 +77,7 @@ class DeploymentWorkflow:
     @workflow.signal
     def reconcile(self) -> None:
         """The cluster differs from what it was: look, and correct drift."""
+        self._asked = self._asked or ("drift", workflow.time())
         self._wake(newer=False)
 
     @workflow.signal
@@ -186,12 +189,16 @@ class DeploymentWorkflow:
             report = await convergence.apply(spec, self._state.grant, self._state.pinned, self._former(spec))
             await self._leave_former(spec, self._state.grant, report)
             # A hand edit is put back, and a long history ends, however long the objects take to get healthy.
+            self._count_drift(spec, report)
             healthy = convergence.until_healthy(spec, self._state.grant, report, self._news)
             self._retry_later(report)
             ended = await effects.unless(healthy, lambda: self._due or effects.should_continue_as_new())
             self._due = self._due or not ended  # the next run goes on waiting
+            if ended:
+                self._count(self._status.phase.lower())
         except NautesError as refusal:
             self._change(phase="Refused", message=refusal.message, finished=effects.now(), retry=None)
+            self._count("refused")
             await workflow.sleep(timing().refused_retry)
             self._due = True
 
@@ -297,10 +304,23 @@ class DeploymentWorkflow:
 
     # State
 
+    def _count(self, outcome: str) -> None:
+        """A convergence has come to an end; only one that somebody or something asked for has taken its time."""
+        metrics.count(catalogue.CONVERGENCES, outcome=outcome)
+        if outcome == "converged" and self._asked:
+            cause, since = self._asked
+            metrics.converged(cause, workflow.time() - since)
+            self._asked = None
+
+    def _count_drift(self, spec: DeploymentSpec, report: ConvergeReport) -> None:
+        if self._asked and self._asked[0] == "drift" and (corrected := report.applied + report.pruned):
+            metrics.count(catalogue.DRIFT, corrected, cluster=spec.cluster)
+
     def _wake(self, *, newer: bool) -> None:
         self._due = True
         if newer:
             self._newer = True
+            self._asked = ("change", workflow.time())
             self._set(failures=0)
 
     def _set(self, **changes: object) -> None:

@@ -30,7 +30,8 @@ with workflow.unsafe.imports_passed_through():
     )
     from nautes.messages.status import ProductStatus
     from nautes.planning.known import Known
-    from workflows import effects, progress
+    from nautes.telemetry import catalogue, tracing
+    from workflows import effects, metrics, progress
     from workflows.change import ChangeWorkflow
     from workflows.effects import perform
     from workflows.endings import report_of
@@ -64,6 +65,7 @@ class ProductWorkflow:
         self._exists = True
         self._renew = self._state.renew
         self._granting = 0
+        self._traces: dict[str, tracing.Trace | None] = {}  # by operation; an operation that is carried over has none
         self._failed = False  # the last observation failed: it is repeated after a while
 
     @workflow.update
@@ -71,6 +73,7 @@ class ProductWorkflow:
         """Queue a change; the same operation twice is queued once."""
         if effects.remember(self._handled, request.operation):
             self._queue.append(request)
+            self._traces[request.operation] = tracing.here()
         return Accepted(operation=ids.change(self._path, request.operation))
 
     @submit.validator
@@ -83,7 +86,9 @@ class ProductWorkflow:
     def pushed(self, push: Push) -> None:
         """A repository of the product moved: notify the workflows that follow it, even while a change runs."""
         if not effects.remember(self._handled, push.event):
+            metrics.count(catalogue.PUSHES, outcome="repeated")
             return
+        metrics.count(catalogue.PUSHES, outcome=self._meaning(push))
         if push.project_id == self._state.project_id or not self._state.project_id:
             self._due = self._due or push.after != self._state.commit
         if (
@@ -91,6 +96,12 @@ class ProductWorkflow:
         ):  # watchers may be about to change: the new ones are notified later
             self._unclaimed = [*self._unclaimed, push][-UNCLAIMED_KEPT:]
         self._pass_on(self._state.watches, [push])
+
+    def _meaning(self, push: Push) -> str:
+        if push.project_id == self._state.project_id:
+            return "declaration"
+        watched = any(each.project_id == push.project_id for each in self._state.watches)
+        return "delivered" if watched else "unwatched"
 
     @workflow.signal
     def renew(self) -> None:
@@ -208,13 +219,14 @@ class ProductWorkflow:
         renew, self._failed = self._renew and request.action == "push", False
         report: ChangeReport | None
         try:
-            report = await workflow.execute_child_workflow(
-                ChangeWorkflow.run,
-                ChangeInput(request=request, known=self._state.known, renew=renew, head=head),
-                id=self._running,
-                static_summary=f"{what}{' (plan only)' if request.dry_run else ''}",
-                priority=effects.fairness(self._path, waiting=True),
-            )
+            with tracing.within(self._traces.pop(request.operation, None)):
+                report = await workflow.execute_child_workflow(
+                    ChangeWorkflow.run,
+                    ChangeInput(request=request, known=self._state.known, renew=renew, head=head),
+                    id=self._running,
+                    static_summary=f"{what}{' (plan only)' if request.dry_run else ''}",
+                    priority=effects.fairness(self._path, waiting=True),
+                )
         except ChildWorkflowError as error:
             report = await report_of(error, ChangeReport)
             if report is None:
@@ -223,6 +235,7 @@ class ProductWorkflow:
                 self._due = not self._failed
         finally:
             self._running = ""
+        metrics.count(catalogue.CHANGES, outcome=report.state if report else "failed")
         if report is not None:
             self._renew = self._renew and not renew
             await self._carried_out(request, report)

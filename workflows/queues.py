@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from activities.definitions import name_of
+from nautes.messages.queues import ACTIVITIES, CLUSTERS, GITLAB, OBSERVE, named
 
-GITLAB, CLUSTERS, OBSERVE = "gitlab", "clusters", "observe"
-ACTIVITIES = (GITLAB, CLUSTERS, OBSERVE)
+__all__ = ["ACTIVITIES", "BY_SYSTEM", "CLUSTERS", "GITLAB", "OBSERVE", "named", "queue_of"]
+
 BY_SYSTEM = {  # first part of an activity's name -> queue; the others run beside the workflows
     "git": GITLAB,
     "gitlab": GITLAB,
@@ -31,8 +32,3 @@ BY_SYSTEM = {  # first part of an activity's name -> queue; the others run besid
 def queue_of(effect: Callable[..., Any], workflows: str) -> str:
     """The task queue of an activity, where `workflows` is the one of the workflow that calls it."""
     return named(BY_SYSTEM.get(name_of(effect).partition(".")[0], ""), workflows)
-
-
-def named(kind: str, workflows: str) -> str:
-    """The full name of a queue; "" is the one of the workflows."""
-    return f"{workflows}/{kind}" if kind else workflows

@@ -6,10 +6,12 @@ write per changed object, none for an unchanged one; only objects of the invento
 
 from __future__ import annotations
 
+import contextvars
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 from activities.concurrency import Progress
 from activities.kubernetes.apply import Result, Writer, outcome
@@ -61,7 +63,8 @@ class Converger:
         reader = InventoryReader(cluster, input.owner, spaces, heartbeat)
         parents = Parents(cluster, input)
         with ThreadPoolExecutor(1, thread_name_prefix="observe") as beside:
-            begun = beside.submit(reader.begin, [parents.namespace, *spaces], everything=input.prune)
+            observe = partial(reader.begin, [parents.namespace, *spaces], everything=input.prune)
+            begun = beside.submit(contextvars.copy_context().run, observe)
             declared = self._declared(cluster, input)
             clock("read")
             found = reader.complete(begun.result(), declared.kinds.values(), everything=input.prune)

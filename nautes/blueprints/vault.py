@@ -50,6 +50,12 @@ def kubeconfig_path(cluster: str) -> str:
     return f"kubernetes/{cluster}/default/admin"
 
 
+def cluster_of(path: str) -> str:
+    """The cluster whose kubeconfig is at a path, "" for one that is only staged."""
+    first, _, rest = path.partition("/")
+    return rest.partition("/")[0] if first == "kubernetes" else ""
+
+
 def given(kubeconfig: str, server: str) -> str:
     """Digest of a kubeconfig as a person gave it, kept in the metadata of the stored one: the same is not stored again."""
     return hashlib.sha256(f"{server}\n{kubeconfig}".encode()).hexdigest()

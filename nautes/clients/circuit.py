@@ -15,6 +15,7 @@ from nautes.messages.errors import Unavailable
 
 TOLERATED = 3  # calls in a row without an answer
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds
+FORGOTTEN = 60.0  # seconds after the last pause; whatever needs the server has tried it by then
 SOON = 0.5  # seconds until a call is repeated that found another one trying
 
 
@@ -37,6 +38,12 @@ class Circuit:
         self._until = 0.0
         self._trying = False
         self._lock = threading.Lock()
+
+    @property
+    def open(self) -> bool:
+        """Whether the server is left alone now. After a while without any call nobody can tell, and it is not."""
+        with self._lock:
+            return self._failures >= TOLERATED and self._clock() < self._until + FORGOTTEN
 
     @contextmanager
     def call(self) -> Iterator[None]:

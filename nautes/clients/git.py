@@ -13,19 +13,22 @@ import re
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pygit2
 
 from nautes.clients.git_directory import GitDirectory
 from nautes.clients.trees import File, Limits, TreeReader
 from nautes.messages.errors import Forbidden, NautesError, NotFound, Refused, Unavailable
+from nautes.telemetry import tracing
+from nautes.telemetry.metrics import Calls
 
 __all__ = ["CommitInfo", "File", "GitCache", "Limits"]
 
@@ -36,6 +39,7 @@ ATTEMPTS = 3  # to read a commit before it is removed again
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?$")
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,254}$")
 _BAD_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/$|^/|\.lock(?:/|$)|(?:^|/)\.|\.$")
+_CALLS = Calls("git")
 _KEPT = "refs/nautes/"  # one ref per fetched commit: it is complete, and garbage collection keeps it
 
 
@@ -185,6 +189,16 @@ class GitCache:
         return f"{self._base}{quote(repository)}.git"
 
     def _git(self, arguments: Sequence[str], repository: str, path: Path | None = None) -> str:
+        with tracing.span(f"git {arguments[0]}", **{"server.address": urlsplit(self._base).netloc}), _CALLS.counted():
+            began = time.perf_counter()
+            output, complaint, ended = self._run(arguments, repository, path)
+            error = _error(repository, complaint.decode(errors="replace")) if ended else None
+            _CALLS.ended(_outcome(error), began)
+        if error:
+            raise error
+        return output.decode(errors="replace")
+
+    def _run(self, arguments: Sequence[str], repository: str, path: Path | None) -> tuple[bytes, bytes, int]:
         command = ["git", *(["--git-dir", str(path)] if path else []), *arguments]
         process = subprocess.Popen(
             command,
@@ -200,9 +214,7 @@ class GitCache:
             os.killpg(process.pid, signal.SIGKILL)  # helpers of git, too
             process.communicate()
             raise Unavailable("git-timeout", f"{repository}: no answer in {self._limits.seconds:.0f} s") from None
-        if process.returncode:
-            raise _error(repository, complaint.decode(errors="replace"))
-        return output.decode(errors="replace")
+        return output, complaint, process.returncode
 
     def _environment(self) -> Mapping[str, str]:
         """Of this process only PATH; no configuration of this machine; no prompt, no redirect, no protocol but HTTP."""
@@ -242,6 +254,13 @@ _NOT_THERE = re.compile(
     r"repository .* not found|error: 404|couldn't find remote ref|not our ref|no such remote ref|does not point to a valid object"
 )
 _NO_RIGHT = re.compile(r"error: 40[13]|Authentication failed|could not read (?:Username|Password)|access denied", re.I)
+
+
+def _outcome(error: NautesError | None) -> str:
+    """For the metrics: git has no status that tells more."""
+    if error is None:
+        return "ok"
+    return "failed" if isinstance(error, Unavailable) else "refused"
 
 
 def _error(repository: str, complaint: str) -> NautesError:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from cachetools import LRUCache, cachedmethod
 
+from nautes.blueprints import vault
 from nautes.clients.kubeconfig import Kubeconfig, check_kubeconfig
 from nautes.clients.kubernetes_http import CONNECTIONS, Connection
 from nautes.clients.kubernetes_watch import Watcher
@@ -23,6 +24,7 @@ from nautes.convergence.memory import Memory
 from nautes.convergence.objects import Object, group_of
 from nautes.messages.errors import Conflict, NotFound
 from nautes.messages.secrets import SecretRef
+from nautes.telemetry.metrics import Calls
 
 __all__ = ["CONNECTIONS", "Cluster", "Clusters", "Kind", "Kubeconfig", "Listing", "check_kubeconfig", "reviewer_token"]
 
@@ -65,10 +67,13 @@ class Listing:
 
 
 class Cluster:
-    """Safe for many threads. `timeout` is seconds per request, `agent` our name in the cluster's audit log."""
+    """Safe for many threads. `timeout` is seconds per request, `agent` our name in the cluster's audit log.
 
-    def __init__(self, config: Kubeconfig, *, timeout: float = 15.0, agent: str = "nautes") -> None:
-        self.connection = Connection(config, timeout=timeout, agent=agent)
+    `name` is the cluster's in metrics.
+    """
+
+    def __init__(self, config: Kubeconfig, *, timeout: float = 15.0, agent: str = "nautes", name: str = "") -> None:
+        self.connection = Connection(config, timeout=timeout, agent=agent, name=name)
         self.server = config.server
         self.call = self.connection.call
         self._discovered: dict[str, dict[str, Kind]] = {}
@@ -201,7 +206,7 @@ class Clusters:
         self._policy = {"allow_insecure": allow_insecure, "allow_loopback": allow_loopback}
         self._timeout = timeout
         self._versions: LRUCache[SecretRef, Cluster] = LRUCache(CLIENTS)
-        self._clients: LRUCache[str, Cluster] = LRUCache(CLIENTS)
+        self._clients: LRUCache[tuple[str, str], Cluster] = LRUCache(CLIENTS)
         self._lock = threading.Lock()
 
     def get(self, ref: SecretRef) -> Cluster:
@@ -213,15 +218,18 @@ class Clusters:
         return self._read(ref)
 
     def _read(self, ref: SecretRef) -> Cluster:
-        return self._client(check_kubeconfig(self._kubeconfig(ref), **self._policy))
+        return self._client(check_kubeconfig(self._kubeconfig(ref), **self._policy), vault.cluster_of(ref.path))
 
-    @cachedmethod(attrgetter("_clients"), key=lambda _, config: config.digest, lock=attrgetter("_lock"))
-    def _client(self, config: Kubeconfig) -> Cluster:
-        return Cluster(config, timeout=self._timeout)
+    @cachedmethod(attrgetter("_clients"), key=lambda _, config, name: (config.digest, name), lock=attrgetter("_lock"))
+    def _client(self, config: Kubeconfig, name: str) -> Cluster:
+        return Cluster(config, timeout=self._timeout, name=name)
 
     def watcher(self, ref: SecretRef) -> Watcher:
         """A client that watches, for one event loop, which closes it."""
-        return Watcher(check_kubeconfig(self._kubeconfig(ref), **self._policy))
+        return Watcher(
+            check_kubeconfig(self._kubeconfig(ref), **self._policy),
+            calls=Calls("kubernetes", vault.cluster_of(ref.path)),
+        )
 
     def reviewer(self, ref: SecretRef) -> tuple[str, str, str]:
         """`reviewer_token` of the cluster behind a reference."""

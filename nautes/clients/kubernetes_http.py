@@ -10,6 +10,7 @@ import json
 import os
 import ssl
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from nautes.clients.circuit import Circuit, UnansweredError
 from nautes.clients.kubeconfig import Kubeconfig, check_resolved
 from nautes.convergence.objects import Object, group_of
 from nautes.messages.errors import Conflict, Forbidden, NautesError, NotFound, Refused, TooLarge, Unavailable
+from nautes.telemetry.metrics import Calls, circuits
 
 Parameters = Mapping[str, str]
 UNREACHABLE = "cluster-unreachable"
@@ -34,10 +36,10 @@ CONNECTIONS = 16  # requests in flight to one cluster; more do not help on a nea
 class Connection:
     """Safe for many threads. `timeout` is seconds per request; `requests` counts them by method, for tests and bench.
 
-    `agent` is our name in the cluster's audit log.
+    `agent` is our name in the cluster's audit log. `name` is the cluster's in metrics, "" while it is not registered.
     """
 
-    def __init__(self, config: Kubeconfig, *, timeout: float = 15.0, agent: str = "nautes") -> None:
+    def __init__(self, config: Kubeconfig, *, timeout: float = 15.0, agent: str = "nautes", name: str = "") -> None:
         self.server = config.server
         self.requests: Counter[str] = Counter()
         self._timeout = timeout
@@ -49,6 +51,9 @@ class Connection:
         self._prefix = urlsplit(config.server).path
         self._lock = threading.Lock()
         self._circuit = Circuit(UNREACHABLE, self.server)
+        self._calls = Calls("kubernetes", name)
+        if name:
+            circuits.watch(self._circuit, name)
 
     def call(
         self,
@@ -84,8 +89,9 @@ class Connection:
     ) -> Any:
         with self._lock:
             self.requests[method] += 1
-        with self._circuit.call(), _outages(self.server):
-            return self._pool.urlopen(
+        with self._circuit.call(), _outages(self.server), self._calls.counted():
+            began = time.perf_counter()
+            response = self._pool.urlopen(
                 method,
                 self._prefix + url,
                 body=data,
@@ -95,6 +101,8 @@ class Connection:
                 redirect=False,
                 preload_content=timeout is None,
             )
+            self._calls.answered(response.status, began)
+            return response
 
 
 def _url(path: str, parameters: Parameters) -> str:

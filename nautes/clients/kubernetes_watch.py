@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import ssl
+import time
 from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Self
@@ -17,6 +18,7 @@ from nautes.clients.kubeconfig import Kubeconfig, check_resolved
 from nautes.clients.kubernetes_http import error_of, tls_context
 from nautes.convergence.objects import Object
 from nautes.messages.errors import Unavailable
+from nautes.telemetry.metrics import Calls
 
 PAGE = 2_000  # objects in one page of a list
 CONNECT, ANSWER = 5.0, 15.0  # seconds
@@ -31,8 +33,9 @@ class ExpiredError(Exception):
 class Watcher:
     """One cluster. Raises the errors of nautes/messages/errors.py."""
 
-    def __init__(self, config: Kubeconfig, *, agent: str = "nautes-observer") -> None:
+    def __init__(self, config: Kubeconfig, *, agent: str = "nautes-observer", calls: Calls | None = None) -> None:
         check_resolved(config)
+        self._calls = calls or Calls("kubernetes")
         headers = {"User-Agent": agent} | ({"Authorization": f"Bearer {config.token}"} if config.token else {})
         secure: ssl.SSLContext | bool = tls_context(config) if config.server.startswith("https:") else True
         self._server = config.server
@@ -79,10 +82,7 @@ class Watcher:
             "allowWatchBookmarks": "true",
         }
         request = self._request(path, parameters, METADATA.format(list=""), read=SILENCE)
-        try:
-            response = await self._client.send(request, stream=True)
-        except httpx2.HTTPError as error:
-            raise self._unreachable(error) from None
+        response = await self._send(request, stream=True)
         try:
             if response.status_code == 410:
                 raise ExpiredError
@@ -99,14 +99,21 @@ class Watcher:
             await response.aclose()
 
     async def _get(self, path: str, parameters: dict[str, str]) -> Object:
-        try:
-            response = await self._client.send(self._request(path, parameters, METADATA.format(list="List")))
-        except httpx2.HTTPError as error:
-            raise self._unreachable(error) from None
+        response = await self._send(self._request(path, parameters, METADATA.format(list="List")))
         if response.status_code >= 300:
             raise error_of(response.status_code, response.content, response.headers)
         found = response.json()
         return found if isinstance(found, dict) else {}
+
+    async def _send(self, request: httpx2.Request, *, stream: bool = False) -> httpx2.Response:
+        began = time.perf_counter()
+        try:
+            response = await self._client.send(request, stream=stream)
+        except httpx2.HTTPError as error:
+            self._calls.unanswered(began)
+            raise self._unreachable(error) from None
+        self._calls.answered(response.status_code, began)
+        return response
 
     def _request(self, path: str, parameters: dict[str, str], accept: str, read: float = ANSWER) -> httpx2.Request:
         timeout = httpx2.Timeout(ANSWER, connect=CONNECT, read=read)

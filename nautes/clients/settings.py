@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -36,6 +37,12 @@ class Settings(BaseSettings):
     api_url: str = "http://127.0.0.1:8000"  # public base address of the API: webhooks point there
     api_host: str = "127.0.0.1"
     api_port: int = 8000
+    metrics_host: str = (
+        "127.0.0.1"  # where worker and API serve /metrics, each on its own port; the worker its health too
+    )
+    worker_metrics_port: int = 9464
+    api_metrics_port: int = 9465
+    log_format: Literal["text", "json"] = "text"
     state_dir: Path = Path(".nautes")  # cache of repositories; may be lost
     allow_loopback: bool = False  # clusters on loopback and plain http: the sandbox sets it
     sweep_seconds: float = 30.0  # between two sweeps for pushes that no webhook reported

@@ -23,6 +23,7 @@ from nautes.clients.keys import DataKeys, FileKeys, Keyring, read_keys
 from nautes.clients.settings import Settings
 from nautes.clients.vault import Vault
 from nautes.messages.errors import Unavailable
+from nautes.telemetry import tracing
 
 TIMEOUT = 60.0  # seconds a process waits for Temporal when it starts
 FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0
@@ -43,7 +44,7 @@ async def connect(
     deadline, wait = loop.time() + timeout, FIRST_WAIT
     while True:
         try:
-            return await Client.connect(data_converter=converter, **given)
+            return await Client.connect(data_converter=converter, plugins=tracing.plugins(), **given)
         except RuntimeError as error:
             if loop.time() > deadline:
                 text = f"Temporal at {address} cannot be reached: {error}"

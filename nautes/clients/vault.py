@@ -30,7 +30,7 @@ class Vault:
     def __init__(self, addr: str, role_id: str, secret_id: str, timeout: float = 10.0) -> None:
         self._addr, self._role_id, self._timeout = addr, role_id, timeout
         self.__secret_id = secret_id
-        self._sessions = Sessions()
+        self._sessions = Sessions(system="vault")
         self.__token = ""
         self._logging_in = threading.Lock()
 
@@ -188,8 +188,8 @@ class Vault:
 
     def login_kubernetes(self, mount: str, role: str, jwt: str) -> list[str]:
         """Log in as a service account of a cluster; return the policies it got. The token is revoked."""
-        client = hvac.Client(url=self._addr, timeout=self._timeout)
-        with translated(f"log in to auth/{mount}"):
+        with translated(f"log in to auth/{mount}"), self._sessions.one() as session:
+            client = hvac.Client(url=self._addr, timeout=self._timeout, session=session)
             answer = client.auth.kubernetes.login(role=role, jwt=jwt, mount_point=mount)
             client.token = answer["auth"]["client_token"]
             client.auth.token.revoke_self()

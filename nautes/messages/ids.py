@@ -79,3 +79,20 @@ def repository(project_id: int) -> str:
 def product_name(group_id: int) -> str:
     """Name of a product in stored manifests, Vault roles and clusters."""
     return f"product-{group_id}"
+
+
+def about(workflow_id: str) -> dict[str, str]:
+    """What a workflow is about, as far as its id says: product, cluster, operation."""
+    kind, _, rest = workflow_id.partition("/")
+    owner = rest.rpartition("/")[0]
+    if kind == "change":
+        return {"product": owner, "operation": workflow_id}
+    if kind == "registration":
+        return {"cluster": owner, "operation": workflow_id}
+    if kind in ("deployment", "pipeline"):
+        return {"product": owner}
+    if kind == "run":
+        return {"product": owner.rpartition("/")[0]}
+    if kind in ("cluster", "namespaces", "observer"):
+        return {"cluster": rest}
+    return {"product": rest} if kind == "product" else {}

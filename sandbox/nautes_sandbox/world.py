@@ -36,6 +36,8 @@ PORTS = (
     "gitlab",
     "api",
     *(f"{cluster}-{number}" for cluster in CLUSTERS for number in range(4)),
+    "worker-metrics",
+    "api-metrics",
 )
 REVIEW = '"resource":"selfsubjectaccessreviews"'  # posted, but changes nothing
 Progress = Callable[[str, str], None]
@@ -73,7 +75,8 @@ class World:
         kept = self.directory / "ports.json"
         known = json.loads(kept.read_text()) if kept.exists() else {}
         chosen = {name: int(port) for name, port in known.items()} or self._first_ports()
-        missing = [name for each in self._names for number in range(4) if (name := f"{each}-{number}") not in chosen]
+        names = [*PORTS, *(f"{each}-{number}" for each in self._names for number in range(4))]
+        missing = [name for name in dict.fromkeys(names) if name not in chosen]
         if missing:
             after = max(chosen.values()) + 1
             numbers = free_ports(len(missing)) if self._free_ports else range(after, after + len(missing))
@@ -105,6 +108,11 @@ class World:
     def api_url(self) -> str:
         """The platform's API."""
         return self._url("api")
+
+    @property
+    def metrics_urls(self) -> dict[str, str]:
+        """What the platform's own processes serve for those who operate them: metrics, and the worker's health."""
+        return {name: self._url(f"{name}-metrics") for name in ("worker", "api")}
 
     @property
     def temporal_address(self) -> str:
@@ -185,6 +193,8 @@ class World:
             "NAUTES_VAULT_SECRET_ID_FILE": str(login.secret_id_file),
             "NAUTES_API_URL": self.api_url,
             "NAUTES_API_PORT": str(self.ports["api"]),
+            "NAUTES_WORKER_METRICS_PORT": str(self.ports["worker-metrics"]),
+            "NAUTES_API_METRICS_PORT": str(self.ports["api-metrics"]),
             "NAUTES_STATE_DIR": str(self.directory / "state" / role),
             "NAUTES_ALLOW_LOOPBACK": "true",
             "NAUTES_SWEEP_SECONDS": "5",

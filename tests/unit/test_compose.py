@@ -206,7 +206,7 @@ def test_the_image_holds_what_the_lock_pins_and_nothing_else() -> None:
     assert installs[1].endswith("/opt/build/bin/python -m pip install --require-hashes -r requirements-build.lock")
     assert "/opt/build/bin/python -m pip wheel --no-deps --no-build-isolation" in installs[2]
     assert installs[2].endswith("/opt/nautes/bin/python -m pip install --no-deps /wheels/*.whl")
-    assert instructions("COPY")[-2][:2] == ["--from=build", "/opt/nautes"], (
+    assert instructions("COPY")[-1][:2] == ["--from=build", "/opt/nautes"], (
         "of the stage that builds, only this is kept"
     )
 

@@ -1,25 +1,20 @@
-"""What deploy/ holds, carried out where that needs no container engine: OpenBao's first start, Temporal's namespace, health."""
+"""What deploy/ holds, carried out where that needs no container engine: OpenBao's first start, Temporal's namespace."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
-from temporalio.client import Client
-from temporalio.worker import Worker
 
-from nautes.messages import ids, search
+from nautes.messages import search
 from nautes_sandbox import openbao, temporal
 from nautes_sandbox.process import Service, Supervisor, free_ports, is_listening
 from tests.unit.test_compose import DEPLOY, ROOT
-from workflows.tenant import TenantWorkflow
 
 
 @pytest.fixture
@@ -101,21 +96,6 @@ def test_temporals_namespace_has_what_workflows_need_however_often_it_is_made(ad
         looked = ["temporal", "operator", "namespace", "describe", "--namespace", namespace, "-o", "json"]
         found = json.loads(subprocess.run(looked, env=given, capture_output=True, check=True).stdout)
         assert found["config"]["workflowExecutionRetentionTtl"] == "2592000s"
-
-
-async def test_the_worker_is_healthy_while_it_polls(address: str) -> None:
-    command = [sys.executable, str(DEPLOY / "worker_healthy.py")]
-
-    async def code() -> int:
-        look = asyncio.to_thread(subprocess.run, command, env=environment(address), capture_output=True, timeout=60)
-        return (await look).returncode
-
-    assert await code() == 1, "nobody polls"
-    client = await Client.connect(address)
-    async with Worker(client, task_queue=ids.TASK_QUEUE, workflows=[TenantWorkflow]):
-        async with asyncio.timeout(60):
-            while await code() != 0:  # each look takes a second; the first poll arrives meanwhile
-                pass
 
 
 def _attributes(listed: object) -> dict[str, str]:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from nautes.messages import queues
 from nautes_sandbox.scenario import Scenario
 from tests.integration import secrets
 from tests.integration.api.support import Cli, operation, problem, product
@@ -30,15 +31,22 @@ def _ready(shop: Scenario) -> tuple[int, dict[str, str]]:
     return answer.status_code, answer.json()
 
 
+def _not_ready(shop: Scenario) -> tuple[int, dict[str, str]]:
+    """What is answered as soon as the answer of before is kept no longer."""
+    shop.until(lambda: _ready(shop)[0] != 200, "the outage is seen")
+    return _ready(shop)
+
+
 def _wait_until_ready(shop: Scenario) -> None:
     shop.until(lambda: _ready(shop)[0] == 200, "everything answers again")
-    assert _ready(shop)[1] == {"status": "ok", "temporal": "ok", "gitlab": "ok", "vault": "ok"}
+    systems = ("temporal", "gitlab", "vault", *(f"queue {each}" for each in queues.ALL))
+    assert _ready(shop)[1] == dict.fromkeys(("status", *systems), "ok")
 
 
 def test_a_change_that_waits_for_vault_is_cancelled_and_taken_back(shop: Scenario) -> None:
     kept = secrets.in_vault(shop)
     with _down(shop, "openbao"):
-        status, found = _ready(shop)
+        status, found = _not_ready(shop)
         assert (status, found["status"]) == (503, "unavailable")
         assert [name for name in ("temporal", "gitlab", "vault") if found[name] != "ok"] == ["vault"]
         answer = shop.api("POST", "/api/v1/apply", "team", content=product("halfway"), params={"wait": 0})
@@ -87,7 +95,7 @@ def test_without_gitlab_nobody_is_known(shop: Scenario, cli: Cli, monkeypatch: p
     with _down(shop, "gitlab"):
         answer = shop.api("GET", "/api/v1/products/shop/status", "team")
         ended = cli("team", "status", "shop")
-        status, found = _ready(shop)
+        status, found = _not_ready(shop)
     assert "GitLab cannot be reached" in problem(answer, 503, "gitlab-unreachable")["detail"]
     assert int(answer.headers["retry-after"]) > 0
     assert (ended.code, ended.out) == (1, "")
