@@ -54,17 +54,6 @@ async def page(client: Client, query: str, status: type[Status], limit: int = MO
     return Page(items={key: found for key, found in read if found is not None}, next=following)
 
 
-async def everything(client: Client, query: str, status: type[Status]) -> dict[str, Status]:
-    """All pages of a list."""
-    found: dict[str, Status] = {}
-    cursor: str | None = ""
-    while cursor is not None:
-        following = await page(client, query, status, cursor=cursor)
-        found |= following.items
-        cursor = following.next
-    return found
-
-
 async def _status(execution: WorkflowExecution, status: type[Status]) -> Status | None:
     """The status in a memo; None where there is none yet, or none of this release."""
     memo = await execution.memo()

@@ -13,6 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from api import authorization, lists
 from api.commands import ANSWER_WITHIN, refusal
 from api.operations import query
+from api.pages import Cursor, page
 from api.paths import ProductName
 from api.pending import pending
 from api.problems import ALWAYS, documented
@@ -41,6 +42,7 @@ class ProductTree(BaseModel):
     deployments: list[DeploymentStatus] = []
     pipelines: list[PipelineStatus] = []
     ui: str = ""
+    next: str | None = None  # cursor of the next page of runtimes
 
 
 class ClusterReport(ClusterStatus):
@@ -58,31 +60,51 @@ class Explanation(BaseModel):
 
 
 @router.get("/products/{product_name}/status", operation_id="get_product_status", responses=PROBLEMS)
-async def product_tree(product: ProductName, shared: Shared, may: May) -> ProductTree:
+async def product_tree(
+    product: ProductName,
+    shared: Shared,
+    may: May,
+    limit: Annotated[int, Query(ge=1, le=500, description="Runtimes of a page.")] = 250,
+    cursor: Annotated[str, Query(max_length=1000, description="`next` of the page before.")] = "",
+) -> ProductTree:
     """The product and its runtimes, each with the first of its objects that are not as they should be.
 
     The lines of the runtimes come from a list that may be a moment old; the status of one runtime is always the present one.
     """
     await authorization.may_read(may, product)
     status = await query(shared, ids.product(product), ProductStatus)
+    lines = sorted(status.runtimes, key=lambda each: each.workflow)
+    shown, following = page([each.workflow for each in lines], lines, status.commit, limit, _begun(cursor))
     deployments, pipelines = await asyncio.gather(
-        _listed(shared, status, "DeploymentRuntime", "Deployment", DeploymentStatus),
-        _listed(shared, status, "ProjectPipelineRuntime", "Pipeline", PipelineStatus),
+        listed(shared, status, [each for each in shown if each.kind == "DeploymentRuntime"], DeploymentStatus),
+        listed(shared, status, [each for each in shown if each.kind == "ProjectPipelineRuntime"], PipelineStatus),
     )
     return ProductTree(
-        product=status, deployments=deployments, pipelines=pipelines, ui=ui_of(shared, ids.product(product))
+        product=status,
+        deployments=deployments,
+        pipelines=pipelines,
+        ui=ui_of(shared, ids.product(product)),
+        next=following,
     )
 
 
-async def _listed(
-    shared: State, product: ProductStatus, kind: str, workflow: str, status: type[Status]
+def _begun(cursor: str) -> Cursor | None:
+    return Cursor.of(cursor) if cursor else None
+
+
+async def listed(
+    shared: State, product: ProductStatus, runtimes: list[RuntimeLine], status: type[Status]
 ) -> list[Status]:
-    """The declared runtimes of a kind, out of one list; with what they are retrying where that may be so."""
-    declared = {each.workflow: each for each in product.runtimes if each.kind == kind}
+    """Declared runtimes of one kind, out of one list; with what they are retrying where that may be so."""
+    declared = {each.workflow: each for each in runtimes}
     if not declared:
         return []
-    wanted = f"NautesKind = '{workflow}' AND {lists.clause('NautesProductId', product.id)}"
-    found = await lists.everything(shared.temporal, f"{wanted} AND ExecutionStatus = 'Running'", status)
+    names = ", ".join(f"'{each}'" for each in declared if lists.SAFE.fullmatch(each))
+    # By id as well: at the same path there may have been another product.
+    wanted = (
+        f"WorkflowId IN ({names}) AND {lists.clause('NautesProductId', product.id)} AND ExecutionStatus = 'Running'"
+    )
+    found = (await lists.page(shared.temporal, wanted, status)).items
     lines = {key: found.get(key) or _starting(product, line, status) for key, line in declared.items()}
     few = len(lines) <= LOOKED_AT
     looked = [key for key, each in lines.items() if few or each.phase not in SETTLED][:LOOKED_AT]

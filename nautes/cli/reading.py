@@ -79,7 +79,7 @@ def status(
     for each in named:
         try:
             with Busy(f"status of {each}"):
-                trees.append(api.get(f"/api/v1/products/{kinds.quoted(each)}/status"))
+                trees.append(_tree(api, each))
         except CommandError as error:
             if product:
                 raise
@@ -91,6 +91,19 @@ def status(
         tree.product_tree(found, everything=everything)
         if found["ui"]:
             show.line(f"Temporal UI: {found['ui']}")
+
+
+def _tree(api: Api, product: str) -> dict[str, Any]:
+    """The status of a product with all of its runtimes, page by page."""
+    path = f"/api/v1/products/{kinds.quoted(product)}/status"
+    found: dict[str, Any] = api.get(path)
+    cursor = found.pop("next", None)
+    while cursor:
+        more = api.get(path, cursor=cursor)
+        found["deployments"] += more["deployments"]
+        found["pipelines"] += more["pipelines"]
+        cursor = more["next"]
+    return found
 
 
 def explain(
