@@ -66,9 +66,9 @@ class ObserverActivities:
         async with watcher:
             return await _Round(self, input, cluster, watcher, owners).run(self._resync)
 
-    async def owners(self, cluster: str) -> dict[str, str]:
-        """Label of a set of objects -> id of the workflow that owns it."""
-        return _owners([each async for each in self._claims.all_users(cluster)])
+    async def owners(self, cluster: str) -> Owners:
+        """Who is to be woken for what in a cluster."""
+        return owners_of([each async for each in self._claims.all_users(cluster)])
 
     async def signal(self, workflow_id: str, signal: str) -> None:
         """Wake a workflow; one that has ended needs no waking."""
@@ -77,6 +77,31 @@ class ObserverActivities:
         except RPCError as error:
             if error.status != RPCStatusCode.NOT_FOUND:
                 raise Unavailable("temporal-unavailable", error.message) from error
+
+
+@dataclass(frozen=True)
+class Owners:
+    """`sets`: label of a set of objects -> workflow id. `runs`: namespace -> how the ids of its runs' workflows begin.
+
+    What concerns a run is written "<workflow id> <namespace>": whoever may write a PipelineRun in one namespace may name any
+    workflow in it, and wakes only those of the runtime that has the namespace.
+    """
+
+    sets: dict[str, str]
+    runs: dict[str, str]
+
+    def know(self, concerned: str) -> bool:
+        """Whether it is known whom it concerns."""
+        _, _, namespace = concerned.partition(" ")
+        return namespace in self.runs if namespace else concerned in self.sets
+
+    def target(self, concerned: str) -> str:
+        """The workflow that it concerns; "" for nobody."""
+        workflow_id, _, namespace = concerned.partition(" ")
+        if not namespace:
+            return self.sets.get(concerned, "")
+        begins = self.runs.get(namespace, "")
+        return workflow_id if begins and workflow_id.startswith(begins) else ""
 
 
 class _OverError(Exception):
@@ -105,7 +130,7 @@ class _Round:
         input: ObserveInput,
         cluster: Cluster,
         watcher: Watcher,
-        owners: dict[str, str],
+        owners: Owners,
     ) -> None:
         self._parent = parent
         self._input = input
@@ -243,7 +268,7 @@ class _Round:
         def wake(item: Object) -> None:
             workflow_id = str((metadata(item).get("annotations") or {}).get(WORKFLOW, ""))
             if workflow_id.startswith("run/"):
-                self._pending.add("health", workflow_id)
+                self._pending.add("health", f"{workflow_id} {metadata(item).get('namespace', '')}")
 
         async def again() -> str:
             try:
@@ -275,16 +300,16 @@ class _Round:
                 await self._send("health", self._pending.health)
 
     async def _send(self, meaning: Meaning, owners: set[str]) -> None:
-        unknown = {each for each in owners if not each.startswith("run/")} - self._owners.keys() - self._others
+        unknown = {each for each in owners if not self._owners.know(each)} - self._others
         if unknown:
             await asyncio.sleep(max(0.0, self._asked + OWNERS_EVERY - time.monotonic()))
             self._asked = time.monotonic()
             self._owners = await self._parent.owners(self._input.cluster)
-            self._others |= unknown - self._owners.keys()  # components, and sets of nobody we know
+            self._others |= {each for each in unknown if not self._owners.know(each)}  # components, and sets of nobody
         for each in sorted(owners):
             owners.discard(each)  # what comes while it is sent is sent as well
             try:
-                if target := each if each.startswith("run/") else self._owners.get(each):
+                if target := self._owners.target(each):
                     await self._parent.signal(target, SIGNALS[meaning])
             except BaseException:  # a round that ends meanwhile sends it once more
                 owners.add(each)
@@ -305,17 +330,26 @@ class _Round:
     def _compare(self, before: dict[str, str]) -> None:
         """Wake owners whose objects are otherwise than the last round left them: without such a record all are."""
         now = self._fingerprints()
-        for each in {*self._owners, *before}:
+        for each in {*self._owners.sets, *before}:
             if meaning := observed.difference_of(before.get(each, ""), now.get(each, "")):
                 self._pending.add(meaning, each)
 
 
-def _owners(users: Iterable[User]) -> dict[str, str]:
-    return {
+def owners_of(users: Iterable[User]) -> Owners:
+    """Who is to be woken, out of who uses the cluster."""
+    claims = [each for each in users if each.kind == "claim"]
+    sets = {
         inventory.label(runtimes.owner(each.product_id, each.name.rpartition("/")[2])): each.name
-        for each in users
-        if each.kind == "claim" and each.name.startswith("deployment/")
+        for each in claims
+        if each.name.startswith("deployment/")
     }
+    runs = {
+        namespace: f"run/{each.name.removeprefix('pipeline/')}/"
+        for each in claims
+        if each.name.startswith("pipeline/")
+        for namespace in each.namespaces
+    }
+    return Owners(sets, runs)
 
 
 def _require_answered(error: NautesError) -> None:

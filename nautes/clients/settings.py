@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -46,7 +47,9 @@ class Settings(BaseSettings):
     state_dir: Path = Path(".nautes")  # cache of repositories; may be lost
     allow_loopback: bool = False  # clusters on loopback and plain http: the sandbox sets it
     sweep_seconds: float = 30.0  # between two sweeps for pushes that no webhook reported
-    resync_seconds: float = 600.0  # after which the observer of a cluster lists everything anew
+    resync_seconds: float = Field(
+        default=600.0, gt=0, le=3000
+    )  # until an observer lists its cluster anew; below an hour
     credential_seconds: float = 86_400.0  # between two sweeps for keys and tokens that expire
     credential_days: int = 180  # that deploy keys and access tokens are valid; GitLab allows tokens a year at most
     renew_before_days: int = 30  # before they expire, in days, they are renewed

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from temporalio.client import Client
 
-from activities.observer import ObserverActivities, _owners, _Round
+from activities.observer import ObserverActivities, _Round, owners_of
 from nautes.clients.kubernetes import Cluster, Kind
 from nautes.clients.kubernetes_watch import ExpiredError, Watcher
 from nautes.messages.claims import User, UsersPage
@@ -116,7 +116,7 @@ def users(*names: str) -> UsersPage:
 def _begin(server: Server, temporal: Temporal, known: UsersPage) -> asyncio.Task[Any]:
     observer = ObserverActivities(cast("Client", temporal), cast("Any", None))
     cluster, watcher = cast("Cluster", server), cast("Watcher", server)
-    found = _Round(observer, ObserveInput(cluster="edge"), cluster, watcher, _owners(known.users))
+    found = _Round(observer, ObserveInput(cluster="edge"), cluster, watcher, owners_of(known.users))
     return asyncio.ensure_future(found.run(60))
 
 
@@ -158,3 +158,20 @@ async def test_a_runtime_that_nobody_knew_a_moment_ago_is_asked_for_and_woken() 
     server.expire.set()
     await temporal.hears("deployment/shop/new")
     task.cancel()
+
+
+def test_a_run_wakes_only_a_workflow_of_the_runtime_that_has_its_namespace() -> None:
+    claim = {"kind": "claim", "product": "shop", "product_id": "product-1"}
+    pipeline = User.model_validate({**claim, "name": "pipeline/shop/build", "namespaces": ["shop-build"]})
+    deployment = User.model_validate({**claim, "name": "deployment/shop/web", "namespaces": ["shop"]})
+    owners = owners_of([pipeline, deployment])
+    for concerned, target in (
+        ("run/shop/build/1-pushes-ci shop-build", "run/shop/build/1-pushes-ci"),
+        ("run/docs/build/1-pushes-ci shop-build", ""),
+        ("run/shop/build-2/1-pushes-ci shop-build", ""),
+        ("run/shop/build/1-pushes-ci shop", ""),
+        ("run/shop/build/1-pushes-ci elsewhere", ""),
+    ):
+        assert owners.target(concerned) == target
+    assert owners.know("run/docs/build/1-pushes-ci shop-build")
+    assert not owners.know("run/shop/build/1-pushes-ci elsewhere")
