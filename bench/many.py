@@ -5,8 +5,8 @@ which. One product, one manifest repository, one directory of four objects for e
 First a tenth of the runtimes is declared and left alone for a minute, then all of them are declared; one push changes every
 object; then all are left alone for a minute.
 
-Every runtime claims its namespace by an update of its cluster's workflow. Temporal limits the updates of
-one workflow that are under way; the platform stays below that limit. `--in-flight-updates` sets another one (0: none).
+Every runtime claims its namespace of one workflow. Temporal limits the updates of one workflow that are under way to ten; many
+claims go in one update (activities/batches.py).
 
 A runtime counts as converged when its workflow reports the pushed commit as converged: one count by search attributes per poll,
 which may lag but is never early. Sweeps run every five seconds, so that a minute holds twelve of each; while runtimes
@@ -29,7 +29,6 @@ from bench.prepared import apply, calls_since, flavour, platform, register, scri
 from nautes.clients.settings import Settings
 from nautes.clients.temporal import connect
 from nautes.messages import ids, search
-from nautes_sandbox import temporal
 from nautes_sandbox.scenario import Scenario, StepFailedError
 
 RATE_BAR = 20.0  # runtimes per second
@@ -221,13 +220,7 @@ def main() -> int:
     """Print a table and, last, one line of JSON; 1 when a bar is not held."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runtimes", type=int, default=100)
-    parser.add_argument(
-        "--in-flight-updates", type=int, help="of one workflow; the server's default is 10, 0 is no limit"
-    )
-    given = parser.parse_args()
-    total = given.runtimes
-    if given.in_flight_updates is not None:
-        temporal.DYNAMIC["history.maxInFlightUpdates"] = str(given.in_flight_updates)
+    total = parser.parse_args().runtimes
 
     def measure() -> tuple[dict[str, Any], bool]:
         kind = flavour()

@@ -28,7 +28,6 @@ DYNAMIC = {
     "history.timerProcessorMaxTimeShift": '"10ms"',  # by default a timer, and so a retry, is up to a second late
     "history.workflowIdReuseMinimalInterval": "0",
     "matching.enableFairness": "true",
-    "history.maxInFlightUpdates": "100",  # of one workflow: the default of 10 suffices for a few people and two workers
     "frontend.WorkflowPauseEnabled": "true",
     "frontend.WorkflowTimeSkippingEnabled": "true",
 }
