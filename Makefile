@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate --no-emit-index-url
-BENCHES := bench/codec.py bench/converge.py bench/push.py bench/drift.py bench/lists.py bench/webhooks.py bench/initialize.py bench/many.py
+BENCHES := bench/codec.py bench/converge.py bench/push.py bench/drift.py bench/lists.py bench/status.py bench/claims.py bench/webhooks.py bench/initialize.py bench/many.py
 PYTEST := $(BIN)/python -m pytest
 
 .PHONY: help setup demo up down test check fault bench wheels trial lock clean
