@@ -19,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from nautes.messages.operations import Accepted, ClusterRequest, require_bounded
     from nautes.messages.status import ClusterStatus
     from nautes.telemetry import tracing
-    from workflows import effects, progress
+    from workflows import effects, progress, releases
     from workflows.cluster_state import (
         ClusterRecord,
         ClusterStart,
@@ -35,7 +35,7 @@ with workflow.unsafe.imports_passed_through():
 
 
 @workflow.defn(name="Cluster")
-class ClusterWorkflow:
+class ClusterWorkflow(releases.LongLived):
     """Sole writer of the cluster's manifest, kubeconfig secret, auth mount and components."""
 
     @workflow.init
@@ -147,9 +147,9 @@ class ClusterWorkflow:
             self._state = ClusterRecord()
         self._show()
         await self._publish()
-        if not self._queue and effects.should_continue_as_new():
+        if releases.due() or (not self._queue and effects.should_continue_as_new()):
             await workflow.wait_condition(workflow.all_handlers_finished)
-            workflow.continue_as_new(ClusterStart(name=self._name, state=self._carried()))
+            releases.continue_as_new(ClusterStart(name=self._name, state=self._carried()))
         if not self._queue and self._state.refused:
             await self._wait_to_retry(self._state.refused)
         await workflow.wait_condition(
@@ -174,7 +174,8 @@ class ClusterWorkflow:
         """What Git declares is brought about sooner or later, unless somebody says something new meanwhile."""
         try:
             await workflow.wait_condition(
-                lambda: bool(self._queue) or self._state.refused != request, timeout=timing().refused_retry
+                lambda: bool(self._queue) or self._state.refused != request or effects.should_continue_as_new(),
+                timeout=timing().refused_retry,
             )
         except TimeoutError:
             self._queue.append(request)

@@ -24,7 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from nautes.messages.status import DeploymentStatus
     from nautes.planning.runtimes import DeploymentSpec
     from nautes.telemetry import catalogue
-    from workflows import effects, inputs, metrics, progress
+    from workflows import effects, inputs, metrics, progress, releases
     from workflows.convergence import Convergence, News, blame
     from workflows.destination import drop_accounts, give_back, prepare, release, unclaim
     from workflows.effects import perform
@@ -38,7 +38,7 @@ MOST_FAILURES = 16  # counted: more make no retry later
 
 
 @workflow.defn(name="Deployment")
-class DeploymentWorkflow:
+class DeploymentWorkflow(releases.LongLived):
     """Sole writer of the runtime's objects in its cluster."""
 
     @workflow.init
@@ -140,7 +140,7 @@ class DeploymentWorkflow:
             if effects.should_continue_as_new():  # also while something is asked for again and again in vain
                 self._due = self._due or (self._retry is not None and not self._retry.done())
                 await workflow.wait_condition(workflow.all_handlers_finished)
-                workflow.continue_as_new(
+                releases.continue_as_new(
                     DeploymentStart(product=input.product, runtime=input.runtime, state=self._carried())
                 )
             if not self._due:
@@ -150,15 +150,18 @@ class DeploymentWorkflow:
             self._forget_retry()
             self._due = self._newer = False
             if self._state.removing:
-                await self._remove()
-                if self._state.claimed:  # refused: tried again after a while, unless something newer comes
+                tried = await effects.unless(self._remove(), releases.due)
+                self._due = self._due or not tried
+                if not tried or self._state.claimed:  # refused: tried again after a while, unless something newer comes
                     continue
                 if self._state.removing:  # a new specification may have come while it was being removed
                     return
             elif self._state.paused:
                 self._change(phase="Paused", retry=None)
             elif self._state.spec:
-                await effects.unless(self._converge(self._state.spec), lambda: self._newer)
+                converging = self._converge(self._state.spec)
+                ended = await effects.unless(converging, lambda: self._newer or releases.due())
+                self._due = self._due or not ended
 
     @property
     def _corrects(self) -> bool:

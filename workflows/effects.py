@@ -21,7 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from nautes.messages import errors
     from nautes.messages.errors import NautesError
     from nautes.resources.findings import Finding
-    from workflows import bugs
+    from workflows import bugs, releases
     from workflows.queues import queue_of
     from workflows.timing import timing
 
@@ -281,9 +281,10 @@ def remember(handled: list[str], key: str) -> bool:
 
 
 def should_continue_as_new() -> bool:
-    """Whether history has grown enough to start a fresh run with the same state."""
+    """Whether to start a fresh run with the same state: history has grown enough, or another build is to go on."""
     info = workflow.info()
-    return info.is_continue_as_new_suggested() or info.get_current_history_length() > timing().events_kept
+    grown = info.is_continue_as_new_suggested() or info.get_current_history_length() > timing().events_kept
+    return grown or releases.due()
 
 
 def fairness(key: str, *, waiting: bool = False) -> Priority:

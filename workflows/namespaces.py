@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
         UsersPage,
     )
     from nautes.messages.errors import NautesError, NotFound, Refused, Unavailable
-    from workflows import effects, progress
+    from workflows import effects, progress, releases
     from workflows.claims import Claims
     from workflows.claims_state import NamespacesStart
 
@@ -30,7 +30,7 @@ REMOVING = "Removing"
 
 
 @workflow.defn(name="NamespaceClaims")
-class NamespaceClaimsWorkflow:
+class NamespaceClaimsWorkflow(releases.LongLived):
     """Ends when its cluster is removed and nobody uses it."""
 
     @workflow.init
@@ -75,7 +75,7 @@ class NamespaceClaimsWorkflow:
             await workflow.wait_condition(self._is_news)
             if effects.should_continue_as_new():
                 await workflow.wait_condition(workflow.all_handlers_finished)
-                workflow.continue_as_new(NamespacesStart.of(self._cluster, self._facts, self._claims.state()))
+                releases.continue_as_new(NamespacesStart.of(self._cluster, self._facts, self._claims.state()))
         await workflow.wait_condition(workflow.all_handlers_finished)
 
     def _is_news(self) -> bool:

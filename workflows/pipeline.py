@@ -20,7 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from nautes.messages.runtimes import RunInput
     from nautes.messages.status import PipelineStatus
     from nautes.planning.runtimes import PipelineSpec, Trigger
-    from workflows import effects, inputs, progress
+    from workflows import effects, inputs, progress, releases
     from workflows.destination import drop_accounts, give_back, prepare, unclaim
     from workflows.effects import perform
     from workflows.events import matching
@@ -32,7 +32,7 @@ RUNS_KEPT = 100
 
 
 @workflow.defn(name="Pipeline")
-class PipelineWorkflow:
+class PipelineWorkflow(releases.LongLived):
     """Sole writer of the runtime's place in its cluster; starts its runs."""
 
     @workflow.init
@@ -81,17 +81,17 @@ class PipelineWorkflow:
             await workflow.wait_condition(lambda: self._due or self._runnable() or effects.should_continue_as_new())
             if effects.should_continue_as_new():  # also while something is asked for again and again in vain
                 await workflow.wait_condition(workflow.all_handlers_finished)
-                workflow.continue_as_new(
+                releases.continue_as_new(
                     PipelineStart(product=input.product, runtime=input.runtime, state=self._carried())
                 )
             if self._due:
                 self._due = False
                 if self._state.removing:
-                    await self._remove()
-                    if self._state.removing and not self._due:
+                    removed = await effects.unless(self._remove(), releases.due)
+                    if removed and self._state.removing and not self._due:
                         return
                 elif self._state.spec:
-                    await effects.unless(self._prepare(self._state.spec), lambda: self._due)
+                    await effects.unless(self._prepare(self._state.spec), lambda: self._due or releases.due())
             else:
                 await self._start_runs(self._pushes.pop(0))
 

@@ -31,7 +31,7 @@ with workflow.unsafe.imports_passed_through():
     from nautes.messages.status import ProductStatus
     from nautes.planning.known import Known
     from nautes.telemetry import catalogue, tracing
-    from workflows import effects, metrics, progress
+    from workflows import effects, metrics, progress, releases
     from workflows.change import ChangeWorkflow
     from workflows.effects import perform
     from workflows.endings import report_of
@@ -47,7 +47,7 @@ CARRIED = 200  # deliveries that a fresh run takes over; with more, the run deli
 
 
 @workflow.defn(name="Product")
-class ProductWorkflow:
+class ProductWorkflow(releases.LongLived):
     """Sole writer of the product's group, declaration, repositories, keys and hooks."""
 
     @workflow.init
@@ -111,12 +111,13 @@ class ProductWorkflow:
     @workflow.update
     async def request_access(self, request: AccessRequest) -> Accepted:
         """Another product is about to declare that it uses repositories of ours: are they open to it? Remembered if so."""
-        if self._running:  # what it changes is not known yet; who asks asks again
-            raise effects.as_failure(Unavailable("owner-busy", f"{self._path} is being changed"))
+        busy = Unavailable("owner-busy", f"{self._path} is being changed")  # who asks asks again
+        if self._running or releases.due():  # what the change brings is not known yet
+            raise effects.as_failure(busy)
         self._granting += 1
         try:
-            input = OpenedInput(product=self._path, uses=request.wanted)
-            await perform(ProductActivities.opened, input, f"Is what {request.product} wants to use open to it?")
+            if not await effects.unless(self._look_whether_open(request), releases.due):
+                raise busy
         except NautesError as error:
             raise effects.as_failure(error) from error
         finally:
@@ -124,6 +125,10 @@ class ProductWorkflow:
         if not request.only_check:
             self._remember_use(request)
         return Accepted(operation="")
+
+    async def _look_whether_open(self, request: AccessRequest) -> None:
+        input = OpenedInput(product=self._path, uses=request.wanted)
+        await perform(ProductActivities.opened, input, f"Is what {request.product} wants to use open to it?")
 
     @workflow.signal
     def use_reported(self, request: AccessRequest) -> None:
@@ -179,7 +184,7 @@ class ProductWorkflow:
         delivery = asyncio.create_task(self._deliver())
         while self._exists or self._queue or self._due:
             self._show()
-            if self._queue:
+            if self._queue and not releases.due():
                 await self._change(self._queue[0])
                 self._queue.pop(0)
             elif effects.should_continue_as_new():
@@ -195,8 +200,8 @@ class ProductWorkflow:
         await workflow.wait_condition(workflow.all_handlers_finished)
         self._ending = True
         await delivery
-        if not self._queue and workflow.all_handlers_finished():
-            workflow.continue_as_new(ProductStart(path=self._path, state=self._carried()))
+        if (releases.due() or not self._queue) and workflow.all_handlers_finished():
+            releases.continue_as_new(ProductStart(path=self._path, state=self._carried()))
         self._ending = False
         return asyncio.create_task(self._deliver())
 
@@ -252,19 +257,23 @@ class ProductWorkflow:
     async def _read(self) -> None:
         """Look at the declaration's head; what is news there is carried out as a change like any other."""
         self._due, self._reading = False, True
-        input = HeadInput(product=self._path, known=self._state.known, renew=self._renew)
+        found = list[HeadReport]()
         try:
-            report = await perform(ProductActivities.read, input, "Declaration at its head")
+            self._due = not await effects.unless(self._look(found), releases.due) or self._due
         except NautesError as error:
             self._state = self._state.model_copy(update={"message": error.message})
             self._failed = True
-            return
         finally:
             self._reading = False
-        if report.exists and self._news(report):
-            await self._change(_pushed(self._path, report), report)
-        else:
-            await self._absorb(report)
+        for report in found:
+            if report.exists and self._news(report):
+                await self._change(_pushed(self._path, report), report)
+            else:
+                await self._absorb(report)
+
+    async def _look(self, found: list[HeadReport]) -> None:
+        input = HeadInput(product=self._path, known=self._state.known, renew=self._renew)
+        found.append(await perform(ProductActivities.read, input, "Declaration at its head"))
 
     def _news(self, report: HeadReport) -> bool:
         """Whether there is anything to do, or anything to be said about the commit."""

@@ -19,13 +19,13 @@ with workflow.unsafe.imports_passed_through():
     from nautes.messages.gitlab import HookInput, Push
     from nautes.messages.status import TenantStatus
     from nautes.messages.tenant import TenantInput
-    from workflows import effects, progress
+    from workflows import effects, progress, releases
     from workflows.commit_comments import comment_on
     from workflows.effects import perform
 
 
 @workflow.defn(name="Tenant")
-class TenantWorkflow:
+class TenantWorkflow(releases.LongLived):
     """Sole writer of the tenant's engines and policies in Vault, the tenant repository and the sweep schedules."""
 
     @workflow.init
@@ -50,14 +50,14 @@ class TenantWorkflow:
     @workflow.run
     async def run(self, input: TenantInput) -> None:
         progress.describe("Tenant", "Installing")
-        await self._install()
-        while True:
+        await effects.unless(self._install(), releases.due)
+        while not effects.should_continue_as_new():
             await workflow.wait_condition(lambda: self._due or effects.should_continue_as_new())
-            if not self._due:
-                await workflow.wait_condition(workflow.all_handlers_finished)
-                workflow.continue_as_new(self._input.model_copy(update=self._carried()))
-            self._due = False
-            await self._wake_clusters()
+            if self._due:
+                self._due = False
+                await effects.unless(self._wake_clusters(), releases.due)
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        releases.continue_as_new(self._input.model_copy(update=self._carried()))  # which installs, and wakes all
 
     async def _install(self) -> None:
         input = self._input
