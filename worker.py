@@ -43,6 +43,7 @@ from activities.runtimes import RuntimeActivities
 from activities.tekton import TektonActivities
 from activities.vault import VaultActivities
 from activities.virtual import VirtualActivities
+from nautes.clients.builds import Deployment, build_of, deployment_config
 from nautes.clients.declarations import Declarations
 from nautes.clients.git import GitCache
 from nautes.clients.gitlab import GitLab
@@ -198,6 +199,7 @@ def _worker(
         max_cached_workflows=max_cached_workflows,
         workflow_runner=runner(),
         interceptors=interceptors,
+        deployment_config=deployment_config(settings.deployment, build_of(settings)),
         max_heartbeat_throttle_interval=timedelta(seconds=HEARD_WITHIN),
         graceful_shutdown_timeout=timedelta(seconds=10),
         # After this time another worker takes over the cached workflows of a dead one.
@@ -234,7 +236,11 @@ async def run(settings: Settings, queues: Sequence[str] = ("", *ACTIVITIES)) -> 
                 settings.metrics_host, settings.worker_metrics_port
             )
             await running.enter_async_context(served)
+        log = logging.getLogger("nautes")
         if "" in queues:
+            build, current = build_of(settings), await Deployment(client, settings.deployment).begin(build_of(settings))
+            if current != build:
+                log.warning("build %s gets no new work before nautes-rollout: build %s is current", build, current)
             await client.start_workflow(
                 "Tenant",
                 tenant(settings),
@@ -243,7 +249,7 @@ async def run(settings: Settings, queues: Sequence[str] = ("", *ACTIVITIES)) -> 
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 static_summary=f"Tenant {settings.tenant}",
             )
-        logging.getLogger("nautes").info("worker %d is ready", os.getpid())
+        log.info("worker %d is ready", os.getpid())
         await stopped.wait()
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeVar
+import contextlib
+from datetime import timedelta
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
-from temporalio.client import WorkflowQueryFailedError
+from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowQueryFailedError
 from temporalio.service import RPCError
 
 from api import authorization, lists
@@ -28,6 +30,7 @@ Answer = TypeVar("Answer")
 
 router = APIRouter(prefix="/api/v1", tags=["operations"])
 PROBLEMS = documented(*ALWAYS)
+ANSWER_WITHIN = timedelta(seconds=5)  # of a workflow that has ended
 OperationId = Annotated[Slashed, Path(max_length=2000, description="As an answer named it; / as it is or as %2F.")]
 RunId = Annotated[Slashed, Path(max_length=2000, description="As `runs` shows it; / as it is or as %2F.")]
 
@@ -151,7 +154,11 @@ async def standing(shared: State, operation: str) -> Running | None:
 
 
 async def run_status(shared: State, run: str) -> RunStatus:
-    """The status of a run; a run that has ended is queried, too."""
+    """The status of a run. One that has ended says it in its result: the build that it ran on may be switched off."""
+    if await running(shared.temporal, run) is False:
+        handle: WorkflowHandle[Any, RunStatus] = shared.temporal.get_workflow_handle(run, result_type=RunStatus)
+        with contextlib.suppress(WorkflowFailureError, RPCError):  # it has no result: its own history is asked
+            return await handle.result(rpc_timeout=ANSWER_WITHIN)
     return await query(shared, run, RunStatus)
 
 
@@ -163,14 +170,21 @@ async def product_status(shared: State, product: str) -> ProductStatus:
 async def query(
     shared: State, workflow_id: str, answer: type[Answer], name: str = "status", *arguments: Payload
 ) -> Answer:
-    """A query of a workflow. Raises NotFound and Unavailable."""
-    if await running(shared.temporal, workflow_id) is None:
+    """A query of a workflow. Raises NotFound and Unavailable.
+
+    One that has ended may have run on a build that was switched off since: then nobody can tell, and it counts as gone.
+    """
+    runs = await running(shared.temporal, workflow_id)
+    if runs is None:
         raise NotFound("workflow-unknown", f"there is no {workflow_id}")
+    handle = shared.temporal.get_workflow_handle(workflow_id)
     try:
-        found: Answer = await shared.temporal.get_workflow_handle(workflow_id).query(
-            name, args=list(arguments), result_type=answer
+        found: Answer = await handle.query(
+            name, args=list(arguments), result_type=answer, rpc_timeout=None if runs else ANSWER_WITHIN
         )
     except (RPCError, WorkflowQueryFailedError) as error:
+        if not runs:
+            raise NotFound("workflow-ended", f"{workflow_id} has ended") from error
         raise Unavailable("worker-unavailable", f"no worker answers for {workflow_id}") from error
     return found
 

@@ -27,6 +27,9 @@ class Settings(BaseSettings):
     codec_current: str = ""  # of them, the one that encrypts; needed when there are several
     codec_transit: str = ""  # "<mount>/<name>" of a key of Vault's transit engine that wraps data keys instead
     codec_data_key_seconds: float = 86_400.0  # after which a process asks for a new data key
+    deployment: str = "nautes"  # name of the Worker Deployment that all builds of this installation belong to
+    commit: str = "development"  # that the image was made of; the image sets it
+    build_id: str = ""  # of the workers; "" is version and commit
     gitlab_url: str = "http://127.0.0.1:8080"
     gitlab_token_file: Path | None = None
     gitlab_share: float = (

@@ -3,4 +3,11 @@
 from __future__ import annotations
 
 UPGRADE = "upgrade"  # signal
-LONG_LIVED = ("Tenant", "Cluster", "Observer", "Product", "Deployment", "Pipeline")  # types of the workflows it is sent to
+LONG_LIVED = (
+    "Tenant",
+    "Cluster",
+    "Observer",
+    "Product",
+    "Deployment",
+    "Pipeline",
+)  # types of the workflows it is sent to

@@ -30,6 +30,9 @@ DYNAMIC = {
     "matching.enableFairness": "true",
     "frontend.WorkflowPauseEnabled": "true",
     "frontend.WorkflowTimeSkippingEnabled": "true",
+    # How soon a build that nothing runs on any more counts as drained; three minutes each by default.
+    "matching.wv.VersionDrainageStatusRefreshInterval": '"2s"',
+    "matching.wv.VersionDrainageStatusVisibilityGracePeriod": '"2s"',
 }
 
 

@@ -197,6 +197,7 @@ class World:
             "NAUTES_API_METRICS_PORT": str(self.ports["api-metrics"]),
             "NAUTES_STATE_DIR": str(self.directory / "state" / role),
             "NAUTES_ALLOW_LOOPBACK": "true",
+            "NAUTES_BUILD_ID": "sandbox",  # whatever code is started: there are never two builds side by side
             "NAUTES_SWEEP_SECONDS": "5",
             **self.extra,
         }

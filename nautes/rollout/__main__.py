@@ -1,0 +1,5 @@
+"""`python -m nautes.rollout`."""
+
+from nautes.rollout.command import main
+
+main()
