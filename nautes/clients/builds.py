@@ -16,7 +16,7 @@ from importlib.metadata import version
 
 from temporalio.api.deployment.v1 import WorkerDeploymentInfo
 from temporalio.api.deployment.v1 import WorkerDeploymentVersion as Named
-from temporalio.api.enums.v1 import RoutingConfigUpdateState, VersionDrainageStatus
+from temporalio.api.enums.v1 import RoutingConfigUpdateState, TaskQueueType, VersionDrainageStatus
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
     DescribeTaskQueueRequest,
@@ -110,10 +110,10 @@ class Deployment:
                     await self._set(build, found.token)
                 await asyncio.sleep(LOOK_EVERY)
 
-    async def switch(self, build: str) -> str:
+    async def switch(self, build: str, *, fewer: bool = False) -> str:
         """Make `build` current once its workers poll; which build was current before. Twice changes nothing.
 
-        Raises Refused when nobody polls a task queue that it needs.
+        They must poll every task queue that the current build polls, unless it is to have `fewer`. Raises Refused.
         """
         before, why = "", ""
         async with _within("build-without-workers", lambda: why):
@@ -123,16 +123,17 @@ class Deployment:
                 if found.current == build and found.settled:
                     return before
                 if found.current != build:
-                    why = await self._unpolled(build, found) or await self._set(build, found.token)
+                    why = await self._unpolled(build, found, fewer) or await self._set(build, found.token, fewer)
                 await asyncio.sleep(LOOK_EVERY)
 
-    async def _set(self, build: str, token: bytes) -> str:
+    async def _set(self, build: str, token: bytes, fewer: bool = False) -> str:
         """Why it was refused: a queue without workers, or somebody else was first. "" when it was not."""
         request = SetWorkerDeploymentCurrentVersionRequest(
             namespace=self._client.namespace,
             deployment_name=self.name,
             build_id=build,
             conflict_token=token,
+            ignore_missing_task_queues=fewer,
             identity=self._client.identity,
         )
         try:
@@ -143,22 +144,34 @@ class Deployment:
             return str(error.message)
         return ""
 
-    async def _unpolled(self, build: str, found: Builds) -> str:
-        """Which queue of this build nobody polls: what is put there would wait for ever. "" when all are polled."""
-        if not found.knows(build):
+    async def _unpolled(self, build: str, found: Builds, fewer: bool) -> str:
+        """Which queue no worker of this build polls: what is put there would wait for ever. "" when all are polled."""
+        needed = await self._queues(build)
+        if not needed:
             return f"no worker of build {build} has ever polled"
-        version = Named(deployment_name=self.name, build_id=build)
-        request = DescribeWorkerDeploymentVersionRequest(namespace=self._client.namespace, deployment_version=version)
-        answer = await self._service.describe_worker_deployment_version(request, retry=True)
-        for queue in answer.worker_deployment_version_info.task_queue_infos:
+        if found.current and not fewer:
+            needed |= await self._queues(found.current)
+        for name, kind in sorted(needed):
             asked = DescribeTaskQueueRequest(
-                namespace=self._client.namespace, task_queue=TaskQueue(name=queue.name), task_queue_type=queue.type
+                namespace=self._client.namespace, task_queue=TaskQueue(name=name), task_queue_type=kind
             )
             pollers = (await self._service.describe_task_queue(asked, retry=True)).pollers
             seen = [each.last_access_time.ToSeconds() for each in pollers if each.deployment_options.build_id == build]
             if time.time() - max(seen, default=0) > POLLED_LATELY:
-                return f"no worker of build {build} polls the task queue {queue.name}"
+                return f"no worker of build {build} polls the task queue {name}"
         return ""
+
+    async def _queues(self, build: str) -> set[tuple[str, TaskQueueType.ValueType]]:
+        """The task queues (name, kind) that workers of a build have ever polled."""
+        version = Named(deployment_name=self.name, build_id=build)
+        request = DescribeWorkerDeploymentVersionRequest(namespace=self._client.namespace, deployment_version=version)
+        try:
+            answer = await self._service.describe_worker_deployment_version(request, retry=True)
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:
+                return set()
+            raise Unavailable("temporal-unavailable", error.message) from error
+        return {(each.name, each.type) for each in answer.worker_deployment_version_info.task_queue_infos}
 
 
 @asynccontextmanager

@@ -26,6 +26,7 @@ ARGUMENTS.add_argument("--timeout", type=float, default=3_600, help="seconds to 
 ARGUMENTS.add_argument(
     "--rate", type=int, choices=range(1, 1_001), metavar="1-1000", default=50, help="workflows woken in a second (50)"
 )
+ARGUMENTS.add_argument("--fewer-queues", action="store_true", help="the build polls fewer task queues, and is meant to")
 
 
 async def run(given: argparse.Namespace, settings: Settings) -> int:
@@ -37,7 +38,8 @@ async def run(given: argparse.Namespace, settings: Settings) -> int:
         print("\n".join(await rolling.status(deployment, workflows)) or "no worker has ever run")
         return 0
     build = given.to or build_of(settings)
-    left = await rolling.roll_out(deployment, workflows, build, timeout=given.timeout, rate=given.rate, say=_say)
+    how = {"timeout": given.timeout, "rate": given.rate, "fewer": given.fewer_queues}
+    left = await rolling.roll_out(deployment, workflows, build, **how, say=_say)
     print("\n".join(rolling.report(left)), end="\n" if left else "")
     return STILL_THERE if left else 0
 

@@ -21,14 +21,14 @@ Say = Callable[[str], None]
 
 
 async def roll_out(
-    deployment: Deployment, workflows: Workflows, build: str, *, timeout: float, rate: float, say: Say = print
+    deployment: Deployment, workflows: Workflows, build: str, *, timeout: float, rate: float, fewer: bool, say: Say
 ) -> list[Sitting]:
     """What still sits on other builds after `timeout` seconds; nothing when they are drained. `rate`: wakings a second.
 
-    Raises Refused for a build that has no workers.
+    Raises Refused for a build without workers, or with `fewer` task queues than the current one unless that is meant.
     """
     deadline = time.monotonic() + timeout
-    before = await deployment.switch(build)
+    before = await deployment.switch(build, fewer=fewer)
     say(f"{build} was current already" if before == build else f"{build} is current, {before or 'nothing'} was before")
     said = -1
     while not await _drained(deployment, workflows, build):

@@ -1,0 +1,46 @@
+"""A long-lived workflow goes over to another build out of whatever it waits for, and back, and goes on where it was."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+from temporalio import workflow
+
+from nautes.messages.releases import LONG_LIVED
+from tests.releases.builds import Fleet
+from tests.releases.states import STATES, State
+from tests.workflow.platform import until
+from worker import WORKFLOWS
+from workflows.releases import LongLived
+
+
+def test_a_roll_out_wakes_every_workflow_that_lives_long_and_no_other() -> None:
+    kinds = {workflow._Definition.must_from_class(each).name for each in WORKFLOWS if issubclass(each, LongLived)}
+    assert kinds == set(LONG_LIVED)
+    begun_afresh = {
+        each for each in WORKFLOWS if "continue_as_new" in inspect.getsource(inspect.getmodule(each) or each)
+    }
+    assert all(issubclass(each, LongLived) for each in begun_afresh)
+
+
+def test_every_kind_has_a_state_here() -> None:
+    assert {each.__name__.partition("_")[0].title() for each in STATES} == set(LONG_LIVED)
+
+
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
+async def test_it_goes_over_and_back_out_of_this_state(fleet: Fleet, state: State) -> None:
+    async with fleet.build("A"), fleet.build("B"):
+        await fleet.deployment.begin("A")
+        key = (await state(fleet.platform)).id
+        assert await fleet.build_of(key) == "A"
+        for build in ("B", "A"):
+            assert await fleet.deployment.switch(build) != build
+            await until(lambda: _goes(fleet, key, build), f"{key} on {build}")  # noqa: B023 - called at once
+        assert not fleet.ran["A"].seen & fleet.ran["B"].seen, "no run was worked on by two builds"
+        assert await fleet.failed_tasks() == []
+
+
+async def _goes(fleet: Fleet, key: str, build: str) -> bool:
+    await fleet.workflows.wake(build, rate=50)
+    return await fleet.build_of(key) == build
