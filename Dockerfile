@@ -27,7 +27,9 @@ RUN apt-get update \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin nautes \
  && install --directory --owner=10001 --group=10001 --mode=0700 /var/lib/nautes
 COPY --from=build /opt/nautes /opt/nautes
-ENV PATH=/opt/nautes/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 NAUTES_STATE_DIR=/var/lib/nautes
+# With the version it is the build that the workers belong to: docs/how-to/upgrade.md.
+ARG COMMIT=development
+ENV PATH=/opt/nautes/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 NAUTES_STATE_DIR=/var/lib/nautes NAUTES_COMMIT=$COMMIT
 WORKDIR /var/lib/nautes
 USER 10001:10001
 VOLUME /var/lib/nautes

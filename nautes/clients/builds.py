@@ -32,9 +32,8 @@ from temporalio.worker import WorkerDeploymentConfig
 from nautes.clients.settings import Settings
 from nautes.messages.errors import Refused, Unavailable
 
-WITHIN = (
-    60.0  # seconds: until Temporal knows workers that were started, and until all of it knows which build is current
-)
+WITHIN = 60.0  # seconds until Temporal knows workers that were started
+SETTLES_WITHIN = 5.0  # seconds until all of it knows which build is current; it does not always say when that is so
 LOOK_EVERY = 0.05
 POLLED_LATELY = 75.0  # seconds; a poll takes up to 70
 STATUSES = {
@@ -102,29 +101,31 @@ class Deployment:
     async def begin(self, build: str) -> str:
         """Make `build` current unless some build is: the current one. The worker that calls it must be polling."""
         async with _within("build-unknown", lambda: f"Temporal does not know the worker of build {build}"):
-            while True:
-                found = await self.builds()
-                if found.current and (found.current != build or found.settled):
-                    return found.current
-                if not found.current and found.knows(build):
+            while not (found := await self.builds()).current:
+                if found.knows(build):
                     await self._set(build, found.token)
                 await asyncio.sleep(LOOK_EVERY)
+        return found.current
 
     async def switch(self, build: str, *, fewer: bool = False) -> str:
         """Make `build` current once its workers poll; which build was current before. Twice changes nothing.
 
         They must poll every task queue that the current build polls, unless it is to have `fewer`. Raises Refused.
         """
-        before, why = "", ""
+        before, why = (await self.builds()).current, ""
         async with _within("build-without-workers", lambda: why):
-            while True:
-                found = await self.builds()
-                before = before or found.current
-                if found.current == build and found.settled:
-                    return before
-                if found.current != build:
-                    why = await self._unpolled(build, found, fewer) or await self._set(build, found.token, fewer)
+            while (found := await self.builds()).current != build:
+                why = await self._unpolled(build, found, fewer) or await self._set(build, found.token, fewer)
                 await asyncio.sleep(LOOK_EVERY)
+        await self._settled()
+        return before
+
+    async def _settled(self) -> None:
+        """Wait until all parts of Temporal know which build is current, as long as that takes as a rule."""
+        for _ in range(int(SETTLES_WITHIN / LOOK_EVERY)):
+            if (await self.builds()).settled:
+                return
+            await asyncio.sleep(LOOK_EVERY)
 
     async def _set(self, build: str, token: bytes, fewer: bool = False) -> str:
         """Why it was refused: a queue without workers, or somebody else was first. "" when it was not."""
@@ -181,7 +182,7 @@ async def _within(code: str, why: Callable[[], str]) -> AsyncIterator[None]:
         async with asyncio.timeout(WITHIN):
             yield
     except TimeoutError:
-        raise Refused(code, why() or "Temporal has not told all of its parts which build is current") from None
+        raise Refused(code, why()) from None
 
 
 def _builds(info: WorkerDeploymentInfo, token: bytes) -> Builds:
@@ -194,4 +195,4 @@ def _builds(info: WorkerDeploymentInfo, token: bytes) -> Builds:
         status = "current" if build == current else STATUSES.get(each.drainage_info.status, "idle")
         known.append(Build(build, status, since.ToDatetime(UTC)))
     settled = info.routing_config_update_state != RoutingConfigUpdateState.ROUTING_CONFIG_UPDATE_STATE_IN_PROGRESS
-    return Builds(current, settled, sorted(known, key=lambda build: build.since), token)
+    return Builds(current, settled, sorted(known, key=lambda build: (build.since, build.id)), token)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 
@@ -52,10 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point. `arguments`: those of the process by default."""
     given = ARGUMENTS.parse_args(arguments)
     try:
-        sys.exit(asyncio.run(run(given, Settings())))
+        code = asyncio.run(run(given, Settings()))
     except NautesError as error:
+        code = REFUSED
         print(error.message, file=sys.stderr)
-        sys.exit(REFUSED)
     except KeyboardInterrupt:
+        code = INTERRUPTED
         print("interrupted: begin it again to go on", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+    sys.stdout.flush()
+    os._exit(code)  # not sys.exit: Temporal's core may abort while the interpreter is taken down

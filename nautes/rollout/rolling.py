@@ -33,10 +33,10 @@ async def roll_out(
     said = -1
     while not await _drained(deployment, workflows, build):
         if woken := await workflows.wake(build, rate=rate):
-            say(f"{woken} long-lived workflows were woken")
+            say(f"long-lived workflows woken: {woken}")
         if (left := await workflows.count_elsewhere(build)) != said:
             said = left
-            say(f"{left} workflows still run on other builds")
+            say(f"workflows left on other builds: {left}")
         if time.monotonic() > deadline:
             return await workflows.sitting(build)
         await asyncio.sleep(LOOK_EVERY)
@@ -56,7 +56,7 @@ async def status(deployment: Deployment, workflows: Workflows) -> list[str]:
     """Every build with its state and what runs on it, then what still sits on builds that are not current."""
     found = await deployment.builds()
     lines = [
-        f"{each.id}  {each.status} since {_time(each.since)}  {await workflows.count(each.id)} workflows"
+        f"{each.id}  {each.status} since {_time(each.since)}  workflows: {await workflows.count(each.id)}"
         for each in found.known
     ]
     return [*lines, *report(await workflows.sitting(found.current))]

@@ -16,7 +16,9 @@ from nautes.messages.errors import Unavailable
 from nautes.messages.releases import LONG_LIVED, UPGRADE
 
 VERSION = SearchAttributeKey.for_keyword("TemporalWorkerDeploymentVersion")  # written by Temporal: <deployment>:<build>
-WAKE_AGAIN = 60.0  # seconds after which one that has not gone over is woken once more
+# Seconds after which one that has not gone over is woken once more, each time twice as many: it is busy, or the part of Temporal
+# that ran it did not know yet which build is current.
+FIRST_PAUSE, LONGEST_PAUSE = 2.0, 300.0
 PAGE = 200
 
 
@@ -38,7 +40,7 @@ class Workflows:
         self._client = client
         self._deployment = deployment
         self._running = f"ExecutionStatus = 'Running' AND TaskQueue = '{queue}'"
-        self._woken: dict[str, float] = {}  # run -> when
+        self._woken: dict[str, tuple[float, float]] = {}  # run -> when it is woken next, after which pause
 
     async def count(self, build: str) -> int:
         """How many run on this build."""
@@ -57,15 +59,16 @@ class Workflows:
     async def wake(self, build: str, *, rate: float) -> int:
         """Have every long-lived workflow on another build go over to this one, at most `rate` a second; how many were woken.
 
-        One that is busy goes over when it is not any more: it needs no second signal.
+        One that is busy goes over when it is not any more.
         """
         kinds, count = ", ".join(f"'{each}'" for each in LONG_LIVED), 0
         query = (
             f"{self._running} AND WorkflowType IN ({kinds}) AND ({VERSION.name} IS NULL OR {self._elsewhere(build)})"
         )
         async for each in self._client.list_workflows(query, page_size=PAGE):
-            if time.monotonic() - self._woken.get(each.run_id, -WAKE_AGAIN) >= WAKE_AGAIN:
-                self._woken[each.run_id] = time.monotonic()
+            due, pause = self._woken.get(each.run_id, (0.0, FIRST_PAUSE))
+            if time.monotonic() >= due:
+                self._woken[each.run_id] = (time.monotonic() + pause, min(2 * pause, LONGEST_PAUSE))
                 count += await self._signal(each)
                 await asyncio.sleep(1 / rate)
         return count

@@ -195,7 +195,7 @@ async def _rolls_out_as_far_as_it_can(fleet: Fleet, world: World, build: str) ->
     so_far = asyncio.Event()
 
     def say(text: str) -> None:
-        if text == f"{sum(busy.values())} workflows still run on other builds":
+        if text == f"workflows left on other builds: {sum(busy.values())}":
             so_far.set()
 
     rolling = asyncio.create_task(_roll_out(fleet, build, say))
