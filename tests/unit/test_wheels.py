@@ -44,7 +44,7 @@ LOAD = """
 import importlib, pkgutil, nautes
 loaded = 0
 for each in pkgutil.walk_packages(nautes.__path__, "nautes.", onerror=lambda _: None):
-    if not each.name.startswith(("nautes.clients", "nautes.telemetry", "nautes.messages", "nautes.cli.demo")):
+    if not each.name.startswith(("nautes.clients", "nautes.telemetry", "nautes.messages", "nautes.rollout", "nautes.cli.demo")):
         importlib.import_module(each.name)
         loaded += 1
 print(loaded)
