@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Generic, TypeVar
 
 import pydantic
-from temporalio.client import Client, WorkflowExecution
+from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.service import RPCError
 
 from nautes.messages.errors import Refused, Unavailable
@@ -52,6 +52,18 @@ async def page(client: Client, query: str, status: type[Status], limit: int = MO
     read = [(each.id, await _status(each, status)) for each in iterator.current_page or ()]
     following = _cursor(iterator.next_page_token) if iterator.next_page_token else None
     return Page(items={key: found for key, found in read if found is not None}, next=following)
+
+
+async def last(client: Client, workflow_id: str, status: type[Status]) -> Status | None:
+    """The status that a workflow which has ended had last; None for one that runs, or left none.
+
+    A query would need a worker of the build that it ran on, and that may be switched off.
+    """
+    try:
+        found = await client.get_workflow_handle(workflow_id).describe()
+    except RPCError:
+        return None
+    return None if found.status == WorkflowExecutionStatus.RUNNING else await _status(found, status)
 
 
 async def _status(execution: WorkflowExecution, status: type[Status]) -> Status | None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from datetime import timedelta
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
-from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowQueryFailedError
+from temporalio.client import WorkflowQueryFailedError
 from temporalio.service import RPCError
 
 from api import authorization, lists
@@ -154,12 +153,9 @@ async def standing(shared: State, operation: str) -> Running | None:
 
 
 async def run_status(shared: State, run: str) -> RunStatus:
-    """The status of a run. One that has ended says it in its result: the build that it ran on may be switched off."""
-    if await running(shared.temporal, run) is False:
-        handle: WorkflowHandle[Any, RunStatus] = shared.temporal.get_workflow_handle(run, result_type=RunStatus)
-        with contextlib.suppress(WorkflowFailureError, RPCError):  # it has no result: its own history is asked
-            return await handle.result(rpc_timeout=ANSWER_WITHIN)
-    return await query(shared, run, RunStatus)
+    """The status of a run."""
+    last: RunStatus | None = await lists.last(shared.temporal, run, RunStatus)
+    return last if last is not None else await query(shared, run, RunStatus)
 
 
 async def product_status(shared: State, product: str) -> ProductStatus:

@@ -6,8 +6,9 @@ UPGRADE = "upgrade"  # signal
 LONG_LIVED = (
     "Tenant",
     "Cluster",
+    "NamespaceClaims",
     "Observer",
     "Product",
     "Deployment",
     "Pipeline",
-)  # types of the workflows it is sent to
+)  # types it is sent to

@@ -1,4 +1,4 @@
-"""The command. It runs where the new build's image runs, with its settings: NAUTES_TEMPORAL_* and NAUTES_DEPLOYMENT suffice.
+"""The command. It runs where the new build's image runs, with its settings: those of the connection to Temporal suffice.
 
 Ends with 0 when the other builds are drained, with 1 when something still sits on them, with 2 when the build has no workers.
 """
@@ -54,9 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = ARGUMENTS.parse_args(arguments)
     try:
         code = asyncio.run(run(given, Settings()))
-    except NautesError as error:
+    except (NautesError, ValueError) as error:  # of ours, or a setting that is wrong
         code = REFUSED
-        print(error.message, file=sys.stderr)
+        print(getattr(error, "message", error), file=sys.stderr)
     except KeyboardInterrupt:
         code = INTERRUPTED
         print("interrupted: begin it again to go on", file=sys.stderr)

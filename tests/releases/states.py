@@ -7,6 +7,7 @@ from typing import Any
 
 from temporalio.client import WorkflowUpdateStage
 
+from nautes.messages.claims import NamespacesInput
 from nautes.messages.clusters import ClusterInput, KnownCluster
 from nautes.messages.control import ObserveInput
 from nautes.messages.convergence import ObjectHealth, OwnedReport
@@ -56,6 +57,13 @@ async def cluster_refused(platform: Platform) -> Handle:
     known = KnownCluster(name=name, manifest=answers.manifest(name), commit=answers.HEAD, requester=answers.ADA)
     await handle.signal("declared", known)
     await _shows(platform, handle, ClusterStatus, lambda found: bool(found.findings))
+    return handle
+
+
+async def namespaceclaims_at_rest(platform: Platform) -> Handle:
+    cluster = answers.unique("edge")
+    handle = await platform.start("NamespaceClaims", f"namespaces/{cluster}", NamespacesInput(cluster=cluster))
+    await until(lambda: platform.worked_on_last(handle), "it is at rest")
     return handle
 
 
@@ -115,9 +123,9 @@ async def deployment_never_well(platform: Platform) -> Handle:
 
 
 async def deployment_without_its_claim(platform: Platform) -> Handle:
-    platform.fakes.fail("control.claim", OUT, NEVER)
+    platform.fakes.fail("claims.claim", OUT, NEVER)
     handle = await _deployment(platform)
-    await platform.called("control.claim", 2)
+    await platform.called("claims.claim", 2)
     return handle
 
 
@@ -153,9 +161,9 @@ async def pipeline_at_rest(platform: Platform) -> Handle:
 
 
 async def pipeline_without_its_claim(platform: Platform) -> Handle:
-    platform.fakes.fail("control.claim", OUT, NEVER)
+    platform.fakes.fail("claims.claim", OUT, NEVER)
     handle = await _pipeline(platform)
-    await platform.called("control.claim", 2)
+    await platform.called("claims.claim", 2)
     return handle
 
 
@@ -172,6 +180,7 @@ STATES: tuple[State, ...] = (
     tenant_at_rest,
     cluster_at_rest,
     cluster_refused,
+    namespaceclaims_at_rest,
     observer_in_a_round,
     observer_of_a_dead_cluster,
     product_that_cannot_read,

@@ -30,7 +30,7 @@ class Operator:
         nowhere = f"http://127.0.0.1:{free_port()}"
         return {
             "PYTHONPATH": f"{ROOT}:{ROOT / 'sandbox'}",
-            "NAUTES_TEMPORAL_ADDRESS": self.address,
+            "TEMPORAL_ADDRESS": self.address,
             "NAUTES_GITLAB_URL": nowhere,
             "NAUTES_GITLAB_TOKEN_FILE": str(self._directory / "gitlab-token"),
             "NAUTES_VAULT_ADDR": nowhere,

@@ -25,7 +25,7 @@ def test_a_roll_out_wakes_every_workflow_that_lives_long_and_no_other() -> None:
 
 
 def test_every_kind_has_a_state_here() -> None:
-    assert {each.__name__.partition("_")[0].title() for each in STATES} == set(LONG_LIVED)
+    assert {each.__name__.partition("_")[0] for each in STATES} == {each.lower() for each in LONG_LIVED}
 
 
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)

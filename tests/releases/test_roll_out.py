@@ -11,7 +11,8 @@ import pytest
 from temporalio import workflow
 from temporalio.client import WorkflowExecutionStatus
 
-from nautes.messages.clusters import ClaimInput, ClusterInput, ComponentInput, Grant
+from nautes.messages.claims import ClaimInput, Grant
+from nautes.messages.clusters import ClusterInput, ComponentInput
 from nautes.messages.convergence import ConvergeReport, HealthInput, HealthReport, OwnedInput, OwnedReport
 from nautes.messages.errors import NotYet, Unavailable
 from nautes.messages.products import ChangeReport, CommitFilesInput, FilesCommitted, ProductInput
@@ -43,7 +44,7 @@ class World:
         fleet.platform.fakes.answers |= {
             "products.commit_files": self._commit,
             "components.install": self._install,
-            "control.claim": self._claim,
+            "claims.claim": self._claim,
             "kubernetes.health": self._health,
             "kubernetes.health_changed": self._health_changed,
             "kubernetes.delete_owned": self._delete,

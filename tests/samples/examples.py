@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import types
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
-from temporalio.api.common.v1 import Payload
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 FUTURE = {"of": ["a newer release"]}
@@ -20,15 +20,15 @@ def examples(annotation: Any) -> list[Any]:
     return [read(annotation, _value(annotation, "", number, ())) for number in range(_width(annotation, ()))]
 
 
-def read(annotation: Any, json: Any) -> Any:
+def read(annotation: Any, sample: Any) -> Any:
     """What a workflow or activity of today gets from this JSON."""
-    payload = CONVERTER.to_payloads([json])[0]
-    return CONVERTER.from_payloads([payload], [annotation])[0]
+    return CONVERTER.from_payloads(CONVERTER.to_payloads([sample]), [annotation])[0]
 
 
-def written(value: Any) -> Payload:
-    """What is sent for this value."""
-    return CONVERTER.to_payloads([value])[0]
+def written(value: Any) -> Any:
+    """The JSON that is sent for this value."""
+    [payload] = CONVERTER.to_payloads([value])
+    return json.loads(payload.data) if payload.data else None
 
 
 def lost(sample: Any, now: Any, path: str = "") -> Iterator[str]:
@@ -43,21 +43,21 @@ def lost(sample: Any, now: Any, path: str = "") -> Iterator[str]:
         yield path
 
 
-def from_the_future(annotation: Any, json: Any) -> Any:
+def from_the_future(annotation: Any, sample: Any) -> Any:
     """The JSON as a newer release may write it: every object has a field that is not known yet."""
     kind, inner = get_origin(annotation), get_args(annotation)
-    if _is_model(annotation) and isinstance(json, dict):
+    if _is_model(annotation) and isinstance(sample, dict):
         fields = _fields(annotation)
-        known = {key: from_the_future(fields.get(key, Any), each) for key, each in json.items()}
+        known = {key: from_the_future(fields.get(key, Any), each) for key, each in sample.items()}
         return {**known, "fromTheFuture": FUTURE}
-    if kind is list and isinstance(json, list):
-        return [from_the_future(inner[0], each) for each in json]
-    if kind is dict and isinstance(json, dict):
-        return {key: from_the_future(inner[1], each) for key, each in json.items()}
+    if kind is list and isinstance(sample, list):
+        return [from_the_future(inner[0], each) for each in sample]
+    if kind is dict and isinstance(sample, dict):
+        return {key: from_the_future(inner[1], each) for key, each in sample.items()}
     if kind in (Union, types.UnionType):
         models = [each for each in inner if each is not type(None)]
-        return from_the_future(models[0], json) if len(models) == 1 else json
-    return json
+        return from_the_future(models[0], sample) if len(models) == 1 else sample
+    return sample
 
 
 def _is_model(annotation: Any) -> bool:

@@ -7,13 +7,23 @@ from typing import Any
 
 from temporalio import activity, workflow
 
-from nautes.messages.operations import Retry
+from nautes.messages.operations import OperationResult, Retry
+from nautes.messages.status import DeploymentStatus, PipelineStatus, RunStatus
 from nautes.resources.findings import Finding
 from tests.workflow.fakes import CLASSES
 from worker import WORKFLOWS
+from workflows.claims_state import ClaimsState
 
-# What travels beside them: the memo of a stopped step (workflows/bugs.py), the findings in a failure (activities/errors.py).
-BESIDE: dict[str, Any] = {"Memo/stopped": Retry, "Failure/findings": list[Finding]}
+# What travels beside them: in memos (workflows/bugs.py, progress.py, endings.py), in failures (activities/errors.py), in a text.
+BESIDE: dict[str, Any] = {
+    "Memo/stopped": Retry,
+    "Memo/deployment": DeploymentStatus,
+    "Memo/pipeline": PipelineStatus,
+    "Memo/run": RunStatus,
+    "Memo/report": OperationResult,
+    "Failure/findings": list[Finding],
+    "NamespaceClaims/state": ClaimsState,  # packed into its input
+}
 
 
 def payloads() -> dict[str, Any]:

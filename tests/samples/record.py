@@ -14,8 +14,10 @@ from typing import Any
 
 from tests.samples.examples import examples, written
 from tests.samples.payloads import payloads
+from workflows.claims_state import ClaimsState, NamespacesStart
 
 HERE = Path(__file__).parent
+PACKED = "NamespaceClaims.packed"  # the first sample of this state, as it travels
 ROOT = HERE.parents[1]
 
 Samples = dict[str, list[Any]]  # by name of the payload
@@ -41,7 +43,7 @@ def recorded(of: str) -> Samples:
 
 def today() -> Samples:
     """What the code of today sends."""
-    return {name: [json.loads(written(each).data) for each in examples(kind)] for name, kind in payloads().items()}
+    return {name: [written(each) for each in examples(kind)] for name, kind in payloads().items()}
 
 
 def missing(now: Samples, known: Samples) -> Samples:
@@ -59,6 +61,10 @@ def main(arguments: list[str]) -> None:
     for name, samples in sorted(known.items()):
         by_file.setdefault(name.partition("/")[0].partition(".")[0], {})[name] = samples
     (HERE / release()).mkdir(exist_ok=True)
+    packed = HERE / release() / PACKED
+    if not packed.exists() or "--anew" in arguments:
+        state: ClaimsState = examples(ClaimsState)[0]
+        packed.write_text(f"{NamespacesStart.of('edge', None, state).packed}\n")
     for file, samples in by_file.items():
         (HERE / release() / f"{file}.json").write_text(json.dumps(samples, indent=1, sort_keys=True) + "\n")
 

@@ -5,7 +5,6 @@ States and messages of long-lived workflows pass from one build to the next, in 
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -15,7 +14,8 @@ from nautes.messages.status import DeploymentStatus
 from nautes.resources.payload import Payload
 from tests.samples.examples import examples, from_the_future, lost, read, written
 from tests.samples.payloads import payloads
-from tests.samples.record import missing, recorded, release, releases, today
+from tests.samples.record import HERE, PACKED, missing, recorded, release, releases, today
+from workflows.claims_state import ClaimsState, NamespacesStart
 
 PAYLOADS = payloads()
 # Of older releases, knowingly: payloads that nothing sends or reads any more, and fields that are read no more.
@@ -35,15 +35,22 @@ def test_a_sample_is_read_and_nothing_of_it_is_lost(of: str, name: str) -> None:
         assert name not in PAYLOADS
         return
     for sample in recorded(of)[name]:
-        found = json.loads(written(read(PAYLOADS[name], sample)).data)
+        found = written(read(PAYLOADS[name], sample))
         assert [each for each in lost(sample, found) if (name, each) not in FORGOTTEN] == []
+
+
+@pytest.mark.parametrize("of", releases())
+def test_a_packed_state_is_read(of: str) -> None:
+    packed = (HERE / of / PACKED).read_text().strip()
+    sample = recorded(of)["NamespaceClaims/state"][0]
+    assert written(NamespacesStart(cluster="edge", packed=packed).state()) == written(read(ClaimsState, sample))
 
 
 @pytest.mark.parametrize("name", sorted(PAYLOADS))
 def test_fields_of_a_newer_release_are_read_over(name: str) -> None:
     """After a roll-out was taken back, the older build reads states that the newer one wrote."""
     for example in examples(PAYLOADS[name]):
-        sample = json.loads(written(example).data)
+        sample = written(example)
         assert read(PAYLOADS[name], from_the_future(PAYLOADS[name], sample)) == example
 
 
@@ -57,15 +64,17 @@ def test_state_and_messages_of_every_long_lived_workflow_are_among_them() -> Non
         "Pipeline/input",
     } <= {*PAYLOADS}
     assert "state" in recorded(release())["Deployment/input"][0]
-    assert {"Deployment/signal/specified/input", "Cluster/update/claim/result", "kubernetes.converge/result"} <= {
-        *PAYLOADS
-    }
+    assert {
+        "Deployment/signal/specified/input",
+        "NamespaceClaims/update/decide/result",
+        "kubernetes.converge/result",
+    } <= {*PAYLOADS}
 
 
 def test_a_new_payload_and_a_new_field_have_to_be_recorded() -> None:
     known = recorded(release())
     assert missing({"New/input": [{}]}, known) == {"New/input": [{}]}
-    name = "control.claim/result"
+    name = "claims.claim/result"
     assert missing({name: [{**known[name][0], "new": 1}]}, known)
 
 
