@@ -238,8 +238,8 @@ async def run(settings: Settings, queues: Sequence[str] = ("", *ACTIVITIES)) -> 
             await running.enter_async_context(served)
         log = logging.getLogger("nautes")
         if "" in queues:
-            build, current = build_of(settings), await Deployment(client, settings.deployment).begin(build_of(settings))
-            if current != build:
+            build = build_of(settings)
+            if (current := await Deployment(client, settings.deployment).begin(build)) != build:
                 log.warning("build %s gets no new work before nautes-rollout: build %s is current", build, current)
             await client.start_workflow(
                 "Tenant",

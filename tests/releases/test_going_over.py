@@ -7,9 +7,11 @@ import inspect
 import pytest
 from temporalio import workflow
 
+from nautes.messages.control import ObserveInput
 from nautes.messages.releases import LONG_LIVED
 from tests.releases.builds import Fleet
 from tests.releases.states import STATES, State
+from tests.workflow import answers
 from tests.workflow.platform import until
 from worker import WORKFLOWS
 from workflows.releases import LongLived
@@ -39,6 +41,26 @@ async def test_it_goes_over_and_back_out_of_this_state(fleet: Fleet, state: Stat
             await until(lambda: _goes(fleet, key, build), f"{key} on {build}")  # noqa: B023 - called at once
         assert not fleet.ran["A"].seen & fleet.ran["B"].seen, "no run was worked on by two builds"
         assert await fleet.failed_tasks() == []
+
+
+async def test_an_observer_that_is_cut_off_begins_again_from_its_last_complete_round(fleet: Fleet) -> None:
+    """So that nothing is lost of what it saw meanwhile: the next round finds it by comparison."""
+    fakes = fleet.platform.fakes
+    async with fleet.build("A"), fleet.build("B"):
+        await fleet.deployment.begin("A")
+        first = fakes.hold("observer.watch")
+        handle = await fleet.platform.start("Observer", answers.unique("observer/edge"), ObserveInput(cluster="edge"))
+        await first.begun.wait()
+        second = fakes.hold("observer.watch")
+        first.release()
+        await second.begun.wait()
+        third = fakes.hold("observer.watch")
+        await fleet.deployment.switch("B")
+        await until(lambda: _goes(fleet, handle.id, "B"), "it is on B")
+        await third.begun.wait()
+        await until(second.cancelled.is_set, "the old round has stopped")
+        rounds: list[ObserveInput] = fakes.asked("observer.watch")
+        assert [each.fingerprints for each in rounds] == [{}, {"product-1-web": "1"}, {"product-1-web": "1"}]
 
 
 async def _goes(fleet: Fleet, key: str, build: str) -> bool:
