@@ -15,7 +15,7 @@ from nautes.messages.declarations import AccessRequest
 from nautes.messages.errors import NotYet, Refused, Unavailable
 from nautes.messages.products import ProductInput
 from nautes.messages.runtimes import DeploymentInput, PipelineInput
-from nautes.messages.status import ClusterStatus, DeploymentStatus, PipelineStatus
+from nautes.messages.status import ClusterStatus, DeploymentStatus, PipelineStatus, TenantStatus
 from nautes.messages.tenant import TenantInput
 from tests.workflow import answers
 from tests.workflow.deployments import SICK
@@ -37,7 +37,7 @@ async def tenant_in_an_outage(platform: Platform) -> Handle:
 
 async def tenant_at_rest(platform: Platform) -> Handle:
     handle = await platform.start("Tenant", answers.unique("tenant"), TenantInput(tenant="nautes", hooks_url="x"))
-    await platform.called("control.wake", 2)
+    await _shows(platform, handle, TenantStatus, lambda found: found.phase == "Ready")
     return handle
 
 

@@ -34,6 +34,7 @@ def test_a_sample_is_read_and_nothing_of_it_is_lost(of: str, name: str) -> None:
     if name in RETIRED:
         assert name not in PAYLOADS
         return
+    assert name in PAYLOADS, "RETIRED, or never released: python -m tests.samples.record --anew"
     for sample in recorded(of)[name]:
         found = written(read(PAYLOADS[name], sample))
         assert [each for each in lost(sample, found) if (name, each) not in FORGOTTEN] == []
