@@ -37,6 +37,7 @@ class Operator:
             "NAUTES_VAULT_ROLE_ID": "nautes",
             "NAUTES_VAULT_SECRET_ID_FILE": str(self._directory / "secret-id"),
             "NAUTES_STATE_DIR": str(self._directory / "state"),
+            "NAUTES_WORKER_METRICS_PORT": "0",  # off: two of them run side by side here
             "NAUTES_BUILD_ID": build,
         }
 
