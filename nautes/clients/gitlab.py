@@ -78,6 +78,7 @@ class GitLab:
                 answered = error
         if isinstance(answered, Unavailable) and answered.code == LIMITED:
             raise limited(self._pace.refused(answered.retry_after), "GitLab asks to wait")
+        self._pace.answered()
         if answered is not None:
             raise answered
 

@@ -25,7 +25,8 @@ LIMITS: tuple[tuple[str, re.Pattern[str], int, float], ...] = (  # method, path,
     ("GET", re.compile(r"/groups/[^/]+/projects"), 600, 60.0),
     ("GET", re.compile(r"/users/[^/]+"), 300, 600.0),
 )
-UNKNOWN = 5.0  # seconds to wait after a 429 that names no time
+UNKNOWN = 0.5  # seconds to wait after a 429 that names no time; twice as long after each one that follows at once
+UNKNOWN_LONGEST = 30.0
 LONGEST = 3_600.0  # a longer wait than this is a limit per day: said, not slept through
 
 
@@ -37,6 +38,7 @@ class Pace:
         self._clock = clock
         self._made: dict[int, deque[float]] = {}
         self._until = 0.0
+        self._unnamed = 0  # answers 429 in a row that named no time
         self._lock = threading.Lock()
 
     def before(self, method: str, path: str) -> None:
@@ -59,10 +61,18 @@ class Pace:
 
     def refused(self, seconds: float | None) -> float:
         """After an answer 429: nobody calls before its time. Answers with how long that is."""
-        wait = UNKNOWN if seconds is None else seconds
         with self._lock:
+            if seconds is None:
+                wait = min(UNKNOWN * 2.0 ** min(self._unnamed, 10), UNKNOWN_LONGEST)
+                self._unnamed += 1
+            else:
+                wait = seconds
             self._until = max(self._until, self._clock() + min(wait, LONGEST))
         return wait
+
+    def answered(self) -> None:
+        """After an answer that was none of that kind."""
+        self._unnamed = 0
 
 
 def limited(seconds: float, why: str) -> Unavailable:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nautes.clients.gitlab import UNREACHABLE, GitLab
-from nautes.clients.pace import LIMITED, LONGEST, UNKNOWN, Pace
+from nautes.clients.pace import LIMITED, LONGEST, UNKNOWN, UNKNOWN_LONGEST, Pace
 from nautes.clients.sessions import Sessions
 from nautes.messages.errors import Unavailable
 
@@ -67,10 +67,16 @@ def test_a_wish_of_gitlab_holds_for_every_call_and_the_longest_one_counts() -> N
     clock = Clock()
     pace = Pace(0.0, clock)
     assert pace.refused(30.0) == 30.0
-    assert pace.refused(None) == UNKNOWN
     assert not _allowed(pace, "/version")
     clock.now = 30.0
     assert _allowed(pace, "/version")
+
+
+def test_a_refusal_that_names_no_time_is_waited_out_longer_each_time_until_an_answer() -> None:
+    pace = Pace(0.0, Clock())
+    assert [pace.refused(None) for _ in range(9)] == [*(UNKNOWN * 2**each for each in range(6)), *[UNKNOWN_LONGEST] * 3]
+    pace.answered()
+    assert pace.refused(None) == UNKNOWN
 
 
 def test_a_wish_for_a_day_is_named_and_asked_again_within_the_hour() -> None:
