@@ -44,7 +44,8 @@ def clause(attribute: str, value: str) -> str:
 
 async def page(client: Client, query: str, status: type[Status], limit: int = MOST, cursor: str = "") -> Page[Status]:
     """One page of the workflows for which a condition holds, the newest first. Raises Refused for a wrong cursor."""
-    iterator = client.list_workflows(query, page_size=limit, next_page_token=_token(cursor), rpc_timeout=ANSWER_WITHIN)
+    token = _token(cursor)
+    iterator = client.list_workflows(query, page_size=limit, next_page_token=token, rpc_timeout=ANSWER_WITHIN)
     try:
         await iterator.fetch_next_page()
     except RPCError as error:
