@@ -114,11 +114,13 @@ class _Pending:
 
     drift: set[str] = field(default_factory=set)
     health: set[str] = field(default_factory=set)
-    news: asyncio.Event = field(default_factory=asyncio.Event)
+    drifted: asyncio.Event = field(default_factory=asyncio.Event)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def add(self, meaning: Meaning, owner: str) -> None:
-        (self.drift if meaning == "drift" else self.health).add(owner)
-        self.news.set()
+        owners, news = (self.drift, self.drifted) if meaning == "drift" else (self.health, self.changed)
+        owners.add(owner)
+        news.set()
 
 
 class _Round:
@@ -155,7 +157,8 @@ class _Round:
                     self._start(group, kind, found)
                 group.create_task(self._follow_parents(group, version))
                 group.create_task(self._follow_runs())
-                group.create_task(self._signal())
+                group.create_task(self._signal("drift", self._pending.drift, self._pending.drifted, 0.0))
+                group.create_task(self._signal("health", self._pending.health, self._pending.changed, HEALTH_EVERY))
                 group.create_task(self._end_after(seconds))
         except* _OverError:
             pass
@@ -287,17 +290,15 @@ class _Round:
 
     # Signals
 
-    async def _signal(self) -> None:
-        last = 0.0
+    async def _signal(self, meaning: Meaning, owners: set[str], news: asyncio.Event, every: float) -> None:
+        """Send what is pending, at most once in `every` seconds: drift does not wait for news about health."""
+        last = -every
         while True:
-            await self._pending.news.wait()
-            await asyncio.sleep(COALESCED)
-            self._pending.news.clear()
-            await self._send("drift", self._pending.drift)
-            if self._pending.health:
-                await asyncio.sleep(max(0.0, last + HEALTH_EVERY - time.monotonic()))
-                last = time.monotonic()
-                await self._send("health", self._pending.health)
+            await news.wait()
+            await asyncio.sleep(max(COALESCED, last + every - time.monotonic()))
+            news.clear()
+            last = time.monotonic()
+            await self._send(meaning, owners)
 
     async def _send(self, meaning: Meaning, owners: set[str]) -> None:
         unknown = {each for each in owners if not self._owners.know(each)} - self._others
