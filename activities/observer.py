@@ -83,8 +83,8 @@ class ObserverActivities:
 class Owners:
     """`sets`: label of a set of objects -> workflow id. `runs`: namespace -> how the ids of its runs' workflows begin.
 
-    What concerns a run is written "<workflow id> <namespace>": whoever may write a PipelineRun in one namespace may name any
-    workflow in it, and wakes only those of the runtime that has the namespace.
+    What concerns a run is written "<workflow id> <namespace>". A person who may write PipelineRuns in one namespace may name any
+    workflow in them; only workflows of the runtime that has the namespace are woken.
     """
 
     sets: dict[str, str]

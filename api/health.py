@@ -37,7 +37,7 @@ async def readyz(
 ) -> JSONResponse:
     """Temporal, GitLab and Vault answer, and somebody works on every task queue.
 
-    Whoever routes traffic excludes what this process cannot help: an outage there is better answered than not.
+    A probe that routes traffic excludes what this process cannot help: during an outage its answers are better than none.
     """
     ready, found = await shared.checks.report(exclude)
     return JSONResponse(found, 200 if ready else 503)

@@ -21,9 +21,11 @@ from nautes.messages.claims import (
     UsersPage,
     Uses,
 )
-from nautes.messages.errors import Conflict
-from nautes.rules.decided import NAMESPACE_TAKEN
+from nautes.messages.errors import Conflict, Refused
+from nautes.rules.decided import CLUSTER_IN_USE, NAMESPACE_TAKEN
 from workflows.claims_state import ClaimsState
+
+NAMED_IN_MESSAGE = 20  # users; the findings name more, the list of users (API) all of them
 
 
 class Claims:
@@ -192,6 +194,17 @@ class Claims:
             if other.runtime != claim.runtime and (taken := _clash(claim, other)):
                 text = f"namespace {taken} of cluster {self._cluster} is used by {other.runtime}"
                 raise Conflict(NAMESPACE_TAKEN.id, text, findings=[NAMESPACE_TAKEN.finding(_resource(claim), text)])
+
+
+def require_unused(cluster: str, users: UsersPage) -> None:
+    """Raises Refused for a cluster that somebody uses; names some and counts all."""
+    names = [each.name for each in users.users]
+    if not names:
+        return
+    text = f"cluster {cluster} is used by"
+    found = [CLUSTER_IN_USE.finding(f"Cluster/{cluster}", f"{text} {each}", hint="remove it first") for each in names]
+    more = f" and {users.total - NAMED_IN_MESSAGE} more" if users.total > NAMED_IN_MESSAGE else ""
+    raise Refused("cluster-in-use", f"{text} {', '.join(names[:NAMED_IN_MESSAGE])}{more}", findings=found)
 
 
 def _resource(claim: Claim) -> str:

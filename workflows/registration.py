@@ -33,9 +33,10 @@ with workflow.unsafe.imports_passed_through():
     from nautes.messages.vault import ClusterAuth, KubeconfigInput, KubeconfigUndo
     from nautes.planning.steps import Effect, Outcome
     from nautes.resources.findings import Finding
-    from nautes.rules.decided import CLUSTER_HOST_MOVED, CLUSTER_IN_USE, CLUSTER_VIRTUAL_KUBECONFIG
+    from nautes.rules.decided import CLUSTER_HOST_MOVED, CLUSTER_VIRTUAL_KUBECONFIG
     from nautes.rules.registry import Rule
     from workflows import effects, progress
+    from workflows.claims import require_unused
     from workflows.cluster_state import ClusterRecord, RegistrationReport, RegistrationStart
     from workflows.commit_comments import comment_on
     from workflows.effects import Undo, perform
@@ -43,7 +44,6 @@ with workflow.unsafe.imports_passed_through():
     from workflows.virtual import Guest
 
 FROM_GIT = "git-"  # begins the operations that the tenant repository asked for
-NAMED_IN_MESSAGE = 20  # users; the findings name more, the list of users (API) all of them
 
 
 def operation_of(commit: str) -> str:
@@ -119,7 +119,7 @@ class RegistrationWorkflow:
         if request.dry_run or request.plans or request.expected:
             self._show("Planning")
             if request.action == "remove":
-                self._require_unused()
+                require_unused(self._name, self._users)
             self._plan = await perform(ClusterActivities.plan, self._checked(probe=False), "Rules and plan")
             if self._plan.findings:
                 raise Refused("cluster-refused", self._plan.findings[0].message, findings=self._plan.findings)
@@ -301,7 +301,7 @@ class RegistrationWorkflow:
     async def _remove(self) -> Outcome:
         resource = f"Cluster/{self._name}"
         self._users = await perform(ClaimActivities.close, self._name, "Close the cluster for new claims")
-        self._require_unused()
+        require_unused(self._name, self._users)
         self._closed = True
         if not self._state.manifest:
             self._state = self._state.model_copy(update={"removed": self._state.refused is None})
@@ -333,20 +333,8 @@ class RegistrationWorkflow:
             raise Refused("tenant-unreadable", "the tenant repository cannot be read as a whole: nothing is removed")
         guests = [User(kind="claim", name=f"cluster/{each}") for each in standing.guests]
         self._users = UsersPage(users=guests, total=len(guests))
-        self._require_unused()
+        require_unused(self._name, self._users)
         return standing.declared and asked_by_git(self._request)
-
-    def _require_unused(self) -> None:
-        users = [each.name for each in self._users.users]
-        if not users:
-            return
-        text = f"cluster {self._name} is used by"
-        found = [
-            CLUSTER_IN_USE.finding(f"Cluster/{self._name}", f"{text} {each}", hint="remove it first") for each in users
-        ]
-        named = users[:NAMED_IN_MESSAGE]
-        more = f" and {self._users.total - len(named)} more" if self._users.total > len(named) else ""
-        raise Refused("cluster-in-use", f"{text} {', '.join(named)}{more}", findings=found)
 
     async def _uninstall(self) -> None:
         kubeconfig = self._stored()

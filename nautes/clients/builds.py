@@ -72,7 +72,7 @@ class Builds:
     current: str = ""
     settled: bool = True
     known: list[Build] = field(default_factory=list)
-    token: bytes = b""  # of what was read: whoever changes the current build names it
+    token: bytes = b""  # of what was read; a change of the current build is refused when it is an old one
 
     def knows(self, build: str) -> bool:
         """Whether a worker of this build has ever polled."""

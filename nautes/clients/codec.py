@@ -49,7 +49,7 @@ class Codec(PayloadCodec, WithSerializationContext):
         return [seal(await self._keys.current(), each, self._workflow_id) for each in payloads]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Decrypt. Raises UnknownKey, Unreadable and Unavailable: whoever needs the payload fails and is retried."""
+        """Decrypt. Raises UnknownKey, Unreadable and Unavailable; the task that needs the payload is retried."""
         return [(await self.open(each))[0] if is_encrypted(each) else each for each in payloads]
 
     async def open(self, payload: Payload) -> tuple[Payload, Origin]:

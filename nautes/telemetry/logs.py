@@ -47,7 +47,7 @@ def given(**about: str) -> Iterator[None]:
 
 
 def keep(**about: str) -> None:
-    """As `given`, for the rest of this task, whoever goes on in it."""
+    """As `given`, for the rest of this task, also after the caller has returned."""
     _given.set({**_given.get(), **{name: value for name, value in about.items() if value}})
 
 
