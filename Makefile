@@ -7,7 +7,7 @@ LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotat
 BENCHES := bench/codec.py bench/converge.py bench/push.py bench/drift.py bench/lists.py bench/status.py bench/claims.py bench/webhooks.py bench/initialize.py bench/many.py
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup demo up down test check fault bench wheels trial lock clean
+.PHONY: help setup demo up down test check fault bench wheels chart trial lock clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -48,6 +48,11 @@ bench: setup ## measure everything, whatever is not held; needs KUBEBUILDER_ASSE
 wheels: setup ## build the three distributions into dist
 	rm -rf dist
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist . ./deploy/server ./sandbox
+
+chart: setup ## build the Helm chart into dist, with the alerts and the dashboard as they are now
+	cp deploy/prometheus/alerts.yaml deploy/helm/nautes/files/alerts.yaml
+	cp deploy/grafana/nautes.json deploy/helm/nautes/files/dashboard.json
+	$(BIN)/python -c 'import helm_python; print(helm_python.Chart.load("deploy/helm/nautes").save("dist"))'
 
 trial: wheels ## install the wheels into empty environments, elsewhere, and use them; ends with the demonstration
 	$(BIN)/python tests/trial.py dist
