@@ -20,6 +20,7 @@ from tests.unit.helm.charts import (
     CHART,
     EVERYTHING,
     MINIMUM,
+    Object,
     chart,
     commands,
     merged,
@@ -127,16 +128,36 @@ def test_the_groups_of_workers_serve_every_queue(case: str) -> None:
     assert sorted(served) == sorted(worker.arguments([]))
 
 
+def queries_of(found: list[Object]) -> list[str]:
+    """What KEDA asks Prometheus."""
+    scaled = of_kind(found, "ScaledObject")
+    return [one["metadata"]["query"] for each in scaled for one in each["spec"]["triggers"]]
+
+
+def test_metrics_of_api_and_workers_are_scraped_under_the_names_that_the_dashboard_expects() -> None:
+    found = rendered(EVERYTHING)
+    for name in ("nautes-api", "nautes-worker"):
+        monitor = named(found, "PodMonitor", name)["spec"]
+        [endpoint] = monitor["podMetricsEndpoints"]
+        assert endpoint["relabelings"] == [{"targetLabel": "job", "replacement": name}]
+        chosen = [
+            each
+            for each in templates(found)
+            if monitor["selector"]["matchLabels"].items() <= each["metadata"]["labels"].items()
+        ]
+        assert chosen
+        for each in chosen:
+            assert endpoint["port"] in {port["name"] for port in each["spec"]["containers"][0]["ports"]}
+
+
 def test_autoscaling_asks_for_the_queues_that_the_group_serves() -> None:
     found = rendered(EVERYTHING)
-    asked = set()
-    for each in of_kind(found, "ScaledObject"):
-        queries = [one["metadata"]["query"] for one in each["spec"]["triggers"]]
-        for query in queries:
-            promql_parser.parse(query)
-            assert catalogue.BACKLOG.name in query
-        asked |= {re.search(r'queue="([^"]+)"', query)[1] for query in queries}  # type: ignore[index]
-    assert asked == set(queues.ALL)
+    for query in queries_of(found):
+        promql_parser.parse(query)
+        assert catalogue.BACKLOG.name in query
+    assert {each for query in queries_of(found) for each in re.findall(r'queue="([^"]+)"', query)} == set(queues.ALL)
+    guide = (ROOT / "docs" / "install-kubernetes.md").read_text()
+    assert re.findall(r"metricsQuery: (.+)", guide) == [each for each in queries_of(found) if "nautes/gitlab" in each]
     external = of_kind(rendered(CASES["adapter"]), "HorizontalPodAutoscaler")[0]["spec"]["metrics"]
     assert {each["external"]["metric"]["name"] for each in external} == {
         f"nautes_queue_backlog_{each}" for each in ("workflows", "gitlab", "clusters", "observe")

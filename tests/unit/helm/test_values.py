@@ -52,7 +52,7 @@ def at(path: tuple[str, ...], value: Any) -> dict[str, Any]:
     return dict(value)
 
 
-@pytest.mark.parametrize("path", places(VALUES), ids=".".join)
+@pytest.mark.parametrize("path", list(places(VALUES)), ids=".".join)
 def test_a_misspelt_value_is_refused_wherever_it_is(path: tuple[str, ...]) -> None:
     with pytest.raises(HelmValuesError, match="mispelt"):
         rendered(at((*path, "mispelt"), "x"))
@@ -197,6 +197,8 @@ def test_the_roll_out_runs_in_the_new_image_after_the_workers_are_there() -> Non
     assert container["command"] == ["nautes-rollout", "--timeout", "240", "--rate", "20"]
     assert container["image"] == "nautes@" + EVERYTHING["image"]["digest"]
     assert environment(job["spec"]["template"])["NAUTES_BUILD_ID"] == "0123456789ab"
+    [rule] = job["spec"]["podFailurePolicy"]["rules"]
+    assert (rule["action"], rule["onExitCodes"]["values"]) == ("FailJob", [1])
     assert of_kind(rendered({"rollout": {"enabled": False}}), "Job") == []
 
 
