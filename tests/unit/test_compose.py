@@ -101,7 +101,7 @@ def test_no_setting_is_named_anywhere_that_does_not_exist() -> None:
     files = [ROOT / "docker-compose.yml", ROOT / "Dockerfile", *(each for each in DEPLOY.rglob("*") if each.is_file())]
     texts = [each.read_text() for each in files if "secrets/" not in str(each.relative_to(ROOT))]
     named = {name for text in texts for name in re.findall(r"NAUTES_[A-Z_]+[A-Z]", text)}
-    assert named <= known | {"NAUTES_BUILD_ID"}, "that one comes with decision 0028"
+    assert named <= known
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -12,7 +12,7 @@ import pytest
 from nautes.clients.kubernetes import Cluster
 from nautes.messages.errors import NotFound
 from tests.integration.convergence.support import Runtime, told
-from tests.unit.helm.charts import CHART, EVERYTHING, MINIMUM, SPLIT, Object, merged, of_kind, rendered, templates
+from tests.unit.helm.charts import CASES, CHART, EVERYTHING, MINIMUM, Object, merged, of_kind, rendered, templates
 
 # Kinds of operators, and what API servers before 1.21 and 1.23 do not have.
 MAY_LACK = {"ScaledObject", "PodMonitor", "PrometheusRule", "PodDisruptionBudget", "HorizontalPodAutoscaler"}
@@ -26,13 +26,11 @@ def served(cluster: Cluster, found: list[Object]) -> list[Object]:
     return [each for each in known if HOOK not in each["metadata"].get("annotations", {})]
 
 
-@pytest.mark.parametrize(
-    "values", [{}, EVERYTHING, merged(SPLIT, {"workerDefaults": {"autoscaling": {"enabled": False}}})]
-)
+@pytest.mark.parametrize("case", CASES)
 def test_our_engine_applies_the_chart_and_a_second_time_writes_nothing(
-    runtime: Runtime, cluster: Cluster, values: dict[str, Any]
+    runtime: Runtime, cluster: Cluster, case: str
 ) -> None:
-    found = served(cluster, rendered(values, namespace=runtime.namespace))
+    found = served(cluster, rendered(CASES[case], namespace=runtime.namespace))
     report = runtime.converge(found)
     assert (report.applied, report.refused, report.failed) == (len(found), 0, 0), report.outcomes
     report, writes = runtime.writes(found)

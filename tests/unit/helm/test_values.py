@@ -34,7 +34,6 @@ SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
 # Objects whose keys are a person's or of Kubernetes, or that name settings of ours, which the schema lists.
 OPEN = {"tracing", "nodeSelector", "labels", "annotations", "requests", "limits"}
 KNOWN = {f"NAUTES_{field.upper()}" for field in Settings.model_fields}
-BUILDS = {"NAUTES_BUILD_ID"}  # of decision 0028
 
 
 def places(values: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -142,7 +141,7 @@ def test_more_settings_are_those_of_ours_that_the_chart_does_not_make_itself() -
 def test_every_variable_is_known(case: str) -> None:
     for each in templates(rendered(CASES[case])):
         names = {name for name in environment(each) if name.startswith("NAUTES_")}
-        assert names <= KNOWN | BUILDS
+        assert names <= KNOWN
         Settings.model_validate(
             {name.removeprefix("NAUTES_").lower(): value for name, value in environment(each).items()}
         )
