@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from nautes.messages.errors import Unavailable
 from nautes.resources.payload import Payload
 
 Question = TypeVar("Question", bound=Payload)
@@ -62,6 +63,10 @@ class Batches(Generic[Question, Answer]):
     async def _send_batch(self, workflow_id: str, batch: list[tuple[Question, asyncio.Future[Answer]]]) -> None:
         try:
             answers = await self._send(workflow_id, [question for question, _ in batch])
+            if len(answers) != len(batch):
+                raise Unavailable(
+                    "answer-incomplete", f"{workflow_id} answered {len(answers)} of {len(batch)} questions"
+                )
         except Exception as error:
             for _, future in batch:
                 if not future.done():

@@ -15,6 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.vault import VaultActivities
     from nautes.messages.control import PushesInput
     from nautes.messages.gitlab import FeedCursor, FeedInput, SweepInput
+    from workflows import releases
     from workflows.effects import perform, should_continue_as_new
 
 STAGED_HOURS = 24  # until a command whose secret is still staged counts as never taken
@@ -31,15 +32,17 @@ class BranchSweepWorkflow:
     @workflow.run
     async def run(self, input: SweepInput) -> FeedCursor:
         """Result: how far the feed was read; the next sweep starts there."""
-        cursor = FeedCursor()
-        if workflow.has_last_completion_result():
+        cursor = input.cursor or FeedCursor()
+        if input.cursor is None and workflow.has_last_completion_result():
             cursor = workflow.get_last_completion_result(FeedCursor) or cursor
-        for look in range(max(input.looks, 1)):
-            if look:
-                await workflow.sleep(input.seconds)
+        for left in reversed(range(max(input.looks, 1))):
             cursor = await self._walk(cursor)
-            if should_continue_as_new():
-                break  # the schedule starts the next sweep
+            if left:
+                await workflow.sleep(input.seconds)
+            if (
+                left and should_continue_as_new()
+            ):  # not left to the schedule: it may be minutes until it starts the next one
+                releases.continue_as_new(SweepInput(looks=left, seconds=input.seconds, cursor=cursor))
         return cursor
 
     async def _walk(self, cursor: FeedCursor) -> FeedCursor:

@@ -255,13 +255,6 @@ class Push(Payload):
     delivery: str = ""  # Idempotency-Key of the webhook, "" from the sweep
 
 
-class SweepInput(Payload):
-    """Start of the sweep for pushes: how many looks, and the seconds between them."""
-
-    looks: int = 1
-    seconds: float = 0.0
-
-
 class FeedCursor(Payload):
     """How far GitLab's feed of events was read. Everything up to `newest` was announced, what became visible late included."""
 
@@ -277,6 +270,14 @@ class ProductPaths(Payload):
 
     paths: list[str]
     following: int = 0
+
+
+class SweepInput(Payload):
+    """Start of the sweep for pushes: how many looks, and the seconds between them. `cursor`: of a sweep that began afresh."""
+
+    looks: int = 1
+    seconds: float = 0.0
+    cursor: FeedCursor | None = None
 
 
 class FeedInput(Payload):

@@ -190,3 +190,15 @@ async def test_a_sweep_begins_where_the_last_one_ended_and_passes_on_only_what_i
     asked = [(each.cursor.read, each.cursor.newest, each.page) for each in platform.fakes.asked("gitlab.feed")]
     assert asked == [(False, 0, 1), (True, 17, 1), (True, 17, 2)]
     assert platform.fakes.asked("control.deliver_pushes") == [PushesInput(pushes=[news])]
+
+
+async def test_a_sweep_whose_history_starts_afresh_goes_on_with_the_looks_that_are_left(platform: Platform) -> None:
+    platform.hurry(events_kept=20)
+    platform.fakes.answers["gitlab.feed"] = lambda input: FeedPage(
+        pushes=[], newest=input.cursor.newest + 1, at="2026-11-01T00:00:00Z"
+    )
+    handle = await platform.start("BranchSweep", unique("sweep"), SweepInput(looks=12, seconds=0.01))
+    await handle.result()
+    assert len(await platform.runs(handle.id)) > 1
+    asked = [each.cursor.newest for each in platform.fakes.asked("gitlab.feed")]
+    assert asked == list(range(12)), "each look goes on where the last one ended"

@@ -77,6 +77,16 @@ async def test_an_outage_is_everybodys_and_the_next_call_is_a_new_one() -> None:
     assert await batches.ask("namespaces/edge", Number(number=3)) == 3
 
 
+async def test_an_answer_that_lacks_some_is_an_outage_and_leaves_nobody_waiting() -> None:
+    async def send(_: str, questions: list[Number]) -> list[int]:
+        return [each.number for each in questions][:-1]
+
+    batches: Batches[Number, int] = Batches(send, most=10, size=10_000)
+    asked = await _asked(batches, Number(number=1), Number(number=2))
+    errors = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 10)
+    assert [type(each) for each in errors] == [Unavailable, Unavailable]
+
+
 async def test_one_who_does_not_wait_any_more_costs_nobody_an_answer() -> None:
     server = Server()
     batches: Batches[Number, int] = Batches(server.send, most=1, size=10_000)
